@@ -1,0 +1,47 @@
+/** Cross-origin access to public, read-only resources. Fetch standard, section 3.2 (CORS protocol). */
+import type { HttpRequest } from './message.ts'
+
+const METHODS = 'GET, HEAD, OPTIONS'
+/** What players send beside the always allowed headers: ranges, cache control, tokens. */
+const ALLOWED_HEADERS = new Set([
+  'accept',
+  'authorization',
+  'cache-control',
+  'content-type',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'pragma',
+  'range',
+  'x-requested-with',
+])
+const PREFLIGHT_SECONDS = 86_400
+
+/** The headers that let a page of any site read the response; none when the request comes from no page. */
+export function corsHeaders(request: HttpRequest): Record<string, string> {
+  if (!request.headers.has('origin')) return {}
+  return { 'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': '*' }
+}
+
+/** Whether the request only asks if another one may follow. Answer 204 with `preflightHeaders`. */
+export function isPreflight(request: HttpRequest): boolean {
+  const { method, headers } = request
+  return method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method')
+}
+
+/** The headers that answer a preflight request: the methods, and those of the wanted headers that are allowed. */
+export function preflightHeaders(request: HttpRequest): Record<string, string> {
+  const wanted = (request.headers.get('access-control-request-headers') ?? '').toLowerCase().split(/[ \t]*,[ \t]*/)
+  const allowed = wanted.filter((name) => ALLOWED_HEADERS.has(name))
+  const answer: Record<string, string> = {
+    ...corsHeaders(request),
+    'Access-Control-Allow-Methods': METHODS,
+    'Access-Control-Max-Age': String(PREFLIGHT_SECONDS),
+  }
+  if (allowed.length > 0) answer['Access-Control-Allow-Headers'] = allowed.join(', ')
+  // A page on the internet that reads from a server in the private network of its viewer.
+  if (request.headers.get('access-control-request-private-network') === 'true') {
+    answer['Access-Control-Allow-Private-Network'] = 'true'
+  }
+  return answer
+}

@@ -1,0 +1,159 @@
+import { CodecError } from '../codec/errors.ts'
+
+/** Where a client wants to publish or play. Names are raw as sent: nothing is percent-decoded. */
+export interface StreamUrl {
+  /** 'rtmp', 'rtmps' ..., in lower case. */
+  schema: string
+  /** Host of the tcUrl, an IPv6 address without its brackets; '' when the client sent none. */
+  host: string
+  port: number
+  /** The vhost asked for (`?vhost=`, else `?domain=`, else the host), not yet resolved by the configuration. */
+  vhost: string
+  /** One or more segments joined by '/'; `__defaultApp__` when the client sent none. */
+  app: string
+  /** Without '/' and without a media extension; '' when the client sent none. */
+  stream: string
+  /** The query as sent, its leading '?' included, or ''. */
+  param: string
+}
+
+/** The parts of a stream's address as `connect` (tcUrl, app) and `publish` or `play` (streamName) bring them. */
+export interface StreamUrlParts {
+  tcUrl: string
+  app: string
+  streamName: string
+}
+
+const DEFAULT_APP = '__defaultApp__'
+const DEFAULT_VHOST = '__defaultVhost__'
+const DEFAULT_PORT = 1935
+const DEFAULT_TLS_PORT = 443
+const MAX_PORT = 65_535
+const MAX_NAME_BYTES = 255
+const MAX_PARAM_BYTES = 8_192
+
+// schema://authority then path and query
+const TC_URL = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(.*)$/is
+// host[:port], an IPv6 host in brackets
+const HOST_AND_PORT = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/
+const VHOST_IN_PATH = '...vhost...'
+/** Flash Media Server's name of an application's default instance. */
+const DEFAULT_INSTANCE = '_definst_'
+const QUERY_SEPARATORS = /[,&;?]+/
+const MEDIA_EXTENSION = /(?<=.)\.(?:flv|f4v|ts|m3u8|aac|mp3|mp4|m4a|m4v|mpd)$/i
+const CONTROL_CHARACTER = /\p{Cc}/u
+
+/**
+ * Reads where a client wants to publish or play, by SRS's rules. The query may stand in the tcUrl or in the stream
+ * name, with '?' or '#' or as `app...vhost...name`; a stream name with slashes lends its first segments to the app,
+ * and an app with slashes lends its last one to an empty stream name. A tcUrl without a path takes `app`'s.
+ * @throws CodecError 'name_invalid' when a name holds a control character, a backslash, a segment '.'
+ *   or '..' or more than 255 bytes, or the query a control character or more than 8,192 bytes
+ */
+export function parseStreamUrl(parts: StreamUrlParts): StreamUrl {
+  const tcUrl = splitTcUrl(parts.tcUrl)
+  const place = splitQuery(tcUrl.path)
+  const appField = splitQuery(parts.app)
+  const name = splitQuery(parts.streamName.trim())
+
+  const app = segments(place.path)
+  if (app.length === 0) app.push(...segments(appField.path))
+  const placeQuery = place.query || appField.query
+  const { stream, query } = locateStream(app, segments(name.path), placeQuery)
+
+  const param = joinQueries(name.query, query)
+  const asked = queryValue(param, 'vhost') || queryValue(param, 'domain')
+  const url = {
+    schema: tcUrl.schema,
+    host: tcUrl.host,
+    port: tcUrl.port,
+    vhost: asked && asked !== DEFAULT_VHOST ? asked : tcUrl.host,
+    app: app.join('/') || DEFAULT_APP,
+    stream: stream.replace(MEDIA_EXTENSION, ''),
+    param: param === '' || param === `vhost=${DEFAULT_VHOST}` ? '' : `?${param}`,
+  }
+  checkNames(url)
+  return url
+}
+
+/** The identity of a stream: two clients with the same key mean the same stream. */
+export function streamKey(url: Pick<StreamUrl, 'vhost' | 'app' | 'stream'>): string {
+  return `${url.vhost}/${url.app}/${url.stream}`
+}
+
+/** A tcUrl that is not a URL leaves everything to `app`: some encoders send only a path, or nothing. */
+function splitTcUrl(tcUrl: string): { schema: string; host: string; port: number; path: string } {
+  const [, schema = 'rtmp', authority = '', path = ''] = TC_URL.exec(tcUrl.trim()) ?? []
+  const afterUser = authority.slice(authority.lastIndexOf('@') + 1)
+  const [, ipv6, name = '', port = ''] = HOST_AND_PORT.exec(afterUser) ?? []
+  const isTls = schema.toLowerCase() === 'rtmps'
+  const portNumber = Number(port)
+  return {
+    schema: schema.toLowerCase(),
+    host: ipv6 ?? name,
+    port: portNumber > 0 && portNumber <= MAX_PORT ? portNumber : isTls ? DEFAULT_TLS_PORT : DEFAULT_PORT,
+    path,
+  }
+}
+
+/** Cuts at the first '?' or '#'; `app...vhost...name` counts as `app?vhost=name`. */
+function splitQuery(text: string): { path: string; query: string } {
+  const queryAt = text.search(/[?#]/)
+  const vhostAt = text.indexOf(VHOST_IN_PATH)
+  if (vhostAt >= 0 && (queryAt < 0 || vhostAt < queryAt)) {
+    const rest = text.slice(vhostAt + VHOST_IN_PATH.length).replace(/[?#]/, '&')
+    return { path: text.slice(0, vhostAt), query: `vhost=${rest}` }
+  }
+  if (queryAt < 0) return { path: text, query: '' }
+  return { path: text.slice(0, queryAt), query: text.slice(queryAt + 1) }
+}
+
+function segments(path: string): string[] {
+  const all = path.split('/').map((segment) => segment.trim())
+  return all.filter((segment) => segment !== '' && segment !== DEFAULT_INSTANCE)
+}
+
+/** Decides which segment is the stream. Moves the others to `app`, or takes the stream out of it. */
+function locateStream(app: string[], name: string[], query: string): { stream: string; query: string } {
+  const last = name.pop()
+  if (last !== undefined) {
+    app.push(...name)
+    return { stream: last, query }
+  }
+  // rtmp://host/app?vhost=v/stream as one URL in the tcUrl
+  const slash = query.lastIndexOf('/')
+  if (slash >= 0) return { stream: query.slice(slash + 1), query: query.slice(0, slash) }
+  return { stream: app.length > 1 ? (app.pop() ?? '') : '', query }
+}
+
+/** The stream name's query comes first, because the first value of a key counts. */
+function joinQueries(name: string, place: string): string {
+  if (name === '' || place === '' || name === place) return name || place
+  return `${name}&${place}`
+}
+
+function queryValue(query: string, key: string): string {
+  for (const pair of query.split(QUERY_SEPARATORS)) {
+    if (pair.startsWith(`${key}=`)) return pair.slice(key.length + 1)
+  }
+  return ''
+}
+
+function checkNames(url: StreamUrl): void {
+  for (const what of ['schema', 'host', 'vhost', 'app', 'stream'] as const) checkName(what, url[what])
+  if (url.vhost.includes('/')) throw new CodecError('name_invalid', "vhost holds '/'")
+  if (CONTROL_CHARACTER.test(url.param)) throw new CodecError('name_invalid', 'query holds a control character')
+  const bytes = Buffer.byteLength(url.param)
+  if (bytes > MAX_PARAM_BYTES) throw new CodecError('name_invalid', `query of ${bytes} bytes, limit ${MAX_PARAM_BYTES}`)
+}
+
+/** Names become paths, log lines and keys. The error does not repeat the name: it may be what must not be logged. */
+function checkName(what: string, name: string): void {
+  const bytes = Buffer.byteLength(name)
+  if (bytes > MAX_NAME_BYTES) throw new CodecError('name_invalid', `${what} of ${bytes} bytes, limit ${MAX_NAME_BYTES}`)
+  if (CONTROL_CHARACTER.test(name)) throw new CodecError('name_invalid', `${what} holds a control character`)
+  if (name.includes('\\')) throw new CodecError('name_invalid', `${what} holds a backslash`)
+  if (name.split('/').some((segment) => segment === '.' || segment === '..')) {
+    throw new CodecError('name_invalid', `${what} holds a segment '.' or '..'`)
+  }
+}

@@ -1,0 +1,160 @@
+import { CodecError } from '../codec/errors.ts'
+import { corsHeaders, isPreflight, preflightHeaders } from '../http/cors.ts'
+import { HttpError } from '../http/error.ts'
+import { type HttpRequest, RequestParser } from '../http/message.ts'
+import { responseHead } from '../http/response.ts'
+import { asError, StError, TimeoutError } from '../st/errors.ts'
+import type { Socket } from '../st/socket.ts'
+import type { Thread } from '../st/thread.ts'
+import type { ServerContext } from './context.ts'
+import { logEnd } from './ending.ts'
+import { SERVER_NAME } from './options.ts'
+
+/** For a whole request head, however it drips in, and for the next request on a kept connection. */
+const REQUEST_TIMEOUT_MS = 15_000
+/** For a peer to take a short answer. */
+const ANSWER_TIMEOUT_MS = 15_000
+/** How long a client whose connection is closed may take to read the answer. */
+const LINGER_MS = 1_000
+
+type Headers = Readonly<Record<string, string | number>>
+
+/** One request and the means to answer it. */
+export class HttpExchange {
+  readonly request: HttpRequest
+  readonly socket: Socket
+  readonly #context: ServerContext
+  /** Whether the connection may serve another request; a handler that spoils it says so. */
+  keepAlive: boolean
+  /** The body of this resource has no length: an answer to HEAD must not name one. */
+  isEndless = false
+
+  constructor(request: HttpRequest, socket: Socket, context: ServerContext) {
+    this.request = request
+    this.socket = socket
+    this.#context = context
+    this.keepAlive = request.keepAlive && !request.chunked
+  }
+
+  /** Headers that every answer has. */
+  get commonHeaders(): Headers {
+    return {
+      Server: `${SERVER_NAME}/${this.#context.version}`,
+      Connection: this.keepAlive ? 'keep-alive' : 'close',
+      ...(this.#context.options.crossdomain ? corsHeaders(this.request) : {}),
+    }
+  }
+
+  /** Sends a whole answer; to HEAD, and with 204 and 304, without the body. @throws StError */
+  async answer(thread: Thread, status: number, headers: Headers, body: Buffer | string): Promise<void> {
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body
+    const hasNoBody = status === 204 || status === 304
+    const length = hasNoBody || this.isEndless ? {} : { 'Content-Length': bytes.length }
+    const head = responseHead(status, { ...this.commonHeaders, ...length, ...headers }, this.request.version)
+    const isBodySent = this.request.method !== 'HEAD' && !hasNoBody
+    await this.socket.writeFully(thread, isBodySent ? Buffer.concat([head, bytes]) : head, ANSWER_TIMEOUT_MS)
+  }
+
+  /** A short text for people. */
+  answerText(thread: Thread, status: number, text: string, headers: Headers = {}): Promise<void> {
+    return this.answer(thread, status, { 'Content-Type': 'text/plain; charset=utf-8', ...headers }, `${text}\n`)
+  }
+}
+
+/** Answers a request; false when it is not the handler's. */
+export type HttpHandler = (thread: Thread, exchange: HttpExchange) => Promise<boolean>
+
+/** Serves one HTTP connection, request by request, until it ends. */
+export async function serveHttp(
+  thread: Thread,
+  socket: Socket,
+  context: ServerContext,
+  handlers: readonly HttpHandler[],
+): Promise<void> {
+  let failure: Error | null = null
+  try {
+    await serveRequests(thread, socket, context, handlers)
+  } catch (error) {
+    failure = asError(error)
+  } finally {
+    socket.close()
+  }
+  logEnd(thread, failure, { receivedBytes: socket.receivedBytes, sentBytes: socket.sentBytes }, 'debug')
+}
+
+async function serveRequests(
+  thread: Thread,
+  socket: Socket,
+  context: ServerContext,
+  handlers: readonly HttpHandler[],
+): Promise<void> {
+  const parser = new RequestParser()
+  for (;;) {
+    const request = await nextRequest(thread, socket, parser)
+    if (!request) return
+    const exchange = new HttpExchange(request, socket, context)
+    await handle(thread, exchange, context, handlers)
+    if (!exchange.keepAlive) {
+      await socket.closeGently(thread, LINGER_MS)
+      return
+    }
+  }
+}
+
+/** The next request; null when the peer ended or was idle for too long. */
+async function nextRequest(thread: Thread, socket: Socket, parser: RequestParser): Promise<HttpRequest | null> {
+  const { clock } = thread.world
+  const deadlineMs = clock.nowMs() + REQUEST_TIMEOUT_MS
+  try {
+    for (;;) {
+      const request = parser.read()
+      if (request) return request
+      const leftMs = Math.ceil(deadlineMs - clock.nowMs())
+      if (leftMs <= 0) throw new TimeoutError('read of a request', REQUEST_TIMEOUT_MS)
+      const bytes = await socket.read(thread, leftMs)
+      if (!bytes) return null
+      parser.push(bytes)
+    }
+  } catch (error) {
+    if (error instanceof HttpError) await refuse(thread, socket, error)
+    else if (error instanceof StError && error.code === 'st_timeout' && !parser.partial) return null
+    throw error
+  }
+}
+
+/** The framing is lost: say why, then the connection is closed. */
+async function refuse(thread: Thread, socket: Socket, error: HttpError): Promise<void> {
+  const body = Buffer.from(`${error.message}\n`)
+  const head = responseHead(
+    error.status,
+    { Connection: 'close', 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': body.length },
+    '1.1',
+  )
+  socket.write(Buffer.concat([head, body]))
+  await socket.closeGently(thread, LINGER_MS)
+}
+
+async function handle(
+  thread: Thread,
+  exchange: HttpExchange,
+  context: ServerContext,
+  handlers: readonly HttpHandler[],
+): Promise<void> {
+  const { request } = exchange
+  if (context.options.crossdomain && isPreflight(request)) {
+    await exchange.answer(thread, 204, preflightHeaders(request), '')
+    return
+  }
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    exchange.keepAlive = false
+    await exchange.answerText(thread, 405, 'Only GET and HEAD are served here.', { Allow: 'GET, HEAD, OPTIONS' })
+    return
+  }
+  try {
+    for (const handler of handlers) if (await handler(thread, exchange)) return
+  } catch (error) {
+    // A name in the path that cannot be a stream's.
+    if (!(error instanceof CodecError) || error.code !== 'name_invalid') throw error
+  }
+  await exchange.answerText(thread, 404, 'Not found.')
+}

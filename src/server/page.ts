@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto'
+import type { HttpHandler } from './http-session.ts'
+
+/** A file of the default page, held in memory. */
+export interface PageFile {
+  readonly contentType: string
+  readonly bytes: Buffer
+}
+
+/** Nothing from elsewhere; the players decode from blobs of Media Source Extensions. */
+const CONTENT_SECURITY_POLICY =
+  "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+/** The default page and its parts: `/` and the files by their names. */
+export function pageHandler(files: ReadonlyMap<string, PageFile>): HttpHandler {
+  const tagged = new Map([...files].map(([path, file]) => [path, { ...file, tag: entityTag(file.bytes) }]))
+  return async (thread, exchange) => {
+    const { path, headers } = exchange.request
+    const file = tagged.get(path === '/' ? '/index.html' : path)
+    if (!file) return false
+    const common = {
+      ETag: file.tag,
+      'Cache-Control': 'no-cache',
+      'Content-Security-Policy': CONTENT_SECURITY_POLICY,
+      'X-Content-Type-Options': 'nosniff',
+    }
+    if (headers.get('if-none-match') === file.tag) await exchange.answer(thread, 304, common, '')
+    else await exchange.answer(thread, 200, { ...common, 'Content-Type': file.contentType }, file.bytes)
+    return true
+  }
+}
+
+function entityTag(bytes: Buffer): string {
+  return `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`
+}

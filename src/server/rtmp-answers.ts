@@ -1,0 +1,105 @@
+import type { AmfObject, AmfValue } from '../rtmp/amf0.ts'
+import { ecmaArray } from '../rtmp/amf0.ts'
+import { encodeCommand, encodeData } from '../rtmp/command.ts'
+import { MSG, type RtmpMessage } from '../rtmp/message.ts'
+import { SERVER_NAME } from './options.ts'
+
+/** Chunk streams of answers, as SRS uses them: 3 over the connection, 5 over a message stream. */
+const CSID_CONNECTION = 3
+const CSID_STREAM = 5
+/** Flash-era clients compare this one; SRS sends the same. */
+const CLIENT_ID = 'ASAICiss'
+const FMS_VERSION = 'FMS/3,5,3,888'
+const FMS_CAPABILITIES = 127
+/** Enhanced RTMP v2, `FourCcInfoMask`: we pass every codec on (CanForward). */
+const CAN_FORWARD = 4
+/** Enhanced RTMP v2, `CapsExMask`: multitrack, ModEx and its nanosecond offsets are passed on. */
+const CAPS_EX = { MULTITRACK: 0x02, MOD_EX: 0x04, NANO_OFFSET: 0x08 } as const
+const FOURCCS = ['av01', 'hvc1', 'avc1', 'vvc1', 'vp09', 'vp08', 'Opus', 'fLaC', 'ac-3', 'ec-3', 'mp4a', '.mp3']
+
+/** A command on the connection itself (message stream 0). */
+export function connectionCommand(name: string, transactionId: number, ...args: AmfValue[]): RtmpMessage {
+  return command(CSID_CONNECTION, 0, encodeCommand(name, transactionId, ...args))
+}
+
+/** `onStatus` on a message stream: RTMP 1.0 section 7.2.2. */
+export function status(
+  streamId: number,
+  level: 'status' | 'error',
+  code: string,
+  description: string,
+  details?: AmfObject,
+): RtmpMessage {
+  const info = { level, code, description, clientid: CLIENT_ID, ...details }
+  return command(CSID_STREAM, streamId, encodeCommand('onStatus', 0, null, info))
+}
+
+/** A command on a message stream that is not `onStatus`, for example `onFCPublish`. */
+export function streamCommand(streamId: number, name: string, ...args: AmfValue[]): RtmpMessage {
+  return command(CSID_STREAM, streamId, encodeCommand(name, 0, ...args))
+}
+
+/** Tells Flash players that they may read pictures and sound; all others ignore it. */
+export function sampleAccess(streamId: number): RtmpMessage {
+  const payload = encodeData('|RtmpSampleAccess', true, true)
+  return { csid: CSID_STREAM, timestampMs: 0, typeId: MSG.DATA_AMF0, streamId, payload }
+}
+
+/** The answer to an accepted `connect`. */
+export function connectResult(transactionId: number, request: AmfObject, identity: AmfObject): RtmpMessage {
+  const enhanced = enhancedCapabilities(request)
+  return connectionCommand(
+    '_result',
+    transactionId,
+    { fmsVer: FMS_VERSION, capabilities: FMS_CAPABILITIES, mode: 1, ...enhanced },
+    {
+      level: 'status',
+      code: 'NetConnection.Connect.Success',
+      description: 'Connection succeeded',
+      // Not the 3 that Flash asks for: AMF3 values are not spoken here.
+      objectEncoding: 0,
+      data: ecmaArray(identity),
+      ...enhanced,
+    },
+  )
+}
+
+/** The answer to a `connect` that is refused; the connection is closed behind it. */
+export function connectRejected(transactionId: number, description: string): RtmpMessage {
+  const info = { level: 'error', code: 'NetConnection.Connect.Rejected', description }
+  return connectionCommand('_error', transactionId, null, info)
+}
+
+/** Whether a client said in `connect` that it can tell tracks apart. */
+export function knowsMultitrack(request: AmfObject): boolean {
+  const capsEx = request['capsEx']
+  return typeof capsEx === 'number' && (capsEx & CAPS_EX.MULTITRACK) !== 0
+}
+
+/** Said only to clients that speak enhanced RTMP themselves: an old Flash client could stumble over it. */
+function enhancedCapabilities(request: AmfObject): AmfObject {
+  const speaksEnhanced = ['fourCcList', 'videoFourCcInfoMap', 'audioFourCcInfoMap', 'capsEx'].some(
+    (key) => key in request,
+  )
+  if (!speaksEnhanced) return {}
+  return {
+    fourCcList: FOURCCS,
+    videoFourCcInfoMap: { '*': CAN_FORWARD },
+    audioFourCcInfoMap: { '*': CAN_FORWARD },
+    capsEx: CAPS_EX.MULTITRACK | CAPS_EX.MOD_EX | CAPS_EX.NANO_OFFSET,
+  }
+}
+
+/** What the answer to `connect` says of the server. */
+export function serverIdentity(version: string, threadId: string, serverHost: string): AmfObject {
+  return {
+    version: FMS_VERSION.slice('FMS/'.length),
+    server: `${SERVER_NAME}/${version}`,
+    server_ip: serverHost,
+    id: threadId,
+  }
+}
+
+function command(csid: number, streamId: number, payload: Buffer): RtmpMessage {
+  return { csid, timestampMs: 0, typeId: MSG.COMMAND_AMF0, streamId, payload }
+}

@@ -1,0 +1,160 @@
+import { FOREVER } from '../st/clock.ts'
+import { Condition } from '../st/condition.ts'
+import { asError, InterruptedError } from '../st/errors.ts'
+import type { Thread } from '../st/thread.ts'
+import type { RtmpConnection } from '../rtmp/connection.ts'
+import { USER_EVENT, userControl } from '../rtmp/message.ts'
+import type { Cursor } from '../stream/cursor.ts'
+import type { Hub } from '../stream/hub.ts'
+import type { Publication } from '../stream/publication.ts'
+import type { Source } from '../stream/source.ts'
+import { describeEnd } from './ending.ts'
+import type { VhostOptions } from './options.ts'
+import { status } from './rtmp-answers.ts'
+import { RtmpFormat, type RtmpSelection } from './rtmp-format.ts'
+
+/** What a player asked for. */
+export interface PlayRequest {
+  /** Identity of the stream: `vhost/app/stream`. */
+  readonly key: string
+  readonly vhost: VhostOptions
+  readonly streamName: string
+  /** Play so long, counted from the first frame; 0: for ever. */
+  readonly durationMs: number
+  readonly selection: RtmpSelection
+}
+
+/**
+ * One stream to one RTMP player, in a thread of its own beside the one that reads the player's commands. Over
+ * publishers that come and go the player stays.
+ */
+export class RtmpPlayer {
+  readonly #connection: RtmpConnection
+  readonly #hub: Hub
+  readonly #request: PlayRequest
+  readonly #source: Source
+  readonly #resumed = new Condition('unpause')
+  readonly #thread: Thread
+  #selection: RtmpSelection
+  #paused = false
+  #firstDtsMs: number | null = null
+  #dropped = 0
+
+  /** Starts playing at once; whoever starts it calls `stop`. The source is held from here on. */
+  constructor(owner: Thread, connection: RtmpConnection, hub: Hub, request: PlayRequest) {
+    this.#connection = connection
+    this.#hub = hub
+    this.#request = request
+    this.#selection = request.selection
+    this.#source = hub.acquire(request.key)
+    this.#source.players++
+    this.#thread = owner.spawn('rtmp-play', (thread) => this.#run(thread))
+  }
+
+  /** Ends the player; returns when its thread is gone and has left the stream. */
+  async stop(owner: Thread): Promise<void> {
+    await this.#thread.stop(owner, 'player stopped')
+    this.#source.players--
+    this.#hub.release(this.#source)
+  }
+
+  pause(paused: boolean): void {
+    this.#paused = paused
+    this.#resumed.broadcast()
+  }
+
+  /** `receiveAudio`, `receiveVideo`: RTMP 1.0 sections 7.2.2.4 and 7.2.2.5. */
+  receive(kind: 'audio' | 'video', wanted: boolean): void {
+    this.#selection = { ...this.#selection, [kind]: wanted }
+  }
+
+  async #run(thread: Thread): Promise<void> {
+    try {
+      await this.#playAll(thread)
+    } catch (error) {
+      if (error instanceof InterruptedError) throw error
+      thread.log.info(
+        { reason: describeEnd(asError(error)), dropped: this.#dropped },
+        'player cannot be served any longer',
+      )
+      // The thread that reads the commands sees the closed socket and ends the session.
+      this.#connection.socket.close()
+    }
+  }
+
+  async #playAll(thread: Thread): Promise<void> {
+    const { streamId } = this.#request.selection
+    for (let isFirst = true; ; isFirst = false) {
+      const waits = !this.#source.publication
+      const publication = await this.#source.published(thread, FOREVER)
+      if (waits || !isFirst) this.#tell('NetStream.Play.PublishNotify', 'is now published', USER_EVENT.STREAM_BEGIN)
+      const isDone = await this.#playOne(thread, publication)
+      if (isDone) {
+        this.#connection.send(
+          status(streamId, 'status', 'NetStream.Play.Stop', `Stopped playing ${this.#request.streamName}.`),
+          userControl(USER_EVENT.STREAM_EOF, streamId),
+        )
+        return
+      }
+      this.#tell('NetStream.Play.UnpublishNotify', 'is now unpublished', USER_EVENT.STREAM_EOF)
+    }
+  }
+
+  /** Plays until the publish ends. @returns true when the asked duration is over */
+  async #playOne(thread: Thread, publication: Publication): Promise<boolean> {
+    for (;;) {
+      const selection = this.#selection
+      const format = new RtmpFormat(selection)
+      const cursor = await publication.join(thread, format)
+      if (!cursor) return false
+      try {
+        const outcome = await this.#pump(thread, cursor, selection)
+        if (outcome !== 'selection changed') return outcome === 'duration is over'
+      } finally {
+        this.#dropped += cursor.droppedPackets
+        publication.leave(cursor, format)
+      }
+    }
+  }
+
+  async #pump(
+    thread: Thread,
+    cursor: Cursor,
+    selection: RtmpSelection,
+  ): Promise<'ended' | 'selection changed' | 'duration is over'> {
+    const { socket } = this.#connection
+    const { sendTimeoutMs } = this.#request.vhost.play
+    while (this.#selection === selection) {
+      if (this.#paused) {
+        await this.#resumed.wait(thread, FOREVER)
+        cursor.skipToNewest()
+        continue
+      }
+      const bytes = cursor.next()
+      if (bytes) {
+        if (!socket.write(bytes)) await socket.drain(thread, sendTimeoutMs)
+        if (this.#isOver(cursor.positionMs)) return 'duration is over'
+      } else if (cursor.ended) return 'ended'
+      else await cursor.wait(thread, FOREVER)
+    }
+    return 'selection changed'
+  }
+
+  /** rtmpdump's `--stop`: the time counts from the first frame that this player got. */
+  #isOver(positionMs: number): boolean {
+    const { durationMs } = this.#request
+    if (durationMs <= 0) return false
+    this.#firstDtsMs ??= positionMs
+    return positionMs - this.#firstDtsMs >= durationMs
+  }
+
+  #tell(code: string, what: string, event: number): void {
+    const { streamName, selection } = this.#request
+    const { streamId } = selection
+    const notify = status(streamId, 'status', code, `${streamName} ${what}.`)
+    const mark = userControl(event, streamId)
+    // As Flash Media Server: the stream begins before the notice of it, and ends after.
+    if (event === USER_EVENT.STREAM_BEGIN) this.#connection.send(mark, notify)
+    else this.#connection.send(notify, mark)
+  }
+}

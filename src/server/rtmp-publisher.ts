@@ -1,0 +1,92 @@
+import type { Thread } from '../st/thread.ts'
+import { asObject } from '../rtmp/amf-value.ts'
+import { decodeData, encodeData } from '../rtmp/command.ts'
+import { MSG, type RtmpMessage, splitAggregate } from '../rtmp/message.ts'
+import type { Hub } from '../stream/hub.ts'
+import type { Publication } from '../stream/publication.ts'
+import type { Source } from '../stream/source.ts'
+import type { VhostOptions } from './options.ts'
+
+/** The publishing side of an RTMP connection: media messages go from here into the source. */
+export class RtmpPublisher {
+  readonly #thread: Thread
+  readonly #hub: Hub
+  readonly #vhost: VhostOptions
+  readonly #source: Source
+  readonly #publication: Publication
+  #hasSent = false
+
+  /** @throws StreamBusyError; the source is then not held */
+  constructor(thread: Thread, hub: Hub, key: string, vhost: VhostOptions) {
+    this.#thread = thread
+    this.#hub = hub
+    this.#vhost = vhost
+    this.#source = hub.acquire(key)
+    try {
+      this.#publication = this.#source.publish(thread, {
+        ...vhost.play,
+        minLatency: vhost.minLatency,
+        takeoverAfterMs: vhost.publish.takeoverAfterMs,
+      })
+    } catch (error) {
+      hub.release(this.#source)
+      throw error
+    }
+  }
+
+  /** How long the next message may take. */
+  get timeoutMs(): number {
+    const { firstpktTimeoutMs, normalTimeoutMs } = this.#vhost.publish
+    return this.#hasSent ? normalTimeoutMs : firstpktTimeoutMs
+  }
+
+  /** Takes a message that is no command; what is not media is ignored. Never waits. @throws CodecError */
+  take(message: RtmpMessage): void {
+    this.#hasSent = true
+    switch (message.typeId) {
+      case MSG.AUDIO:
+        this.#publication.publish('audio', message.timestampMs, message.payload)
+        break
+      case MSG.VIDEO:
+        this.#publication.publish('video', message.timestampMs, message.payload)
+        break
+      case MSG.DATA_AMF0:
+      case MSG.DATA_AMF3:
+        this.#data(message)
+        break
+      case MSG.AGGREGATE:
+        for (const part of splitAggregate(message)) this.take(part)
+    }
+  }
+
+  /** The turn is over: nothing more has arrived. */
+  flush(): void {
+    this.#publication.flush()
+  }
+
+  /** Ends the publish and gives the source back. */
+  end(): void {
+    const { videoFrames, audioFrames, receivedBytes, malformed } = this.#publication.counters
+    this.#thread.log.info(
+      { stream: this.#source.key, videoFrames, audioFrames, receivedBytes, malformed },
+      'unpublished',
+    )
+    this.#source.unpublish(this.#publication)
+    this.#hub.release(this.#source)
+  }
+
+  /** Metadata is kept for the players that come; other data (cue points, text) is passed on. */
+  #data(message: RtmpMessage): void {
+    const values = decodeData(message.typeId, message.payload)
+    if (values[0] === '@clearDataFrame') {
+      this.#publication.setMetadata(null)
+      return
+    }
+    // `@setDataFrame` asks the server to keep what follows; players get it without that word.
+    const [name, value, ...more] = values[0] === '@setDataFrame' ? values.slice(1) : values
+    if (name === 'onMetaData') this.#publication.setMetadata(asObject(value))
+    else if (typeof name === 'string') {
+      this.#publication.publishData(message.timestampMs, encodeData(name, value, ...more))
+    }
+  }
+}

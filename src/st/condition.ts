@@ -1,0 +1,38 @@
+import { type Thread } from './thread.ts'
+import { WaitList } from './wait-list.ts'
+
+/**
+ * A condition variable as State Threads has it (`st_cond_t`): a signal has no memory, wakes the first waiter
+ * or nobody. Between two waits nothing else runs, so what was tested before the wait still holds when it begins.
+ */
+export class Condition {
+  readonly #what: string
+  readonly #waiters = new WaitList()
+
+  /** @param what names the wait in errors and in the list of threads, for example 'next batch' */
+  constructor(what: string) {
+    this.#what = what
+  }
+
+  /**
+   * Suspends `thread` until a signal or a broadcast.
+   * @param timeoutMs > 0, or FOREVER
+   * @throws TimeoutError, InterruptedError
+   */
+  wait(thread: Thread, timeoutMs: number): Promise<void> {
+    return thread.world.scheduler.block(thread, this.#waiters, timeoutMs, this.#what)
+  }
+
+  /** Wakes the thread that has waited longest. */
+  signal(): void {
+    const waiter = this.#waiters.first
+    if (waiter) waiter.thread.world.scheduler.wake(waiter, null)
+  }
+
+  /** Wakes all that wait now; who waits again while they are being woken waits for the next broadcast. */
+  broadcast(): void {
+    for (let waiter = this.#waiters.first; waiter; waiter = this.#waiters.first) {
+      waiter.thread.world.scheduler.wake(waiter, null)
+    }
+  }
+}

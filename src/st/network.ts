@@ -1,0 +1,63 @@
+/** An IP address and a port; `host` is never a name, IPv4 addresses are plain also on a dual-stack socket. */
+export interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
+
+/** What a connection tells the socket above it; called by the world, never re-entered. */
+export interface PipeHandler {
+  /** Bytes arrived; the buffer is the receiver's to keep. */
+  onData(bytes: Buffer): void
+  /** The peer will send no more. */
+  onEnd(): void
+  /** All that was written has been handed to the kernel. */
+  onDrain(): void
+  /** The connection is gone; `error` says why when it did not end well. Nothing is called after this. */
+  onClose(error: Error | null): void
+}
+
+/** One TCP connection as a world gives it: bytes out by call, bytes in by callback. The blocking face is Socket. */
+export interface Pipe {
+  readonly remote: Endpoint
+  readonly local: Endpoint
+  /** Sets who receives the events; data flows from then on. */
+  attach(handler: PipeHandler): void
+  /** Takes the bytes without copying them. @returns true when the kernel has them all, else onDrain follows */
+  write(bytes: Buffer): boolean
+  /** Bytes that were written and that the kernel has not taken yet. */
+  readonly pendingBytes: number
+  /** Stops (resumes) the flow of input, so that TCP slows the peer down. */
+  pause(): void
+  resume(): void
+  /** Sends what is pending, then FIN; input goes on. */
+  end(): void
+  /** Closes at once; what is pending is lost. onClose follows. */
+  destroy(): void
+}
+
+/** A listening port. */
+export interface PortHandle {
+  readonly local: Endpoint
+  close(): void
+}
+
+/** The network of a world. */
+export interface Network {
+  /**
+   * Listens on `host`:`port`; port 0 lets the system choose.
+   * @throws the system's error, for example with code EADDRINUSE
+   */
+  listen(host: string, port: number, onPipe: (pipe: Pipe) => void): Promise<PortHandle>
+  /**
+   * Opens a connection; `settle` is called exactly once unless the returned function, which gives up, was called.
+   * @param localHost the address to connect from, when the machine has several
+   */
+  connect(options: ConnectOptions, settle: (result: Pipe | Error) => void): () => void
+}
+
+/** Where to connect to. */
+export interface ConnectOptions {
+  readonly host: string
+  readonly port: number
+  readonly localHost?: string
+}

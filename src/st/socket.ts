@@ -1,0 +1,257 @@
+import { Condition } from './condition.ts'
+import { FOREVER } from './clock.ts'
+import { ClosedError, StError, TimeoutError } from './errors.ts'
+import type { Endpoint, Pipe, PipeHandler } from './network.ts'
+import type { Thread } from './thread.ts'
+
+/** Input that nobody has read yet; beyond it the peer is slowed down by TCP. */
+const INPUT_LIMIT_BYTES = 256 * 1024
+
+const ignoreNothing = (): void => {}
+
+/**
+ * A connection in blocking style. Like State Threads' I/O it tries first and waits only when it must: `tryRead` and
+ * `write` are plain calls, and what follows them (`read`, `drain`) is awaited only when they could not do it all.
+ * At most one thread reads at a time; several may write, whole messages at a time.
+ */
+export class Socket implements PipeHandler {
+  readonly #pipe: Pipe
+  readonly #readable = new Condition('read')
+  readonly #drained = new Condition('write')
+  #input: Buffer[] = []
+  #inputBytes = 0
+  #paused = false
+  #discards = false
+  #ended = false
+  #closed = false
+  #error: Error | null = null
+  #onHangup: (reason: string) => void = ignoreNothing
+  /** Bytes received and sent (handed to the kernel or waiting for it) since the start. */
+  receivedBytes = 0
+  sentBytes = 0
+
+  constructor(pipe: Pipe) {
+    this.#pipe = pipe
+    pipe.attach(this)
+  }
+
+  get remote(): Endpoint {
+    return this.#pipe.remote
+  }
+
+  get local(): Endpoint {
+    return this.#pipe.local
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Bytes written that the kernel has not taken yet. */
+  get pendingBytes(): number {
+    return this.#pipe.pendingBytes
+  }
+
+  /** What has arrived first, or null when nothing is there. Never waits. */
+  tryRead(): Buffer | null {
+    const bytes = this.#input.shift()
+    if (!bytes) return null
+    this.#consumed(bytes.length)
+    return bytes
+  }
+
+  /**
+   * Waits until something is there and takes it.
+   * @returns null when the peer has ended its side
+   * @throws TimeoutError, InterruptedError; ClosedError when the connection broke
+   */
+  async read(thread: Thread, timeoutMs: number): Promise<Buffer | null> {
+    for (;;) {
+      const bytes = this.tryRead()
+      if (bytes) return bytes
+      if (this.#closed) throw this.#closedError()
+      if (this.#ended) return null
+      await this.#readable.wait(thread, timeoutMs)
+    }
+  }
+
+  /** Exactly `count` bytes if they are there, else null. Never waits. */
+  take(count: number): Buffer | null {
+    if (this.#inputBytes < count) return null
+    const bytes = this.#input.length === 1 ? (this.#input[0] as Buffer) : Buffer.concat(this.#input)
+    this.#input = bytes.length > count ? [bytes.subarray(count)] : []
+    this.#consumed(count)
+    return bytes.subarray(0, count)
+  }
+
+  /**
+   * Waits for exactly `count` bytes.
+   * @param timeoutMs limit for all of them together: a peer that drips single bytes does not renew it
+   * @throws TimeoutError, InterruptedError; ClosedError when the peer ended before
+   */
+  async readFully(thread: Thread, count: number, timeoutMs: number): Promise<Buffer> {
+    const deadlineMs = thread.world.clock.nowMs() + timeoutMs
+    for (;;) {
+      const bytes = this.take(count)
+      if (bytes) return bytes
+      if (this.#closed) throw this.#closedError()
+      if (this.#ended) throw new ClosedError(`peer ended after ${this.#inputBytes} of ${count} bytes`)
+      const leftMs = deadlineMs - thread.world.clock.nowMs()
+      if (leftMs <= 0) throw new TimeoutError(`read of ${count} bytes`, timeoutMs)
+      await this.#readable.wait(thread, timeoutMs === FOREVER ? FOREVER : Math.ceil(leftMs))
+    }
+  }
+
+  /** Gives bytes back: the next read gets them first. */
+  unread(bytes: Buffer): void {
+    if (bytes.length === 0) return
+    this.#input.unshift(bytes)
+    this.#inputBytes += bytes.length
+  }
+
+  /**
+   * Sends bytes without copying them: they must not change any more.
+   * @returns true when the kernel took them all; else the writer calls `drain` before it makes more
+   * @throws ClosedError
+   */
+  write(bytes: Buffer): boolean {
+    if (this.#closed) throw this.#closedError()
+    this.sentBytes += bytes.length
+    return this.#pipe.write(bytes)
+  }
+
+  /**
+   * Waits until the kernel has taken all that was written.
+   * @throws TimeoutError (the peer does not read), InterruptedError, ClosedError
+   */
+  async drain(thread: Thread, timeoutMs: number): Promise<void> {
+    while (this.#pipe.pendingBytes > 0) {
+      if (this.#closed) throw this.#closedError()
+      await this.#drained.wait(thread, timeoutMs)
+    }
+    if (this.#closed) throw this.#closedError()
+  }
+
+  /** `write` and, when needed, `drain`. */
+  async writeFully(thread: Thread, bytes: Buffer, timeoutMs: number): Promise<void> {
+    if (!this.write(bytes)) await this.drain(thread, timeoutMs)
+  }
+
+  /**
+   * For a thread that only writes: from now on input is thrown away unread, and the peer's end or break interrupts
+   * the thread, which may be waiting for something else than this socket.
+   */
+  hangupInterrupts(thread: Thread): void {
+    this.#discards = true
+    this.#input = []
+    this.#consumed(this.#inputBytes)
+    this.#onHangup = (reason) => thread.interrupt(reason)
+    if (this.#ended || this.#closed) thread.interrupt('peer_closed')
+  }
+
+  /**
+   * Ends the connection so that the peer can still read all that was written: sends it, then FIN, and reads the
+   * peer's rest into the void until it ends too. (A close with unread input makes the kernel send a reset, which
+   * destroys what the peer has not read yet.) Closed in any case when it returns.
+   * @param lingerMs limit for the whole
+   */
+  async closeGently(thread: Thread, lingerMs: number): Promise<void> {
+    const deadlineMs = thread.world.clock.nowMs() + lingerMs
+    this.#onHangup = ignoreNothing
+    try {
+      if (this.#closed) return
+      this.#pipe.end()
+      this.#discards = true
+      this.#input = []
+      this.#consumed(this.#inputBytes)
+      while (!this.#ended && !this.#closed) {
+        await this.#readable.wait(thread, Math.max(1, Math.ceil(deadlineMs - thread.world.clock.nowMs())))
+      }
+    } catch (error) {
+      // A peer that does not end in time is what the limit is for; everything else is the caller's affair.
+      if (!(error instanceof StError) || error.code !== 'st_timeout') throw error
+    } finally {
+      this.close()
+    }
+  }
+
+  /** Closes at once; who waits in a read or a write of this socket gets ClosedError. */
+  close(): void {
+    if (this.#closed) return
+    this.#pipe.destroy()
+    this.onClose(null)
+  }
+
+  onData(bytes: Buffer): void {
+    this.receivedBytes += bytes.length
+    if (this.#discards) return
+    this.#input.push(bytes)
+    this.#inputBytes += bytes.length
+    if (this.#inputBytes >= INPUT_LIMIT_BYTES && !this.#paused) {
+      this.#paused = true
+      this.#pipe.pause()
+    }
+    this.#readable.signal()
+  }
+
+  onEnd(): void {
+    this.#ended = true
+    this.#readable.broadcast()
+    this.#onHangup('peer_closed')
+  }
+
+  onDrain(): void {
+    this.#drained.broadcast()
+  }
+
+  onClose(error: Error | null): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#error = error
+    this.#readable.broadcast()
+    this.#drained.broadcast()
+    this.#onHangup('peer_closed')
+    this.#onHangup = ignoreNothing
+  }
+
+  #consumed(count: number): void {
+    this.#inputBytes -= count
+    if (this.#paused && this.#inputBytes < INPUT_LIMIT_BYTES) {
+      this.#paused = false
+      this.#pipe.resume()
+    }
+  }
+
+  #closedError(): ClosedError {
+    const why = this.#error?.message ?? 'closed'
+    return new ClosedError(`connection is closed: ${why}`, this.#error ? { cause: this.#error } : undefined)
+  }
+}
+
+/**
+ * Opens a connection.
+ * @throws TimeoutError, InterruptedError; ClosedError when it was refused or cannot be reached
+ */
+export async function connect(
+  thread: Thread,
+  where: { readonly host: string; readonly port: number; readonly localHost?: string },
+  timeoutMs: number,
+): Promise<Socket> {
+  const settled = new Condition(`connect to ${where.host}:${where.port}`)
+  let result: Pipe | Error | null = null
+  const giveUp = thread.world.network.connect(where, (outcome) => {
+    result = outcome
+    settled.signal()
+  })
+  try {
+    await settled.wait(thread, timeoutMs)
+  } catch (error) {
+    giveUp()
+    const late = result as Pipe | Error | null
+    if (late && !(late instanceof Error)) late.destroy()
+    throw error
+  }
+  const outcome = result as Pipe | Error | null
+  if (outcome instanceof Error) throw new ClosedError(`connect failed: ${outcome.message}`, { cause: outcome })
+  return new Socket(outcome as unknown as Pipe)
+}

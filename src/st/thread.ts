@@ -1,0 +1,137 @@
+import { FOREVER } from './clock.ts'
+import { asError, InterruptedError, StError } from './errors.ts'
+import { IdentityLog, type Log } from './log.ts'
+import type { Waiter } from './scheduler.ts'
+import { WaitList } from './wait-list.ts'
+import type { World } from './world.ts'
+
+/** What a thread does, top to bottom. It gets itself, because every wait says which thread waits. */
+export type Body = (thread: Thread) => Promise<void>
+
+/**
+ * A cooperative thread: an async function with an identity. Every function that may block takes the thread as its
+ * first parameter and a timeout as its last one, so a signature tells whether the world may change during a call.
+ */
+export class Thread {
+  /** Eight characters that name the connection in logs, API and callbacks; a child has its parent's. */
+  readonly id: string
+  readonly name: string
+  readonly world: World
+  readonly log: Log
+  /** The wait in which this thread stands; owned by the scheduler. */
+  waiter: Waiter | null = null
+  readonly #joiners = new WaitList()
+  #pendingInterrupt: InterruptedError | null = null
+  #ended = false
+  #failure: Error | null = null
+
+  constructor(world: World, id: string, name: string) {
+    this.world = world
+    this.id = id
+    this.name = name
+    this.log = new IdentityLog(world.log, id)
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** Starts a child with the same identity; it runs from the next turn on. Whoever spawns it joins it. */
+  spawn(name: string, body: Body): Thread {
+    return this.world.start(this.id, name, body)
+  }
+
+  /**
+   * Wakes the thread at its wait with InterruptedError, or at its next wait when it waits nowhere. Delivered once:
+   * clean-up in `finally` may wait again. A second interrupt before delivery changes nothing.
+   */
+  interrupt(reason: string): void {
+    if (this.#ended || this.#pendingInterrupt) return
+    const error = new InterruptedError(reason)
+    if (!this.world.scheduler.interrupt(this, error)) this.#pendingInterrupt = error
+  }
+
+  /** The interrupt that is due, taken away; null when there is none. For the scheduler, at the start of a wait. */
+  takeInterrupt(): InterruptedError | null {
+    const interrupt = this.#pendingInterrupt
+    this.#pendingInterrupt = null
+    return interrupt
+  }
+
+  /**
+   * Waits for this thread's end.
+   * @throws what the thread ended with, except its own InterruptedError; TimeoutError, InterruptedError of `by`;
+   *   StError 'st_deadlock' when a thread joins itself
+   */
+  async join(by: Thread, timeoutMs: number): Promise<void> {
+    if (by === this) throw new StError('st_deadlock', `thread ${this.name} joins itself`)
+    if (!this.#ended) await this.world.scheduler.block(by, this.#joiners, timeoutMs, `join of ${this.name}`)
+    if (this.#failure) throw this.#failure
+  }
+
+  /**
+   * Interrupts the thread and waits until it has ended, for `finally` blocks of its owner: returns only then. Its
+   * failure is logged, not thrown; an interrupt of `by` meanwhile is kept and delivered at the next wait of `by`.
+   */
+  async stop(by: Thread, reason: string): Promise<void> {
+    this.interrupt(reason)
+    let kept: InterruptedError | null = null
+    while (!this.#ended) {
+      try {
+        await this.join(by, FOREVER)
+      } catch (error) {
+        if (error === this.#failure) this.log.debug({ err: error, thread: this.name }, 'stopped thread had failed')
+        else if (error instanceof InterruptedError) kept = error
+        else throw error
+      }
+    }
+    if (kept) by.interrupt(kept.reason)
+  }
+
+  /** Suspends this thread for `durationMs` >= 0. @throws InterruptedError */
+  async sleep(durationMs: number): Promise<void> {
+    try {
+      await this.world.scheduler.block(this, null, Math.max(1, durationMs), 'sleep')
+    } catch (error) {
+      if (error instanceof StError && error.code === 'st_timeout') return
+      throw error
+    }
+  }
+
+  /** Lets all others that are ready run first. @throws InterruptedError */
+  yield(): Promise<void> {
+    return this.world.scheduler.yield(this)
+  }
+
+  /** For the world: runs the body and settles the thread; never throws. */
+  async run(body: Body): Promise<void> {
+    try {
+      await this.yield()
+      await body(this)
+    } catch (error) {
+      this.#settle(asError(error))
+      return
+    } finally {
+      this.#ended = true
+      this.world.threads.delete(this)
+    }
+    this.#wakeJoiners()
+  }
+
+  #settle(error: Error): void {
+    const interrupted = error instanceof InterruptedError
+    if (!interrupted) this.#failure = error
+    // A failure that nobody waits for would be lost.
+    if (!interrupted && !this.#joiners.first) {
+      this.world.failures++
+      this.log.error({ err: error, thread: this.name }, 'thread failed')
+    }
+    this.#wakeJoiners()
+  }
+
+  #wakeJoiners(): void {
+    for (let waiter = this.#joiners.first; waiter; waiter = this.#joiners.first) {
+      this.world.scheduler.wake(waiter, null)
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import type { Clock } from './clock.ts'
+import type { Log } from './log.ts'
+import type { Network } from './network.ts'
+import { Scheduler } from './scheduler.ts'
+import { type Body, Thread } from './thread.ts'
+
+const ID_ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz'
+const ID_LENGTH = 8
+
+/** Everything a server stands on: a clock, a scheduler, a network and the threads that live now. */
+export class World {
+  readonly clock: Clock
+  readonly network: Network
+  readonly log: Log
+  readonly scheduler: Scheduler
+  readonly threads = new Set<Thread>()
+  /** Threads that ended with an error which nobody joined. */
+  failures = 0
+
+  constructor(clock: Clock, network: Network, log: Log) {
+    this.clock = clock
+    this.network = network
+    this.log = log
+    this.scheduler = new Scheduler(clock)
+  }
+
+  /** Starts a thread with an identity of its own. */
+  spawn(name: string, body: Body): Thread {
+    return this.start(this.newId(), name, body)
+  }
+
+  /** Starts a thread with a given identity. */
+  start(id: string, name: string, body: Body): Thread {
+    const thread = new Thread(this, id, name)
+    this.threads.add(thread)
+    void thread.run(body)
+    return thread
+  }
+
+  /** Eight random characters of 0-9a-z, the form of SRS's context ids. */
+  newId(): string {
+    let id = ''
+    for (const byte of this.clock.randomBytes(ID_LENGTH)) id += ID_ALPHABET[byte % ID_ALPHABET.length]
+    return id
+  }
+}

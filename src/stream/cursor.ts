@@ -1,0 +1,106 @@
+import type { Thread } from '../st/thread.ts'
+import type { Batch, Feed } from './feed.ts'
+
+/** Where a player stands in a feed. Its thread is: `for (;;) write(cursor.next() ?? await cursor.wait())`. */
+export class Cursor {
+  readonly #feed: Feed
+  readonly #queueLengthMs: number
+  #seq: number
+  #nextPacket: number | null = null
+  #needsKey: boolean
+  #needsHeaders = true
+  #positionMs = 0
+  /** Packets that this player did not get because it was too slow. */
+  droppedPackets = 0
+
+  /** For Feed.join. */
+  constructor(feed: Feed, seq: number, needsKey: boolean, queueLengthMs: number) {
+    this.#feed = feed
+    this.#seq = seq
+    this.#needsKey = needsKey
+    this.#queueLengthMs = queueLengthMs
+  }
+
+  /** True when the feed has ended and this player has got all of it. */
+  get ended(): boolean {
+    return this.#feed.ended && this.#seq >= this.#feed.nextSeq
+  }
+
+  /** Decode time of the last packet that was given out, ms. */
+  get positionMs(): number {
+    return this.#positionMs
+  }
+
+  /** How far this player is behind the newest batch, ms. */
+  get behindMs(): number {
+    const batch = this.#feed.batch(this.#seq)
+    return batch ? this.#feed.headDtsMs - batch.firstDtsMs : 0
+  }
+
+  /** The next bytes for this player, or null when there are none yet. Never waits. */
+  next(): Buffer | null {
+    this.#skipWhenSlow()
+    for (;;) {
+      const batch = this.#feed.batch(this.#seq)
+      if (!batch) return null
+      if (this.#needsKey && !batch.startsGop) {
+        this.#seq++
+        continue
+      }
+      if (this.#needsHeaders) return this.#headersOf(batch)
+      this.#seq++
+      this.droppedPackets += batch.packetIndex - (this.#nextPacket ?? batch.packetIndex)
+      this.#nextPacket = batch.packetIndex + batch.packets
+      this.#positionMs = batch.lastDtsMs
+      return batch.bytes
+    }
+  }
+
+  /**
+   * Waits until there may be something new, or the end.
+   * @throws TimeoutError, InterruptedError
+   */
+  async wait(thread: Thread, timeoutMs: number): Promise<void> {
+    if (this.#feed.ended || this.#seq < this.#feed.nextSeq) return
+    await this.#feed.appended.wait(thread, timeoutMs)
+  }
+
+  /** Goes on at the newest key frame, headers first; for a player that took nothing for a while. */
+  skipToNewest(): void {
+    const newest = this.#feed.newestGop
+    if (newest && newest.seq > this.#seq) this.#jumpTo(newest)
+  }
+
+  /** The player is gone. */
+  leave(): void {
+    this.#feed.cursors--
+  }
+
+  #headersOf(batch: Batch): Buffer | null {
+    this.#needsHeaders = false
+    this.#needsKey = false
+    this.#positionMs = batch.firstDtsMs
+    const prelude = this.#feed.prelude(batch)
+    return prelude.length > 0 ? prelude : this.next()
+  }
+
+  #skipWhenSlow(): void {
+    if (this.#seq >= this.#feed.nextSeq) return
+    const batch = this.#feed.batch(this.#seq)
+    if (batch && this.#feed.headDtsMs - batch.firstDtsMs <= this.#queueLengthMs) return
+    const { newestGop, newestBatch } = this.#feed
+    if (newestGop && newestGop.seq > this.#seq) this.#jumpTo(newestGop)
+    else if (!batch && newestBatch) this.#fellOff(newestBatch)
+  }
+
+  /** What this player would need next is gone and no key frame is kept: with a picture it must wait for one. */
+  #fellOff(newest: Batch): void {
+    this.#needsKey = newest.headers.hasVideo && this.#feed.format.carriesVideo
+    this.#jumpTo(newest)
+  }
+
+  #jumpTo(batch: Batch): void {
+    this.#seq = batch.seq
+    this.#needsHeaders = true
+  }
+}

@@ -1,0 +1,219 @@
+import { Condition } from '../st/condition.ts'
+import type { Clock, Timer } from '../st/clock.ts'
+import { Cursor } from './cursor.ts'
+import { HeaderSet } from './headers.ts'
+import type { StreamOptions } from './options.ts'
+import type { Packet } from './packet.ts'
+import type { WireFormat } from './wire-format.ts'
+
+/** A batch is cut at this size also when its time has not come: larger writes gain nothing. */
+const BATCH_LIMIT_BYTES = 256 * 1024
+/** What a feed keeps at most, whatever `queue_length` and the GOP ask for. */
+const LOG_LIMIT_BYTES = 64 * 1024 * 1024
+
+/** Bytes ready for the socket: whole messages, encoded once, shared by all players of the format. */
+export interface Batch {
+  readonly seq: number
+  readonly bytes: Buffer
+  /** The batch begins with a key frame: a player may start here. */
+  readonly startsGop: boolean
+  /** The headers in force at its begin. */
+  readonly headers: HeaderSet
+  readonly firstDtsMs: number
+  readonly lastDtsMs: number
+  /** Packets of the feed before this batch and in it, so that drops can be counted. */
+  readonly packetIndex: number
+  readonly packets: number
+  /** Headers encoded for a player that starts here; made when the first one does. */
+  prelude: Buffer | null
+}
+
+/**
+ * A stream in one wire format: an append-only log of batches that each player reads at its own pace with a cursor.
+ * GOP cache, player queue, merged write and the drop of slow players all follow from this one structure: memory is
+ * bounded by the log, not by the number of players.
+ */
+export class Feed {
+  readonly format: WireFormat
+  readonly #clock: Clock
+  readonly #options: StreamOptions
+  readonly appended = new Condition('next batch')
+  #log: Batch[] = []
+  #logBytes = 0
+  #nextSeq = 0
+  #packets = 0
+  #newestGop: Batch | null = null
+  #open: Packet[] = []
+  #openBytes = 0
+  #openHeaders: HeaderSet | null = null
+  #headers = HeaderSet.EMPTY
+  #timer: Timer | null = null
+  #ended = false
+  cursors = 0
+
+  constructor(format: WireFormat, clock: Clock, options: StreamOptions) {
+    this.format = format
+    this.#clock = clock
+    this.#options = options
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** Decode time of the newest packet that players can have, ms. */
+  get headDtsMs(): number {
+    return this.#log.at(-1)?.lastDtsMs ?? 0
+  }
+
+  /** The batch at which a player can start or go on after a drop; null when no key frame is kept. */
+  get newestGop(): Batch | null {
+    return this.#newestGop
+  }
+
+  get newestBatch(): Batch | null {
+    return this.#log.at(-1) ?? null
+  }
+
+  get nextSeq(): number {
+    return this.#nextSeq
+  }
+
+  /** The batch with this number; null when it is not there any more or not yet. */
+  batch(seq: number): Batch | null {
+    const first = this.#log[0]
+    return first ? (this.#log[seq - first.seq] ?? null) : null
+  }
+
+  /** Appends a packet to the open batch. `headers` are those in force before it. Never waits. */
+  append(packet: Packet, headers: HeaderSet): void {
+    this.#headers = headers
+    if (!this.format.accepts(packet)) return
+    if (startsGop(packet)) this.cut()
+    this.#openHeaders ??= headers
+    this.#open.push(packet)
+    this.#openBytes += this.format.size(packet)
+    if (this.#openBytes >= BATCH_LIMIT_BYTES) this.cut()
+    else if (!this.#options.minLatency)
+      this.#timer ??= this.#clock.after(this.#options.mwLatencyMs, () => this.#onTime())
+  }
+
+  /** Closes the open batch, if there is anything in it, and wakes the players. */
+  cut(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+    const [first] = this.#open
+    if (!first || !this.#openHeaders) return
+    const batch: Batch = {
+      seq: this.#nextSeq++,
+      bytes: this.#encode(this.#open, this.#openBytes),
+      startsGop: startsGop(first),
+      headers: this.#openHeaders,
+      firstDtsMs: first.dtsMs,
+      lastDtsMs: (this.#open.at(-1) ?? first).dtsMs,
+      packetIndex: this.#packets,
+      packets: this.#open.length,
+      prelude: null,
+    }
+    this.#packets += this.#open.length
+    this.#open = []
+    this.#openBytes = 0
+    this.#openHeaders = null
+    this.#log.push(batch)
+    this.#logBytes += batch.bytes.length
+    if (batch.startsGop) this.#newestGop = batch
+    this.#trim()
+    this.appended.broadcast()
+  }
+
+  /**
+   * A cursor for a new player: at the newest key frame, or, when the stream has no picture, at what comes next.
+   * @param waitForKey begin at a key frame that is still to come, if there is a picture
+   */
+  join(hasVideo: boolean, waitForKey: boolean): Cursor {
+    // What is in the open batch would reach the new player only when its time has come.
+    this.cut()
+    this.cursors++
+    const needsKey = hasVideo && this.format.carriesVideo
+    const start = needsKey && !waitForKey ? this.#newestGop : null
+    return new Cursor(this, start?.seq ?? this.#nextSeq, needsKey, this.#options.queueLengthMs)
+  }
+
+  /** The picture has ceased: new players no longer begin at its last key frame. */
+  forgetGop(): void {
+    this.#newestGop = null
+    this.#trim()
+  }
+
+  /** The headers for a player that starts at `batch`, stamped with its time. */
+  prelude(batch: Batch): Buffer {
+    batch.prelude ??= this.#encodeHeaders(batch)
+    return batch.prelude
+  }
+
+  /** No packet will follow. Players read what is there and then see the end. */
+  end(): void {
+    this.cut()
+    this.#ended = true
+    this.appended.broadcast()
+  }
+
+  /** Frees the timer of a feed that nobody reads any more. */
+  dispose(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+  }
+
+  #onTime(): void {
+    this.#timer = null
+    this.cut()
+  }
+
+  #encodeHeaders(batch: Batch): Buffer {
+    const { format } = this
+    // Whether there is sound was often not known yet when the first key frame came: the kinds are those of now.
+    const packets = [...format.metadata(batch.headers.withKindsOf(this.#headers)), ...batch.headers.packets]
+      .filter((packet) => format.accepts(packet))
+      .map((packet) => ({ ...packet, dtsMs: batch.firstDtsMs }))
+    return this.#encode(
+      packets,
+      packets.reduce((bytes, packet) => bytes + format.size(packet), 0),
+    )
+  }
+
+  #encode(packets: readonly Packet[], bytes: number): Buffer {
+    const { format } = this
+    const frame = format.frameHead(bytes)
+    const total = frame.length + bytes + format.frameTail.length
+    const out = Buffer.allocUnsafeSlow(total)
+    let offset = frame.copy(out, 0)
+    for (const packet of packets) offset = format.write(out, offset, packet)
+    format.frameTail.copy(out, offset)
+    return out
+  }
+
+  /** Drops what no player may need: older than `queue_length` and, with a GOP cache, older than the newest GOP. */
+  #trim(): void {
+    const oldestMs = this.headDtsMs - this.#options.queueLengthMs
+    const gopSeq = this.#keepsGop() ? (this.#newestGop?.seq ?? Infinity) : Infinity
+    let count = 0
+    for (const batch of this.#log) {
+      const needed = batch.lastDtsMs >= oldestMs || batch.seq >= gopSeq
+      if (needed && this.#logBytes <= LOG_LIMIT_BYTES) break
+      this.#logBytes -= batch.bytes.length
+      if (batch === this.#newestGop) this.#newestGop = null
+      count++
+    }
+    if (count > 0) this.#log.splice(0, count)
+  }
+
+  #keepsGop(): boolean {
+    const { gopCache, gopCacheMaxFrames } = this.#options
+    return gopCache && this.#packets - (this.#newestGop?.packetIndex ?? 0) <= gopCacheMaxFrames
+  }
+}
+
+/** Key frames of the first track cut the log: a player that starts there can decode all that follows. */
+function startsGop(packet: Packet): boolean {
+  return packet.isKey && packet.trackId === 0
+}

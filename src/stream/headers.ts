@@ -1,0 +1,65 @@
+import type { Metadata, Packet } from './packet.ts'
+
+/**
+ * What a player must get before its first frame: the stream's metadata and the sequence header of each track.
+ * Immutable: a change makes a new set, so a batch can refer to the one that was in force when it began.
+ */
+export class HeaderSet {
+  static readonly EMPTY = new HeaderSet(null, new Map(), false, false)
+
+  readonly metadata: Metadata | null
+  readonly hasAudio: boolean
+  readonly hasVideo: boolean
+  readonly #headers: ReadonlyMap<string, Packet>
+
+  private constructor(
+    metadata: Metadata | null,
+    headers: ReadonlyMap<string, Packet>,
+    hasAudio: boolean,
+    hasVideo: boolean,
+  ) {
+    this.metadata = metadata
+    this.#headers = headers
+    this.hasAudio = hasAudio
+    this.hasVideo = hasVideo
+  }
+
+  /** Sequence headers, audio first, tracks in the order in which they came. */
+  get packets(): Packet[] {
+    const all = [...this.#headers.values()]
+    return [...all.filter((packet) => packet.kind === 'audio'), ...all.filter((packet) => packet.kind === 'video')]
+  }
+
+  /** The sequence header of a track, for statistics; null when it has none (MP3) or none yet. */
+  header(kind: 'audio' | 'video', trackId: number): Packet | null {
+    return this.#headers.get(`${kind}${trackId}`) ?? null
+  }
+
+  withMetadata(metadata: Metadata | null): HeaderSet {
+    return new HeaderSet(metadata, this.#headers, this.hasAudio, this.hasVideo)
+  }
+
+  /** With a packet of type `header` or `config`; a new sequence header makes the track's old configuration void. */
+  withHeader(header: Packet): HeaderSet {
+    const track = `${header.kind}${header.trackId}`
+    const headers = new Map(this.#headers)
+    if (header.type === 'header') headers.delete(`${track}/config`)
+    headers.set(header.type === 'header' ? track : `${track}/config`, header)
+    return new HeaderSet(this.metadata, headers, this.hasAudio, this.hasVideo)
+  }
+
+  /** Notes that a frame of this kind exists: only then may a container's header announce it. */
+  withKind(kind: 'audio' | 'video'): HeaderSet {
+    return new HeaderSet(
+      this.metadata,
+      this.#headers,
+      this.hasAudio || kind === 'audio',
+      this.hasVideo || kind === 'video',
+    )
+  }
+
+  /** The same headers and metadata, with the kinds that `later` knows of. */
+  withKindsOf(later: HeaderSet): HeaderSet {
+    return new HeaderSet(this.metadata, this.#headers, later.hasAudio, later.hasVideo)
+  }
+}

@@ -1,0 +1,34 @@
+import { Source } from './source.ts'
+
+/** All streams of the process by identity (`vhost/app/stream`). A source is there while somebody holds it. */
+export class Hub {
+  readonly #sources = new Map<string, Source>()
+
+  get sources(): IterableIterator<Source> {
+    return this.#sources.values()
+  }
+
+  get size(): number {
+    return this.#sources.size
+  }
+
+  /**
+   * Finds or makes the source and holds it, in one step: whoever looked it up owns a share of it before anything else
+   * can run (ossrs/srs#4656: a clean-up between look-up and take leaves players on a source that nobody feeds).
+   */
+  acquire(key: string): Source {
+    let source = this.#sources.get(key)
+    if (!source) {
+      source = new Source(key)
+      this.#sources.set(key, source)
+    }
+    source.holders++
+    return source
+  }
+
+  /** Gives a share back; the source is gone with the last one. */
+  release(source: Source): void {
+    source.holders--
+    if (source.holders === 0) this.#sources.delete(source.key)
+  }
+}

@@ -1,0 +1,15 @@
+/** How a source treats its players; the names are those of SRS's `play` directives. */
+export interface StreamOptions {
+  /** A new player begins at the newest key frame that is kept, else it waits for the next one. */
+  readonly gopCache: boolean
+  /** Frames kept for new players; a longer GOP is not kept at all. */
+  readonly gopCacheMaxFrames: number
+  /** A player that is further behind skips to the newest key frame, ms. */
+  readonly queueLengthMs: number
+  /** Merged write: a batch is closed this long after its first packet, ms. */
+  readonly mwLatencyMs: number
+  /** A batch is what one turn of the publisher brought; `mwLatencyMs` is then not used. */
+  readonly minLatency: boolean
+  /** A second publisher takes the stream over when the first has sent nothing for this long, ms; 0: always. */
+  readonly takeoverAfterMs: number
+}

@@ -1,0 +1,271 @@
+import { Condition } from '../st/condition.ts'
+import { FOREVER } from '../st/clock.ts'
+import { StError } from '../st/errors.ts'
+import type { Thread } from '../st/thread.ts'
+import { CodecError } from '../codec/errors.ts'
+import type { Cursor } from './cursor.ts'
+import { Feed } from './feed.ts'
+import { HeaderSet } from './headers.ts'
+import type { StreamOptions } from './options.ts'
+import { type Metadata, type Packet, parsePackets, type UntimedPacket } from './packet.ts'
+import type { Timeline } from './timeline.ts'
+import type { WireFormat } from './wire-format.ts'
+
+/** How long a new player waits for the second kind of media to show before it is told that there is none. */
+const SETTLE_MS = 1_000
+/** A stream whose last picture is older than this is played as sound only, and no GOP is kept for it. */
+const PICTURE_CEASED_MS = 10_000
+/** Bound on the frames kept for the first player of a format, whatever `gop_cache_max_frames` says. */
+const GOP_LIMIT_BYTES = 64 * 1024 * 1024
+
+/** Counters of a publish, for the page, the API and the logs. */
+export interface PublicationCounters {
+  receivedBytes: number
+  videoFrames: number
+  audioFrames: number
+  /** Messages that were not understood and left out. */
+  malformed: number
+}
+
+/** One publisher's time on a source: from its acceptance to its end. */
+export class Publication {
+  readonly publisher: Thread
+  readonly startedMs: number
+  readonly counters: PublicationCounters = { receivedBytes: 0, videoFrames: 0, audioFrames: 0, malformed: 0 }
+  readonly #options: StreamOptions
+  readonly #timeline: Timeline
+  readonly #feeds = new Map<string, Feed>()
+  readonly #settled = new Condition('first frames')
+  #headers = HeaderSet.EMPTY
+  #gop: { packet: Packet; headers: HeaderSet }[] = []
+  #gopBytes = 0
+  #firstFrameDtsMs: number | null = null
+  #firstFrameMs = 0
+  #isSettled = false
+  #lastVideoDtsMs = 0
+  #lastVideo: Packet | null = null
+  #lastAudio: Packet | null = null
+  #ended = false
+  lastPacketMs: number
+
+  constructor(publisher: Thread, options: StreamOptions, timeline: Timeline) {
+    this.publisher = publisher
+    this.#options = options
+    this.#timeline = timeline
+    this.startedMs = publisher.world.clock.nowMs()
+    this.lastPacketMs = this.startedMs
+    timeline.begin()
+  }
+
+  get headers(): HeaderSet {
+    return this.#headers
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** The newest key frame and the newest sound, for statistics: some codecs tell their form only in frames. */
+  get lastVideo(): Packet | null {
+    return this.#lastVideo
+  }
+
+  get lastAudio(): Packet | null {
+    return this.#lastAudio
+  }
+
+  /**
+   * Takes one audio or video message. Never waits.
+   * @param timestampMs as received, 0..2^32-1
+   */
+  publish(kind: 'audio' | 'video', timestampMs: number, payload: Buffer): void {
+    this.#received(payload.length)
+    for (const packet of this.#parse(kind, payload)) this.#take(packet, timestampMs)
+  }
+
+  /** Replaces the metadata; players that are there get it in its place among the media. Null clears it. */
+  setMetadata(metadata: Metadata | null): void {
+    this.#received(0)
+    this.#headers = this.#headers.withMetadata(metadata)
+    this.#announceMetadata()
+  }
+
+  /** Passes on a data message that is not metadata (cue points, text). */
+  publishData(timestampMs: number, payload: Buffer): void {
+    this.#received(payload.length)
+    if (this.#firstFrameDtsMs === null) return
+    const dtsMs = this.#timeline.correct('data', timestampMs, this.lastPacketMs)
+    this.#append({ kind: 'data', type: 'other', isKey: false, codec: '', trackId: 0, payload, bodyOffset: 0, dtsMs })
+  }
+
+  /** The publisher's turn is over: with `min_latency` what it brought goes out now. */
+  flush(): void {
+    if (!this.#options.minLatency) return
+    for (const feed of this.#feeds.values()) feed.cut()
+  }
+
+  /**
+   * A cursor for a player, once it is known what the stream has.
+   * @returns null when the publish ended before
+   * @throws InterruptedError
+   */
+  async join(thread: Thread, format: WireFormat): Promise<Cursor | null> {
+    while (!this.#isSettled && !this.#ended) {
+      const nowMs = thread.world.clock.nowMs()
+      const leftMs = this.#firstFrameDtsMs === null ? FOREVER : this.#firstFrameMs + SETTLE_MS - nowMs
+      if (leftMs <= 0) break
+      await this.#waitSettled(thread, leftMs)
+    }
+    return this.#ended ? null : this.#joinNow(format)
+  }
+
+  /** A player that had joined is gone; the last one of a format takes its feed with it. */
+  leave(cursor: Cursor, format: WireFormat): void {
+    cursor.leave()
+    const feed = this.#feeds.get(format.key)
+    if (!feed || feed.cursors > 0 || this.#ended) return
+    feed.dispose()
+    this.#feeds.delete(format.key)
+  }
+
+  /** Ends the publish: players read what is left and then see the end. */
+  end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    for (const feed of this.#feeds.values()) feed.end()
+    this.#gop = []
+    this.#settled.broadcast()
+  }
+
+  async #waitSettled(thread: Thread, timeoutMs: number): Promise<void> {
+    try {
+      await this.#settled.wait(thread, timeoutMs)
+    } catch (error) {
+      if (error instanceof StError && error.code === 'st_timeout') return
+      throw error
+    }
+  }
+
+  #joinNow(format: WireFormat): Cursor {
+    let feed = this.#feeds.get(format.key)
+    if (!feed) {
+      feed = new Feed(format, this.publisher.world.clock, this.#options)
+      for (const { packet, headers } of this.#gop) feed.append(packet, headers)
+      this.#feeds.set(format.key, feed)
+    }
+    return feed.join(this.#headers.hasVideo && !this.#pictureCeased(), !this.#options.gopCache)
+  }
+
+  #parse(kind: 'audio' | 'video', payload: Buffer): UntimedPacket[] {
+    try {
+      return parsePackets(kind, payload)
+    } catch (error) {
+      if (!(error instanceof CodecError)) throw error
+      if (error.code === 'flv_empty_tag') return []
+      // One bad message must not end a stream that is otherwise fine; the first is told, all are counted.
+      if (this.counters.malformed++ === 0) this.publisher.log.warn({ err: error, kind }, 'media message left out')
+      return []
+    }
+  }
+
+  #take(untimed: UntimedPacket, timestampMs: number): void {
+    if (untimed.type === 'header' || untimed.type === 'config') {
+      const header: Packet = { ...untimed, dtsMs: this.#timeline.nowMs }
+      this.#append(header)
+      this.#headers = this.#headers.withHeader(header)
+      return
+    }
+    const track = `${untimed.kind}${untimed.trackId}`
+    const packet: Packet = { ...untimed, dtsMs: this.#timeline.correct(track, timestampMs, this.lastPacketMs) }
+    if (packet.type === 'frame') this.#count(packet)
+    this.#append(packet)
+    if (packet.type === 'frame') this.#settle(packet)
+  }
+
+  #count(packet: Packet): void {
+    if (packet.kind === 'video') {
+      this.counters.videoFrames++
+      if (packet.trackId === 0 && (packet.isKey || !this.#lastVideo)) this.#lastVideo = packet
+      this.#lastVideoDtsMs = packet.dtsMs
+    } else {
+      this.counters.audioFrames++
+      if (packet.trackId === 0) this.#lastAudio = packet
+      if (this.#headers.hasVideo && this.#pictureCeased()) this.#forgetGop()
+    }
+    this.#noteKind(packet)
+  }
+
+  /** The first frame of a kind changes what headers and metadata may say; players that are there are told. */
+  #noteKind(packet: Packet): void {
+    const kind = packet.kind === 'video' ? 'video' : 'audio'
+    if (kind === 'video' ? this.#headers.hasVideo : this.#headers.hasAudio) return
+    this.#headers = this.#headers.withKind(kind)
+    if (this.#isSettled) this.#announceMetadata()
+  }
+
+  /** Both kinds are there, or the one that the metadata declares, or nothing more came for a while of stream time. */
+  #settle(packet: Packet): void {
+    if (this.#firstFrameDtsMs === null) {
+      this.#firstFrameDtsMs = packet.dtsMs
+      this.#firstFrameMs = this.lastPacketMs
+      this.#settled.broadcast()
+    }
+    if (this.#isSettled) return
+    if (!this.#hasAllDeclared() && packet.dtsMs - this.#firstFrameDtsMs < SETTLE_MS) return
+    this.#isSettled = true
+    this.#settled.broadcast()
+  }
+
+  #hasAllDeclared(): boolean {
+    const { hasAudio, hasVideo, metadata } = this.#headers
+    const declaresAudio = metadata !== null && 'audiocodecid' in metadata
+    const declaresVideo = metadata !== null && 'videocodecid' in metadata
+    if (declaresAudio === declaresVideo) return hasAudio && hasVideo
+    return declaresAudio ? hasAudio : hasVideo
+  }
+
+  #announceMetadata(): void {
+    if (this.#firstFrameDtsMs === null || !this.#headers.metadata) return
+    for (const feed of this.#feeds.values()) {
+      for (const packet of feed.format.metadata(this.#headers)) {
+        feed.append({ ...packet, dtsMs: this.#timeline.nowMs }, this.#headers)
+      }
+    }
+  }
+
+  #append(packet: Packet): void {
+    // Headers that come before the first frame reach every player by the header set.
+    if (this.#firstFrameDtsMs === null && packet.type !== 'frame') return
+    this.#keepForGop(packet)
+    for (const feed of this.#feeds.values()) feed.append(packet, this.#headers)
+  }
+
+  #keepForGop(packet: Packet): void {
+    if (packet.isKey && packet.trackId === 0) this.#forgetKeptGop()
+    else if (this.#gop.length === 0) return
+    if (!this.#options.gopCache) return
+    this.#gop.push({ packet, headers: this.#headers })
+    this.#gopBytes += packet.payload.length
+    const tooLong = this.#gop.length > this.#options.gopCacheMaxFrames || this.#gopBytes > GOP_LIMIT_BYTES
+    if (tooLong) this.#forgetKeptGop()
+  }
+
+  #forgetKeptGop(): void {
+    this.#gop = []
+    this.#gopBytes = 0
+  }
+
+  #forgetGop(): void {
+    if (this.#gop.length > 0) this.#forgetKeptGop()
+    for (const feed of this.#feeds.values()) feed.forgetGop()
+  }
+
+  #pictureCeased(): boolean {
+    return this.#timeline.nowMs - this.#lastVideoDtsMs > PICTURE_CEASED_MS
+  }
+
+  #received(bytes: number): void {
+    this.counters.receivedBytes += bytes
+    this.lastPacketMs = this.publisher.world.clock.nowMs()
+  }
+}

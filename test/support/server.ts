@@ -1,0 +1,74 @@
+import type { ServerOptions, VhostOptions } from '../../src/server/options.ts'
+import { Server } from '../../src/server/server.ts'
+import type { World } from '../../src/st/world.ts'
+import { type LogLine, makeWorld, runThread } from './world.ts'
+
+/** A vhost as the default configuration has it, for tests that do not care. */
+const VHOST: VhostOptions = {
+  name: '__defaultVhost__',
+  chunkSize: 60_000,
+  minLatency: false,
+  inAckSize: 0,
+  outAckSize: 2_500_000,
+  play: { gopCache: true, gopCacheMaxFrames: 2500, queueLengthMs: 10_000, mwLatencyMs: 350, sendTimeoutMs: 30_000 },
+  publish: { firstpktTimeoutMs: 20_000, normalTimeoutMs: 5_000, takeoverAfterMs: 2_000 },
+  httpRemux: { enabled: true, mount: '[vhost]/[app]/[stream].flv', waitPublisherMs: 10_000 },
+}
+
+/** What a test may change of the default vhost. */
+export interface VhostChanges {
+  minLatency?: boolean
+  play?: Partial<VhostOptions['play']>
+  publish?: Partial<VhostOptions['publish']>
+  httpRemux?: Partial<VhostOptions['httpRemux']>
+}
+
+/** A server in this process, on ports that the system chose. */
+export interface TestServer {
+  readonly server: Server
+  readonly world: World
+  readonly rtmpPort: number
+  readonly httpPort: number
+  readonly lines: LogLine[]
+  stop(): Promise<void>
+}
+
+/** Starts a server; whoever starts it stops it. Every thread that failed makes `stop` throw. */
+export async function startServer(
+  changes: VhostChanges = {},
+  options: Partial<ServerOptions> = {},
+): Promise<TestServer> {
+  const { world, log } = makeWorld()
+  const vhost: VhostOptions = {
+    ...VHOST,
+    minLatency: changes.minLatency ?? VHOST.minLatency,
+    play: { ...VHOST.play, ...changes.play },
+    publish: { ...VHOST.publish, ...changes.publish },
+    httpRemux: { ...VHOST.httpRemux, ...changes.httpRemux },
+  }
+  const server = new Server(
+    world,
+    { maxConnections: 10_000, pithyPrintMs: 10_000, crossdomain: true, resolveVhost: () => vhost, ...options },
+    'test',
+  )
+  const anyPort = { host: '127.0.0.1', port: 0 }
+  await server.start({ rtmp: [anyPort], http: [anyPort] }, new Map())
+  const [rtmp] = server.addresses.rtmp
+  const [http] = server.addresses.http
+  return {
+    server,
+    world,
+    lines: log.lines,
+    rtmpPort: rtmp?.port ?? 0,
+    httpPort: http?.port ?? 0,
+    stop: async () => {
+      await runThread(world, (thread) => server.stop(thread))
+      const failures = log.lines.filter((line) => line.level === 'error')
+      if (failures.length > 0) throw new Error(`the server logged errors: ${JSON.stringify(failures, errorText)}`)
+    },
+  }
+}
+
+function errorText(_key: string, value: unknown): unknown {
+  return value instanceof Error ? value.stack : value
+}

@@ -1,0 +1,59 @@
+import { RealClock } from '../../src/st/real/clock.ts'
+import { RealNetwork } from '../../src/st/real/network.ts'
+import type { Log } from '../../src/st/log.ts'
+import type { Thread } from '../../src/st/thread.ts'
+import { World } from '../../src/st/world.ts'
+
+/** One line as the log got it. */
+export interface LogLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly fields: Record<string, unknown>
+  readonly text: string
+}
+
+/** A log that prints nothing and keeps its lines. */
+export class RecordingLog implements Log {
+  readonly lines: LogLine[] = []
+
+  debug(fields: object, text: string): void {
+    this.#keep('debug', fields, text)
+  }
+
+  info(fields: object, text: string): void {
+    this.#keep('info', fields, text)
+  }
+
+  warn(fields: object, text: string): void {
+    this.#keep('warn', fields, text)
+  }
+
+  error(fields: object, text: string): void {
+    this.#keep('error', fields, text)
+  }
+
+  #keep(level: LogLine['level'], fields: object, text: string): void {
+    this.lines.push({ level, fields: { ...fields }, text })
+  }
+}
+
+/** A world on the real clock and the real network, with a log that can be looked at. */
+export function makeWorld(): { world: World; log: RecordingLog } {
+  const log = new RecordingLog()
+  return { world: new World(new RealClock(), new RealNetwork(), log), log }
+}
+
+/**
+ * Runs `body` as a thread of `world`: settles as the body ends, with its value or with what it threw (also an
+ * InterruptedError). The failure is the caller's and therefore neither logged nor counted by the world.
+ */
+export function runThread<T>(world: World, body: (thread: Thread) => Promise<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    world.spawn('test', async (thread) => {
+      try {
+        resolve(await body(thread))
+      } catch (error) {
+        reject(error as Error)
+      }
+    })
+  })
+}
