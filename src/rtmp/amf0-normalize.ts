@@ -26,7 +26,7 @@ export const KEY_PREFIX = '='
 /** In canonical form the only key without {@link KEY_PREFIX}: an object that holds it alone stands for a date. */
 export const DATE_KEY = 'date'
 
-const MAX_VALUES = 65_536
+const MAX_VALUES = 16_384
 const MAX_WALKED_BYTES = 4 * 1024 * 1024
 /** The decoder takes a key length of 0x09xx for an object's end, and no client sends keys of kilobytes. */
 const MAX_KEY_BYTES = 1_024

@@ -64,7 +64,7 @@ export class ChunkReader {
     this.#limits = { ...DEFAULT_LIMITS, ...limits }
   }
 
-  /** Adds bytes that have arrived. They must not change until `read` has answered null. */
+  /** Adds bytes that have arrived. The buffer is the reader's from here on and may not change. */
   push(bytes: Buffer): void {
     if (bytes.length > 0) this.#queue.push(bytes)
   }
@@ -101,7 +101,7 @@ export class ChunkReader {
     this.#pos = 0
   }
 
-  /** Copies what is there of the open chunk, and of those that follow it directly in the same message. */
+  /** Takes what is there of the open chunk's payload; the message when that was the last of it. */
   #readPayload(): RtmpMessage | null {
     const stream = this.#stream
     const bytes = this.#bytes
@@ -240,9 +240,8 @@ export class ChunkReader {
   #beginChunk(stream: ChunkStream, payloadAt: number): void {
     this.#stream = stream
     this.#pos = payloadAt
-    // An empty message is not open and lacks nothing: the next header follows at once.
-    const lacksBytes = stream.isOpen ? stream.header.messageBytes - stream.arrivedBytes : 0
-    this.#chunkLeft = Math.min(this.#chunkBytes, lacksBytes)
+    // 0 for an empty message: the next header follows at once.
+    this.#chunkLeft = Math.min(this.#chunkBytes, stream.header.messageBytes - stream.arrivedBytes)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { AmfObject, AmfValue } from '../rtmp/amf0.ts'
 import { ecmaArray } from '../rtmp/amf0.ts'
 import { encodeCommand, encodeData } from '../rtmp/command.ts'
-import { MSG, type RtmpMessage } from '../rtmp/message.ts'
+import { MSG, type RtmpMessage, USER_EVENT, userControl } from '../rtmp/message.ts'
 import { SERVER_NAME } from './options.ts'
 
 /** Chunk streams of answers, as SRS uses them: 3 over the connection, 5 over a message stream. */
@@ -39,8 +39,52 @@ export function streamCommand(streamId: number, name: string, ...args: AmfValue[
   return command(CSID_STREAM, streamId, encodeCommand(name, 0, ...args))
 }
 
+/** The answer to an accepted `publish`. */
+export function publishStarted(streamId: number): RtmpMessage[] {
+  const code = 'NetStream.Publish.Start'
+  const description = 'Started publishing stream.'
+  return [
+    streamCommand(streamId, 'onFCPublish', null, { code, description }),
+    status(streamId, 'status', code, description),
+  ]
+}
+
+/** The answer to `FCUnpublish`. */
+export function publishEnded(transactionId: number, streamId: number): RtmpMessage[] {
+  const code = 'NetStream.Unpublish.Success'
+  return [
+    streamCommand(streamId, 'onFCUnpublish', null, { code, description: 'Stop publishing stream.' }),
+    connectionCommand('_result', transactionId, null, undefined),
+    status(streamId, 'status', code, 'Stream is now unpublished'),
+  ]
+}
+
+/** The answer to `play`, in the order of SRS; the media follow when there is a publisher. */
+export function playStarted(streamId: number, streamName: string): RtmpMessage[] {
+  const details = { details: streamName }
+  return [
+    userControl(USER_EVENT.STREAM_BEGIN, streamId),
+    status(streamId, 'status', 'NetStream.Play.Reset', 'Playing and resetting stream.', details),
+    status(streamId, 'status', 'NetStream.Play.Start', 'Started playing stream.', details),
+    sampleAccess(streamId),
+  ]
+}
+
+/** The answer to `pause`. */
+export function playPaused(streamId: number, isPaused: boolean): RtmpMessage[] {
+  return isPaused
+    ? [
+        status(streamId, 'status', 'NetStream.Pause.Notify', 'Paused stream.'),
+        userControl(USER_EVENT.STREAM_EOF, streamId),
+      ]
+    : [
+        status(streamId, 'status', 'NetStream.Unpause.Notify', 'Unpaused stream.'),
+        userControl(USER_EVENT.STREAM_BEGIN, streamId),
+      ]
+}
+
 /** Tells Flash players that they may read pictures and sound; all others ignore it. */
-export function sampleAccess(streamId: number): RtmpMessage {
+function sampleAccess(streamId: number): RtmpMessage {
   const payload = encodeData('|RtmpSampleAccess', true, true)
   return { csid: CSID_STREAM, timestampMs: 0, typeId: MSG.DATA_AMF0, streamId, payload }
 }

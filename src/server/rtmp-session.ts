@@ -7,16 +7,7 @@ import { asNumber, asObject, asText } from '../rtmp/amf-value.ts'
 import type { AmfObject, AmfValue } from '../rtmp/amf0.ts'
 import { type Command, decodeCommand } from '../rtmp/command.ts'
 import { RtmpConnection } from '../rtmp/connection.ts'
-import {
-  MSG,
-  PEER_LIMIT,
-  type RtmpMessage,
-  setChunkSize,
-  setPeerBandwidth,
-  USER_EVENT,
-  userControl,
-  windowAckSize,
-} from '../rtmp/message.ts'
+import { MSG, PEER_LIMIT, type RtmpMessage, setChunkSize, setPeerBandwidth, windowAckSize } from '../rtmp/message.ts'
 import { parseStreamUrl, type StreamUrl, streamKey } from '../rtmp/url.ts'
 import { StreamBusyError } from '../stream/source.ts'
 import type { ServerContext } from './context.ts'
@@ -27,7 +18,10 @@ import {
   connectRejected,
   connectResult,
   knowsMultitrack,
-  sampleAccess,
+  playPaused,
+  playStarted,
+  publishEnded,
+  publishStarted,
   serverIdentity,
   status,
   streamCommand,
@@ -167,7 +161,8 @@ class RtmpSession {
         await this.#play(streamId, asText(args[1]), asNumber(args[3]))
         break
       case 'FCUnpublish':
-        this.#fcUnpublish(transactionId, streamId)
+        this.#unpublish()
+        this.#connection.send(...publishEnded(transactionId, streamId))
         break
       case 'closeStream':
         await this.#endStream(streamId)
@@ -195,7 +190,8 @@ class RtmpSession {
         break
       case 'pause':
       case 'pauseRaw':
-        this.#pause(player, streamId, args[1] === true)
+        player?.pause(args[1] === true)
+        this.#connection.send(...playPaused(streamId, args[1] === true))
         break
       case 'seek':
         this.#connection.send(status(streamId, 'status', 'NetStream.Seek.Notify', 'A live stream goes on where it is.'))
@@ -247,13 +243,7 @@ class RtmpSession {
     }
     this.#hadStream = true
     this.#thread.log.info({ stream: key, param: url.param, encoder: this.#request['flashVer'] ?? '' }, 'publishing')
-    this.#connection.send(
-      streamCommand(streamId, 'onFCPublish', null, {
-        code: 'NetStream.Publish.Start',
-        description: 'Started publishing stream.',
-      }),
-      status(streamId, 'status', 'NetStream.Publish.Start', 'Started publishing stream.'),
-    )
+    this.#connection.send(...publishStarted(streamId))
   }
 
   async #play(streamId: number, streamName: string, durationMs: number): Promise<void> {
@@ -266,12 +256,7 @@ class RtmpSession {
     const key = streamKey({ ...url, vhost: vhost.name })
     this.#hadStream = true
     this.#thread.log.info({ stream: key, param: url.param, player: this.#request['flashVer'] ?? '' }, 'playing')
-    this.#connection.send(
-      userControl(USER_EVENT.STREAM_BEGIN, streamId),
-      status(streamId, 'status', 'NetStream.Play.Reset', 'Playing and resetting stream.', { details: url.stream }),
-      status(streamId, 'status', 'NetStream.Play.Start', 'Started playing stream.', { details: url.stream }),
-      sampleAccess(streamId),
-    )
+    this.#connection.send(...playStarted(streamId, url.stream))
     const selection = {
       streamId,
       chunkBytes: vhost.chunkSize,
@@ -281,33 +266,6 @@ class RtmpSession {
     }
     const request = { key, vhost, streamName: url.stream, durationMs, selection }
     this.#players.set(streamId, new RtmpPlayer(this.#thread, this.#connection, this.#context.hub, request))
-  }
-
-  #pause(player: RtmpPlayer | undefined, streamId: number, paused: boolean): void {
-    player?.pause(paused)
-    if (paused) {
-      this.#connection.send(
-        status(streamId, 'status', 'NetStream.Pause.Notify', 'Paused stream.'),
-        userControl(USER_EVENT.STREAM_EOF, streamId),
-      )
-    } else {
-      this.#connection.send(
-        status(streamId, 'status', 'NetStream.Unpause.Notify', 'Unpaused stream.'),
-        userControl(USER_EVENT.STREAM_BEGIN, streamId),
-      )
-    }
-  }
-
-  #fcUnpublish(transactionId: number, streamId: number): void {
-    this.#unpublish()
-    this.#connection.send(
-      streamCommand(streamId, 'onFCUnpublish', null, {
-        code: 'NetStream.Unpublish.Success',
-        description: 'Stop publishing stream.',
-      }),
-      connectionCommand('_result', transactionId, null, undefined),
-      status(streamId, 'status', 'NetStream.Unpublish.Success', 'Stream is now unpublished'),
-    )
   }
 
   async #endStream(streamId: number): Promise<void> {
