@@ -48,7 +48,7 @@ interface Complex {
  * objects, XML documents become long strings, references become copies, and dates become `{date: ms}`. Every other
  * key is prefixed with '=', so that no key is empty, `__proto__` or mistaken for the date's.
  *
- * Bounds: depth 64, 65,536 values, 4 MiB (both counted after references are expanded), keys of 1,024 bytes.
+ * Bounds: depth 64, 16,384 values, 4 MiB (both counted after references are expanded), keys of 1,024 bytes.
  * Source: AMF0 specification, section 2.
  * @throws CodecError 'amf0_truncated', 'amf0_marker_invalid', 'amf0_reference_invalid', 'amf0_too_deep',
  *   'amf0_too_many_values', 'amf0_too_large', 'amf0_key_too_long'

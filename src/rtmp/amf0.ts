@@ -20,7 +20,7 @@ const OBJECT_END = Buffer.of(0, 0, MARKER.OBJECT_END)
 const ecmaArrays = new WeakSet<AmfObject>()
 
 /**
- * All values of one message body, of at most 4 MiB, 65,536 values, depth 64 and keys of 1,024 bytes. Keys named
+ * All values of one message body, of at most 4 MiB, 16,384 values, depth 64 and keys of 1,024 bytes. Keys named
  * `__proto__`, `constructor` or `prototype` are left out. Invalid UTF-8 reads as U+FFFD.
  * Source: AMF0 specification, section 2.
  * @throws CodecError 'amf0_truncated', 'amf0_marker_invalid', 'amf0_reference_invalid', 'amf0_too_deep',

@@ -135,6 +135,12 @@ describe('extended timestamps', () => {
     expect(messages[1]).toEqual([4, 0x01000000, 8, 1, 'bb'])
   })
 
+  test('the time of the message before is not taken for the field of the next', () => {
+    const first = '04 000005 000004 08 01000000 aaaaaaaa'
+    const { messages } = read(first, '84 ffffff 01000000 bbbbbbbb', 'c4 01000005', audio('000001'))
+    expect(messages[2]).toEqual([4, 0x01000005, 8, 1, '01000005'])
+  })
+
   test('a value below 0xFFFFFF may be extended too', () => {
     expect(read(audio('ffffff', '00000005aa')).messages).toEqual([[4, 5, 8, 1, 'aa']])
   })

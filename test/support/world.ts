@@ -52,7 +52,7 @@ export function runThread<T>(world: World, body: (thread: Thread) => Promise<T>)
       try {
         resolve(await body(thread))
       } catch (error) {
-        reject(error as Error)
+        reject(error)
       }
     })
   })
