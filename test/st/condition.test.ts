@@ -1,0 +1,251 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { FOREVER } from '../../src/st/clock.ts'
+import { Condition } from '../../src/st/condition.ts'
+import { TimeoutError } from '../../src/st/errors.ts'
+import { makeTestWorld, noting, outcome, type TestWorld } from './support/world.ts'
+
+let { world, clock }: TestWorld = makeTestWorld()
+let condition = new Condition('something')
+let notes: string[] = []
+
+beforeEach(() => {
+  ;({ world, clock } = makeTestWorld())
+  condition = new Condition('something')
+  notes = []
+})
+
+function waits(name: string, timeoutMs = FOREVER): ReturnType<typeof noting> {
+  return noting(world, notes, name, (thread) => condition.wait(thread, timeoutMs))
+}
+
+describe('signal and broadcast', () => {
+  test('signal wakes the thread that has waited longest', async () => {
+    for (const name of ['a', 'b', 'c']) waits(name)
+    await clock.settle()
+    condition.signal()
+    await clock.settle()
+    expect(notes).toEqual(['a ok'])
+    condition.signal()
+    condition.signal()
+    await clock.settle()
+    expect(notes).toEqual(['a ok', 'b ok', 'c ok'])
+  })
+
+  test('signal has no memory', async () => {
+    condition.signal()
+    condition.broadcast()
+    waits('a')
+    await clock.settle()
+    expect(notes).toEqual([])
+    condition.signal()
+    await clock.settle()
+    expect(notes).toEqual(['a ok'])
+  })
+
+  test('two signals in one turn wake two threads', async () => {
+    for (const name of ['a', 'b', 'c']) waits(name)
+    await clock.settle()
+    condition.signal()
+    condition.signal()
+    await clock.settle()
+    expect(notes).toEqual(['a ok', 'b ok'])
+  })
+
+  test('broadcast wakes all, in the order of waiting', async () => {
+    const names = Array.from({ length: 300 }, (_, i) => `t${i}`)
+    for (const name of names) waits(name)
+    await clock.settle()
+    condition.broadcast()
+    await clock.settle()
+    expect(notes).toEqual(names.map((name) => `${name} ok`))
+  })
+
+  test('a wake-up runs nobody on the spot', async () => {
+    waits('a')
+    await clock.settle()
+    condition.broadcast()
+    expect(notes).toEqual([])
+    expect(world.scheduler.readyCount).toBe(1)
+  })
+
+  test('who waits again while a broadcast is drained is not woken twice', async () => {
+    const wakes = new Array<number>(300).fill(0)
+    for (const index of wakes.keys()) {
+      world.spawn('loop', async (thread) => {
+        for (;;) {
+          await condition.wait(thread, FOREVER)
+          wakes[index] = (wakes[index] ?? 0) + 1
+        }
+      })
+    }
+    await clock.settle()
+    condition.broadcast()
+    await clock.settle()
+    expect(new Set(wakes)).toEqual(new Set([1]))
+    condition.broadcast()
+    await clock.settle()
+    expect(new Set(wakes)).toEqual(new Set([2]))
+  })
+
+  test('a broadcast during a broadcast wakes only those who wait again already', async () => {
+    const wakes = new Array<number>(300).fill(0)
+    for (const index of wakes.keys()) {
+      world.spawn('loop', async (thread) => {
+        for (;;) {
+          await condition.wait(thread, FOREVER)
+          wakes[index] = (wakes[index] ?? 0) + 1
+          // The 200th runs in the second slice: the 128 of the first one wait again, the others do not yet.
+          if (index === 200 && wakes[index] === 1) condition.broadcast()
+        }
+      })
+    }
+    await clock.settle()
+    condition.broadcast()
+    await clock.settle()
+    // Of the second slice, numbers 128 to 199 ran before the 200th and wait again too.
+    expect(wakes.map((count, index) => count - (index < 200 ? 2 : 1))).toEqual(new Array(300).fill(0))
+  })
+
+  test('a thread that waits again after a signal goes to the end', async () => {
+    const order: string[] = []
+    for (const name of ['a', 'b']) {
+      world.spawn(name, async (thread) => {
+        for (;;) {
+          await condition.wait(thread, FOREVER)
+          order.push(name)
+        }
+      })
+    }
+    await clock.settle()
+    for (let i = 0; i < 4; i++) {
+      condition.signal()
+      await clock.settle()
+    }
+    expect(order).toEqual(['a', 'b', 'a', 'b'])
+  })
+})
+
+describe('timeout', () => {
+  test('says what was waited for and how long', async () => {
+    let caught: unknown = null
+    world.spawn('a', async (thread) => {
+      await condition.wait(thread, 250).catch((error: unknown) => {
+        caught = error
+      })
+    })
+    await clock.pass(249)
+    expect(caught).toBeNull()
+    await clock.pass(1)
+    expect(caught).toBeInstanceOf(TimeoutError)
+    expect(caught).toMatchObject({ code: 'st_timeout', message: 'something: timed out after 250 ms' })
+  })
+
+  test('a signal before the timeout wins, although the time is over before the thread runs', async () => {
+    waits('a', 100)
+    await clock.settle()
+    condition.signal()
+    clock.elapse(1_000)
+    await clock.settle()
+    expect(notes).toEqual(['a ok'])
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('a timeout before the signal wins, and the signal goes to the next waiter', async () => {
+    waits('a', 100)
+    waits('b', FOREVER)
+    await clock.settle()
+    clock.elapse(100)
+    condition.signal()
+    await clock.settle()
+    expect(notes).toEqual(['a st_timeout', 'b ok'])
+  })
+
+  test('a wait without limit runs no timer', async () => {
+    waits('a', FOREVER)
+    await clock.settle()
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('one in the middle times out, the order of the others stays', async () => {
+    waits('a')
+    waits('b', 10)
+    waits('c')
+    await clock.pass(10)
+    condition.signal()
+    condition.signal()
+    await clock.settle()
+    expect(notes).toEqual(['b st_timeout', 'a ok', 'c ok'])
+  })
+})
+
+describe('interrupt', () => {
+  test('before the wait: it is kept and ends the next wait at once', async () => {
+    const go = new Condition('go')
+    const thread = world.spawn('a', async (self) => {
+      // Interrupts itself between two waits: nothing to wake, so it must stay.
+      self.interrupt('early')
+      notes.push(await outcome(condition.wait(self, 100)), await outcome(go.wait(self, FOREVER)))
+    })
+    await clock.settle()
+    expect(notes).toEqual([])
+    expect(clock.pendingTimers).toBe(0)
+    go.signal()
+    await clock.settle()
+    expect(notes).toEqual(['st_interrupted', 'ok'])
+    expect(thread.ended).toBe(true)
+  })
+
+  test('during the wait: the wait ends, the timer is gone', async () => {
+    const thread = waits('a', 100)
+    await clock.settle()
+    expect(clock.pendingTimers).toBe(1)
+    thread.interrupt('now')
+    expect(clock.pendingTimers).toBe(0)
+    await clock.settle()
+    expect(notes).toEqual(['a st_interrupted'])
+  })
+
+  test('after the wake-up was queued: that wait ends well, the next one is interrupted', async () => {
+    const thread = world.spawn('a', async (self) => {
+      notes.push(await outcome(condition.wait(self, 100)), await outcome(condition.wait(self, 100)))
+    })
+    await clock.settle()
+    condition.signal()
+    thread.interrupt('late')
+    await clock.settle()
+    expect(notes).toEqual(['ok', 'st_interrupted'])
+  })
+
+  test('after the timeout was queued: that wait times out, the next one is interrupted', async () => {
+    const thread = world.spawn('a', async (self) => {
+      notes.push(await outcome(condition.wait(self, 100)), await outcome(condition.wait(self, 100)))
+    })
+    await clock.settle()
+    clock.elapse(100)
+    thread.interrupt('late')
+    await clock.settle()
+    expect(notes).toEqual(['st_timeout', 'st_interrupted'])
+  })
+
+  test('a signal after it goes to the next waiter, not to the interrupted one', async () => {
+    const thread = waits('a')
+    waits('b')
+    await clock.settle()
+    thread.interrupt('now')
+    condition.signal()
+    await clock.settle()
+    expect(notes).toEqual(['a st_interrupted', 'b ok'])
+  })
+
+  test('of one in the middle keeps the order of the others', async () => {
+    waits('a')
+    const thread = waits('b')
+    waits('c')
+    await clock.settle()
+    thread.interrupt('now')
+    condition.signal()
+    condition.signal()
+    await clock.settle()
+    expect(notes).toEqual(['b st_interrupted', 'a ok', 'c ok'])
+  })
+})
