@@ -93,8 +93,11 @@ describe('a run', () => {
   const CONF = 'listen 127.0.0.1:0;\nhttp_server { enabled on; listen 127.0.0.1:0; }\nvhost __defaultVhost__ { }\n'
 
   test('tells where it listens and how to publish, and ends in order at SIGTERM', async () => {
+    let isTold = false
     const { code, out } = await run(['-c', config('run.conf', CONF)], (text, kill) => {
-      if (text.includes('ffplay')) kill('SIGTERM')
+      if (isTold || !text.includes('ffplay')) return
+      isTold = true
+      kill('SIGTERM')
     })
     expect(out).toMatch(/RTMP listens on 127\.0\.0\.1:\d+/)
     expect(out).toMatch(/HTTP listens on 127\.0\.0\.1:\d+/)

@@ -7,11 +7,15 @@ import { WaitList } from './wait-list.ts'
  */
 export class Condition {
   readonly #what: string
-  readonly #waiters = new WaitList()
+  readonly #waiters: WaitList
 
-  /** @param what names the wait in errors and in the list of threads, for example 'next batch' */
-  constructor(what: string) {
+  /**
+   * @param what names the wait in errors and in the list of threads, for example 'next batch'
+   * @param isForInput its threads need not queue behind a broadcast: see Scheduler
+   */
+  constructor(what: string, isForInput = false) {
     this.#what = what
+    this.#waiters = new WaitList(isForInput)
   }
 
   /**

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 /**
  * The three ways in which a wait ends badly. State Threads says the same with ETIME, EINTR and a
  * short count (reference: state-threads `public.h`); branch on `code`, never on the text.
@@ -14,7 +16,7 @@ export class StError extends Error {
 
 /** What was caught, as an Error: JavaScript lets anything be thrown. */
 export function asError(caught: unknown): Error {
-  return caught instanceof Error ? caught : new Error(`thrown: ${JSON.stringify(caught)}`)
+  return caught instanceof Error ? caught : new Error(`thrown: ${inspect(caught)}`)
 }
 
 /** The wait lasted longer than its timeout. */

@@ -1,11 +1,14 @@
 import type { Clock, Timer } from './clock.ts'
-import { type InterruptedError, TimeoutError } from './errors.ts'
+import { InterruptedError, TimeoutError } from './errors.ts'
 import { Ring } from './ring.ts'
 import type { Thread } from './thread.ts'
 import type { WaitList } from './wait-list.ts'
 
 /** How many threads run in one turn of the event loop: measured with 10,000 players, p99 of the loop's delay 8 ms. */
 const THREADS_PER_TURN = 128
+
+/** The longest delay that a clock's timer knows, about 24 days. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** One wait of one thread: where it stands until it is woken, times out or is interrupted. */
 export class Waiter {
@@ -33,6 +36,8 @@ export class Waiter {
 
   /** Lets the thread go on; called by the scheduler in the thread's turn. */
   resume(): void {
+    // Until here the interrupt was due, so that a second one in the meantime changed nothing.
+    if (this.#error instanceof InterruptedError) this.thread.takeInterrupt()
     if (this.#error) this.#reject(this.#error)
     else this.#resolve()
   }
@@ -71,7 +76,9 @@ class TimeoutList {
   }
 
   #arm(delayMs: number): Timer {
-    return this.#scheduler.clock.after(Math.max(1, Math.ceil(delayMs)), () => this.#expire())
+    // A timer that fires before its time is armed again, so a longer wait takes several.
+    const timerMs = Math.min(Math.max(1, Math.ceil(delayMs)), LONGEST_TIMER_MS)
+    return this.#scheduler.clock.after(timerMs, () => this.#expire())
   }
 
   #expire(): void {
@@ -90,13 +97,16 @@ class TimeoutList {
 
 /**
  * The run queue. A wake-up never runs a thread on the spot: it queues it, and the queue is drained in slices,
- * one slice a turn, with the event loop polled in between. A broadcast to 10,000 players therefore delays the
- * next read by one slice, not by 10,000 continuations. The slice is bounded by count, because the
- * continuations are microtasks and run only after the draining loop has returned: a clock in it measures nothing.
+ * one slice a turn, with the event loop polled in between. A broadcast to 10,000 players therefore delays input and
+ * output by one slice, not by 10,000 continuations. Threads that waited for input have every second place of a slice, so
+ * that a publisher is read while the broadcast of its last batch is still going on. The slice is bounded by count,
+ * because the continuations are microtasks and run only after the draining loop has returned: a clock in it measures
+ * nothing.
  */
 export class Scheduler {
   readonly clock: Clock
   readonly #ready = new Ring<Waiter>()
+  readonly #readyForInput = new Ring<Waiter>()
   readonly #timeouts = new Map<number, TimeoutList>()
   #turnAsked = false
 
@@ -106,7 +116,7 @@ export class Scheduler {
 
   /** Number of threads that are woken and wait for their turn. */
   get readyCount(): number {
-    return this.#ready.size
+    return this.#ready.size + this.#readyForInput.size
   }
 
   /**
@@ -134,19 +144,18 @@ export class Scheduler {
 
   /** Ends a wait, well or with `error`. From here on a timeout or an interrupt can no longer change its outcome. */
   wake(waiter: Waiter, error: Error | null): void {
+    const queue = waiter.list?.isForInput ? this.#readyForInput : this.#ready
     waiter.list?.remove(waiter)
     waiter.timeouts?.remove(waiter)
     waiter.thread.waiter = null
     if (error) waiter.fail(error)
-    this.#ready.push(waiter)
+    queue.push(waiter)
     this.#askTurn()
   }
 
-  /** Ends the wait of `thread` by an interrupt; false when it waits nowhere, so that the interrupt must stay. */
-  interrupt(thread: Thread, error: InterruptedError): boolean {
-    if (!thread.waiter) return false
-    this.wake(thread.waiter, error)
-    return true
+  /** Ends the wait of `thread` by an interrupt, if it waits; else the interrupt stays for its next wait. */
+  interrupt(thread: Thread, error: InterruptedError): void {
+    if (thread.waiter) this.wake(thread.waiter, error)
   }
 
   dropTimeouts(timeoutMs: number): void {
@@ -171,10 +180,13 @@ export class Scheduler {
   #runSlice(): void {
     this.#turnAsked = false
     for (let count = 0; count < THREADS_PER_TURN; count++) {
-      const waiter = this.#ready.shift()
+      const waiter =
+        count % 2 === 0
+          ? (this.#readyForInput.shift() ?? this.#ready.shift())
+          : (this.#ready.shift() ?? this.#readyForInput.shift())
       if (!waiter) return
       waiter.resume()
     }
-    if (this.#ready.size > 0) this.#askTurn()
+    if (this.readyCount > 0) this.#askTurn()
   }
 }

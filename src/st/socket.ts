@@ -7,6 +7,9 @@ import type { Thread } from './thread.ts'
 /** Input that nobody has read yet; beyond it the peer is slowed down by TCP. */
 const INPUT_LIMIT_BYTES = 256 * 1024
 
+/** Each piece costs memory of its own: what a peer sends in single bytes is put together after so many. */
+const INPUT_LIMIT_PIECES = 1_024
+
 const ignoreNothing = (): void => {}
 
 /**
@@ -16,7 +19,7 @@ const ignoreNothing = (): void => {}
  */
 export class Socket implements PipeHandler {
   readonly #pipe: Pipe
-  readonly #readable = new Condition('read')
+  readonly #readable = new Condition('read', true)
   readonly #drained = new Condition('write')
   #input: Buffer[] = []
   #inputBytes = 0
@@ -85,11 +88,12 @@ export class Socket implements PipeHandler {
   }
 
   /**
-   * Waits for exactly `count` bytes.
+   * Waits for exactly `count` bytes, at most 256 KB: more is never kept unread.
    * @param timeoutMs limit for all of them together: a peer that drips single bytes does not renew it
    * @throws TimeoutError, InterruptedError; ClosedError when the peer ended before
    */
   async readFully(thread: Thread, count: number, timeoutMs: number): Promise<Buffer> {
+    if (count > INPUT_LIMIT_BYTES) throw new RangeError(`read of ${count} bytes, at most ${INPUT_LIMIT_BYTES}`)
     const deadlineMs = thread.world.clock.nowMs() + timeoutMs
     for (;;) {
       const bytes = this.take(count)
@@ -142,11 +146,9 @@ export class Socket implements PipeHandler {
    * the thread, which may be waiting for something else than this socket.
    */
   hangupInterrupts(thread: Thread): void {
-    this.#discards = true
-    this.#input = []
-    this.#consumed(this.#inputBytes)
+    this.#discardInput()
     this.#onHangup = (reason) => thread.interrupt(reason)
-    if (this.#ended || this.#closed) thread.interrupt('peer_closed')
+    if (this.#ended || this.#closed) this.#hangUp()
   }
 
   /**
@@ -156,17 +158,17 @@ export class Socket implements PipeHandler {
    * @param lingerMs limit for the whole
    */
   async closeGently(thread: Thread, lingerMs: number): Promise<void> {
-    const deadlineMs = thread.world.clock.nowMs() + lingerMs
+    const { clock } = thread.world
+    const deadlineMs = clock.nowMs() + lingerMs
+    const leftMs = (): number => Math.max(1, Math.ceil(deadlineMs - clock.nowMs()))
     this.#onHangup = ignoreNothing
+    this.#discardInput()
     try {
+      // A peer that has ended its side already may still be reading.
+      while (this.#pipe.pendingBytes > 0 && !this.#closed) await this.#drained.wait(thread, leftMs())
       if (this.#closed) return
       this.#pipe.end()
-      this.#discards = true
-      this.#input = []
-      this.#consumed(this.#inputBytes)
-      while (!this.#ended && !this.#closed) {
-        await this.#readable.wait(thread, Math.max(1, Math.ceil(deadlineMs - thread.world.clock.nowMs())))
-      }
+      while (!this.#ended && !this.#closed) await this.#readable.wait(thread, leftMs())
     } catch (error) {
       // A peer that does not end in time is what the limit is for; everything else is the caller's affair.
       if (!(error instanceof StError) || error.code !== 'st_timeout') throw error
@@ -178,6 +180,8 @@ export class Socket implements PipeHandler {
   /** Closes at once; who waits in a read or a write of this socket gets ClosedError. */
   close(): void {
     if (this.#closed) return
+    // It is not the peer who hangs up, and the thread that closes must not be interrupted by it.
+    this.#onHangup = ignoreNothing
     this.#pipe.destroy()
     this.onClose(null)
   }
@@ -187,6 +191,7 @@ export class Socket implements PipeHandler {
     if (this.#discards) return
     this.#input.push(bytes)
     this.#inputBytes += bytes.length
+    if (this.#input.length >= INPUT_LIMIT_PIECES) this.#input = [Buffer.concat(this.#input)]
     if (this.#inputBytes >= INPUT_LIMIT_BYTES && !this.#paused) {
       this.#paused = true
       this.#pipe.pause()
@@ -197,7 +202,7 @@ export class Socket implements PipeHandler {
   onEnd(): void {
     this.#ended = true
     this.#readable.broadcast()
-    this.#onHangup('peer_closed')
+    this.#hangUp()
   }
 
   onDrain(): void {
@@ -210,8 +215,20 @@ export class Socket implements PipeHandler {
     this.#error = error
     this.#readable.broadcast()
     this.#drained.broadcast()
-    this.#onHangup('peer_closed')
+    this.#hangUp()
+  }
+
+  /** Once only: the break that follows an end must not interrupt the clean-up. */
+  #hangUp(): void {
+    const onHangup = this.#onHangup
     this.#onHangup = ignoreNothing
+    onHangup('peer_closed')
+  }
+
+  #discardInput(): void {
+    this.#discards = true
+    this.#input = []
+    this.#consumed(this.#inputBytes)
   }
 
   #consumed(count: number): void {
@@ -244,7 +261,8 @@ export async function connect(
     settled.signal()
   })
   try {
-    await settled.wait(thread, timeoutMs)
+    // A world may answer within the call.
+    if (!result) await settled.wait(thread, timeoutMs)
   } catch (error) {
     giveUp()
     const late = result as Pipe | Error | null

@@ -47,11 +47,11 @@ export class Thread {
    */
   interrupt(reason: string): void {
     if (this.#ended || this.#pendingInterrupt) return
-    const error = new InterruptedError(reason)
-    if (!this.world.scheduler.interrupt(this, error)) this.#pendingInterrupt = error
+    this.#pendingInterrupt = new InterruptedError(reason)
+    this.world.scheduler.interrupt(this, this.#pendingInterrupt)
   }
 
-  /** The interrupt that is due, taken away; null when there is none. For the scheduler, at the start of a wait. */
+  /** The interrupt that is due, taken away; null when there is none. For the scheduler, which delivers it. */
   takeInterrupt(): InterruptedError | null {
     const interrupt = this.#pendingInterrupt
     this.#pendingInterrupt = null
@@ -72,16 +72,18 @@ export class Thread {
   /**
    * Interrupts the thread and waits until it has ended, for `finally` blocks of its owner: returns only then. Its
    * failure is logged, not thrown; an interrupt of `by` meanwhile is kept and delivered at the next wait of `by`.
+   * @throws StError 'st_deadlock' when a thread stops itself
    */
   async stop(by: Thread, reason: string): Promise<void> {
+    if (by === this) throw new StError('st_deadlock', `thread ${this.name} stops itself`)
     this.interrupt(reason)
     let kept: InterruptedError | null = null
     while (!this.#ended) {
       try {
         await this.join(by, FOREVER)
       } catch (error) {
-        if (error === this.#failure) this.log.debug({ err: error, thread: this.name }, 'stopped thread had failed')
-        else if (error instanceof InterruptedError) kept = error
+        if (this.#failure && error === this.#failure) this.#report(this.#failure)
+        else if (error instanceof InterruptedError) kept ??= error
         else throw error
       }
     }
@@ -122,11 +124,13 @@ export class Thread {
     const interrupted = error instanceof InterruptedError
     if (!interrupted) this.#failure = error
     // A failure that nobody waits for would be lost.
-    if (!interrupted && !this.#joiners.first) {
-      this.world.failures++
-      this.log.error({ err: error, thread: this.name }, 'thread failed')
-    }
+    if (!interrupted && !this.#joiners.first) this.#report(error)
     this.#wakeJoiners()
+  }
+
+  #report(error: Error): void {
+    this.world.failures++
+    this.log.error({ err: error, thread: this.name }, 'thread failed')
   }
 
   #wakeJoiners(): void {

@@ -4,6 +4,12 @@ import type { Waiter } from './scheduler.ts'
 export class WaitList {
   #head: Waiter | null = null
   #tail: Waiter | null = null
+  /** Who is woken from here waited for input: see Scheduler. */
+  readonly isForInput: boolean
+
+  constructor(isForInput = false) {
+    this.isForInput = isForInput
+  }
 
   get first(): Waiter | null {
     return this.#head

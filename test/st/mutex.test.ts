@@ -123,7 +123,7 @@ describe('Mutex', () => {
     })
     await assert(
       asyncProperty(array(step, { maxLength: 60 }), async (steps) => {
-        const test = makeTestWorld()
+        const tested = makeTestWorld()
         const lock = new Mutex()
         const free = new Condition('free')
         let owners = 0
@@ -139,19 +139,19 @@ describe('Mutex', () => {
         }
         const threads: Thread[] = []
         for (const { kind, number } of steps) {
-          if (kind === 'start') threads.push(noting(test.world, [], 'x', (thread) => body(thread, number)))
+          if (kind === 'start') threads.push(noting(tested.world, [], 'x', (thread) => body(thread, number)))
           else if (kind === 'release') free.signal()
           else if (kind === 'interrupt') threads[number % Math.max(1, threads.length)]?.interrupt('random')
-          else test.clock.elapse(number)
-          if (number % 3 > 0) await test.clock.turn()
+          else tested.clock.elapse(number)
+          if (number % 3 > 0) await tested.clock.turn()
         }
-        await test.clock.pass(1_000)
-        expect(test.world.threads.size).toBe(0)
-        expect(test.world.failures).toBe(0)
-        expect(test.clock.pendingTimers).toBe(0)
+        await tested.clock.pass(1_000)
+        expect(tested.world.threads.size).toBe(0)
+        expect(tested.world.failures).toBe(0)
+        expect(tested.clock.pendingTimers).toBe(0)
         const after: string[] = []
-        noting(test.world, after, 'last', (thread) => lock.lock(thread, FOREVER))
-        await test.clock.settle()
+        noting(tested.world, after, 'last', (thread) => lock.lock(thread, FOREVER))
+        await tested.clock.settle()
         expect(after).toEqual(['last ok'])
       }),
       { seed: 3, numRuns: 100 },

@@ -29,21 +29,25 @@ describe('Ring', () => {
   test('behaves as an array under random pushes and shifts', () => {
     const burst = oneof(integer({ min: 1, max: 90 }), integer({ min: 1, max: 3 }))
     assert(
-      property(array(burst, { maxLength: 40 }), array(boolean(), { minLength: 40, maxLength: 40 }), (bursts, pushes) => {
-        const ring = new Ring<number>()
-        const model: number[] = []
-        let next = 0
-        for (const [i, size] of bursts.entries()) {
-          for (let j = 0; j < size; j++) {
-            if (pushes[i]) {
-              ring.push(next)
-              model.push(next++)
-            } else expect(ring.shift()).toBe(model.shift())
+      property(
+        array(burst, { maxLength: 40 }),
+        array(boolean(), { minLength: 40, maxLength: 40 }),
+        (bursts, pushes) => {
+          const ring = new Ring<number>()
+          const model: number[] = []
+          let next = 0
+          for (const [i, size] of bursts.entries()) {
+            for (let j = 0; j < size; j++) {
+              if (pushes[i]) {
+                ring.push(next)
+                model.push(next++)
+              } else expect(ring.shift()).toBe(model.shift())
+            }
+            expect(ring.size).toBe(model.length)
           }
-          expect(ring.size).toBe(model.length)
-        }
-        while (model.length > 0) expect(ring.shift()).toBe(model.shift())
-      }),
+          while (model.length > 0) expect(ring.shift()).toBe(model.shift())
+        },
+      ),
       { seed: 1, numRuns: 200 },
     )
   })

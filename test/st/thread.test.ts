@@ -90,29 +90,40 @@ describe('join', () => {
     expect(notes).toEqual(['a ok'])
   })
 
-  test.each([new RangeError('bad'), 'a string', undefined, null, 0])(
-    'of a failed thread throws what it ended with: %s',
-    async (error) => {
+  test('of a failed thread throws what it ended with, to every joiner, also after the end', async () => {
+    const error = new RangeError('bad')
+    const go = new Condition('go')
+    const thread = failing(error, go)
+    const caught: unknown[] = []
+    const joins = async (self: Thread): Promise<void> => {
+      await thread.join(self, FOREVER).catch((thrown: unknown) => caught.push(thrown))
+    }
+    world.spawn('a', joins)
+    world.spawn('b', joins)
+    await clock.settle()
+    go.signal()
+    await clock.settle()
+    world.spawn('after the end', joins)
+    await clock.settle()
+    expect(caught.map((thrown) => thrown === error)).toEqual([true, true, true])
+    expect(log.lines).toEqual([])
+    expect(world.failures).toBe(0)
+  })
+
+  const circular: { self?: object } = {}
+  circular.self = circular
+  test.each(['a string', undefined, null, 0, 1n, circular])(
+    'of a thread that throws something else than an error throws an error: %s',
+    async (something) => {
       const go = new Condition('go')
-      const thread = failing(error, go)
-      const caught: unknown[] = []
-      const joins = async (self: Thread): Promise<void> => {
-        try {
-          await thread.join(self, FOREVER)
-        } catch (thrown) {
-          caught.push(thrown)
-        }
-      }
-      world.spawn('a', joins)
-      world.spawn('b', joins)
+      const thread = failing(something, go)
+      noting(world, notes, 'a', async (self) => {
+        await expect(thread.join(self, FOREVER)).rejects.toThrow(/^thrown: /)
+      })
       await clock.settle()
       go.signal()
       await clock.settle()
-      world.spawn('after the end', joins)
-      await clock.settle()
-      expect(caught).toEqual([error, error, error])
-      expect(log.lines).toEqual([])
-      expect(world.failures).toBe(0)
+      expect(notes).toEqual(['a ok'])
     },
   )
 
@@ -229,7 +240,22 @@ describe('interrupt', () => {
     expect(notes).toEqual(['a runs', 'a st_interrupted'])
   })
 
-  test('a second one before the delivery changes nothing', async () => {
+  test('a second one in the same turn changes nothing', async () => {
+    const thread = noting(world, notes, 'a', async (self) => {
+      try {
+        await self.sleep(1_000)
+      } finally {
+        notes.push(`clean-up ${await outcome(self.sleep(10))}`)
+      }
+    })
+    await clock.settle()
+    thread.interrupt('first')
+    thread.interrupt('second')
+    await clock.pass(10)
+    expect(notes).toEqual(['clean-up ok', 'a st_interrupted'])
+  })
+
+  test('a second one while the first is due changes nothing', async () => {
     const go = new Condition('go')
     const reasons: string[] = []
     const thread = world.spawn('a', async (self) => {
@@ -343,12 +369,10 @@ describe('stop', () => {
     expect(log.lines).toMatchObject([{ fields: { cid: thread.id, err: error, thread: 'failing' } }])
   })
 
-  test('by two threads: both return after the end', async () => {
+  test('by two threads in one turn: both return after the end, the clean-up is not disturbed', async () => {
     const slow = slowEnder()
     noting(world, notes, 'a', (self) => slow.stop(self, 'stop'))
     noting(world, notes, 'b', (self) => slow.stop(self, 'stop'))
-    await clock.settle()
-    // The second one's interrupt came when the first was still due, so the clean-up was not disturbed.
     await clock.pass(50)
     expect(notes).toEqual(['slow ended', 'a ok', 'b ok'])
   })

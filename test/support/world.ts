@@ -43,16 +43,18 @@ export function makeWorld(): { world: World; log: RecordingLog } {
 }
 
 /**
- * Runs `body` as a thread of `world`: settles as the body ends, with its value or with what it threw (also an
- * InterruptedError). The failure is the caller's and therefore neither logged nor counted by the world.
+ * Runs `body` as a thread of `world`: settles when the thread has ended, with the body's value or with what it threw
+ * (also an InterruptedError). The failure is the caller's and therefore neither logged nor counted by the world.
  */
 export function runThread<T>(world: World, body: (thread: Thread) => Promise<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     world.spawn('test', async (thread) => {
       try {
-        resolve(await body(thread))
+        const value = await body(thread)
+        // In the next turn the thread is gone from the world too.
+        setImmediate(() => resolve(value))
       } catch (error) {
-        reject(error)
+        setImmediate(() => reject(error))
       }
     })
   })

@@ -42,3 +42,8 @@ export function noting(
     notes.push(`${name} ${await outcome(call(thread))}`)
   })
 }
+
+/** Lets others run until something is true; the event loop is polled each time. */
+export async function until(thread: Thread, isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await thread.yield()
+}
