@@ -39,6 +39,11 @@ export class RtmpConnection {
     this.#reader = new ChunkReader(limits)
   }
 
+  /** Chunk size of what this side sends, as it was announced last; for those who encode messages themselves. */
+  get outChunkBytes(): number {
+    return this.#outChunkBytes
+  }
+
   /** Server side of the handshake: RTMP 1.0 section 5.2. @throws CodecError 'handshake_…', StError */
   async acceptHandshake(thread: Thread, timeoutMs: number): Promise<void> {
     const { clock } = thread.world

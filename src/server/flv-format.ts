@@ -2,7 +2,7 @@ import { FLV_AUDIO, FLV_SCRIPT, FLV_VIDEO, flvTagSize, writeFlvTag } from '../fo
 import type { HeaderSet } from '../stream/headers.ts'
 import type { Packet } from '../stream/packet.ts'
 import type { WireFormat } from '../stream/wire-format.ts'
-import { metadataPackets } from './metadata.ts'
+import { metadataPackets, wireTimeMs } from './metadata.ts'
 
 const NOTHING = Buffer.alloc(0)
 const CRLF = Buffer.from('\r\n')
@@ -31,7 +31,7 @@ class FlvFormat implements WireFormat {
   }
 
   write(out: Buffer, offset: number, packet: Packet): number {
-    return writeFlvTag(out, offset, TAG_TYPE[packet.kind], packet.dtsMs, packet.payload)
+    return writeFlvTag(out, offset, TAG_TYPE[packet.kind], wireTimeMs(packet), packet.payload)
   }
 
   metadata(headers: HeaderSet): Packet[] {

@@ -4,7 +4,9 @@ import { parseStreamUrl, streamKey } from '../rtmp/url.ts'
 import { FOREVER } from '../st/clock.ts'
 import { asError, InterruptedError, StError } from '../st/errors.ts'
 import type { Thread } from '../st/thread.ts'
+import type { Socket } from '../st/socket.ts'
 import type { Cursor } from '../stream/cursor.ts'
+import type { Hub } from '../stream/hub.ts'
 import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
 import type { WireFormat } from '../stream/wire-format.ts'
@@ -12,10 +14,10 @@ import type { ServerContext } from './context.ts'
 import { FLV_BARE, FLV_CHUNKED } from './flv-format.ts'
 import { describeEnd } from './ending.ts'
 import type { HttpExchange, HttpHandler } from './http-session.ts'
+import { matchMount } from './mount.ts'
 import type { VhostOptions } from './options.ts'
 
 const LAST_CHUNK = Buffer.from('0\r\n\r\n', 'latin1')
-const VHOST_IN_MOUNT = '[vhost]'
 
 /** What a request for a live stream means. */
 interface FlvRequest {
@@ -30,85 +32,102 @@ export function flvHandler(context: ServerContext): HttpHandler {
     const wanted = locate(exchange, context)
     if (!wanted) return false
     exchange.isEndless = true
-    const source = context.hub.acquire(wanted.key)
-    try {
-      if (exchange.request.method === 'HEAD') await answerHead(thread, exchange, source)
-      else await play(thread, exchange, source, wanted)
-    } finally {
-      context.hub.release(source)
+    if (exchange.request.method === 'HEAD') {
+      await answerHead(thread, exchange, context.hub, wanted.key)
+      return true
     }
-    return true
+    // From here on the connection is the player's alone: what else it sends is not answered.
+    exchange.keepAlive = false
+    const player = new FlvPlayer(exchange, context.hub, wanted)
+    return (owner) => player.run(owner)
   }
 }
 
-async function answerHead(thread: Thread, exchange: HttpExchange, source: Source): Promise<void> {
-  if (source.publication) await exchange.answer(thread, 200, flvHeaders(), '')
-  else await exchange.answerText(thread, 404, `No stream ${source.key}.`)
+async function answerHead(thread: Thread, exchange: HttpExchange, hub: Hub, key: string): Promise<void> {
+  const source = hub.acquire(key)
+  const isLive = source.publication !== null
+  hub.release(source)
+  if (isLive) await exchange.answer(thread, 200, flvHeaders(), '')
+  else await exchange.answerText(thread, 404, `No stream ${key}.`)
 }
 
-/** A player's life, in two lines of the log. */
-async function play(thread: Thread, exchange: HttpExchange, source: Source, wanted: FlvRequest): Promise<void> {
-  const { host, port } = exchange.socket.remote
-  thread.log.info({ peer: `${host}:${port}`, stream: wanted.key, param: wanted.param, protocol: 'http-flv' }, 'playing')
-  let reason = 'stream ended'
-  source.players++
-  try {
-    await serveFlv(thread, exchange, source, wanted)
-  } catch (error) {
-    reason = describeEnd(asError(error))
-    throw error
-  } finally {
-    source.players--
-    thread.log.info({ stream: wanted.key, reason, sentBytes: exchange.socket.sentBytes }, 'played')
+/** One HTTP-FLV player, from its request to its end. */
+class FlvPlayer {
+  readonly #socket: Socket
+  readonly #hub: Hub
+  readonly #wanted: FlvRequest
+  readonly #format: WireFormat
+  /** Let go with the head of the answer. */
+  #exchange: HttpExchange | null
+
+  constructor(exchange: HttpExchange, hub: Hub, wanted: FlvRequest) {
+    this.#socket = exchange.socket
+    this.#hub = hub
+    this.#wanted = wanted
+    this.#format = exchange.request.version === '1.0' ? FLV_BARE : FLV_CHUNKED
+    this.#exchange = exchange
   }
-}
 
-async function serveFlv(thread: Thread, exchange: HttpExchange, source: Source, wanted: FlvRequest): Promise<void> {
-  // From here on the connection is the player's alone: what else it sends is not answered.
-  exchange.keepAlive = false
-  exchange.socket.hangupInterrupts(thread)
-  const publication = await waitPublisher(thread, source, wanted.vhost.httpRemux.waitPublisherMs)
-  const format = exchange.request.version === '1.0' ? FLV_BARE : FLV_CHUNKED
-  const cursor = publication && (await publication.join(thread, format))
-  if (!cursor) {
-    await exchange.answerText(thread, 404, `No stream ${wanted.key}.`)
-    return
+  /** A player's life, in two lines of the log. @throws StError */
+  async run(thread: Thread): Promise<void> {
+    const { key, param } = this.#wanted
+    const { host, port } = this.#socket.remote
+    thread.log.info({ peer: `${host}:${port}`, stream: key, param, protocol: 'http-flv' }, 'playing')
+    const source = this.#hub.acquire(key)
+    source.players++
+    let reason = 'stream ended'
+    try {
+      this.#socket.hangupInterrupts(thread)
+      await this.#play(thread, source)
+    } catch (error) {
+      reason = describeEnd(asError(error))
+      throw error
+    } finally {
+      source.players--
+      this.#hub.release(source)
+      thread.log.info({ stream: key, reason, sentBytes: this.#socket.sentBytes }, 'played')
+    }
   }
-  try {
-    await stream(thread, exchange, { publication, cursor, format, sendTimeoutMs: wanted.vhost.play.sendTimeoutMs })
-  } finally {
-    publication.leave(cursor, format)
-    if (cursor.droppedPackets > 0) thread.log.info({ dropped: cursor.droppedPackets }, 'player was slow')
+
+  async #play(thread: Thread, source: Source): Promise<void> {
+    const { key, vhost } = this.#wanted
+    const publication = await waitPublisher(thread, source, vhost.httpRemux.waitPublisherMs)
+    const cursor = publication && (await publication.join(thread, this.#format))
+    if (!cursor) {
+      await this.#exchange?.answerText(thread, 404, `No stream ${key}.`)
+      return
+    }
+    try {
+      this.#socket.write(this.#opening(publication))
+      await this.#pump(thread, cursor, vhost.play.sendTimeoutMs)
+    } finally {
+      publication.leave(cursor, this.#format)
+      if (cursor.droppedPackets > 0) thread.log.info({ dropped: cursor.droppedPackets }, 'player was slow')
+    }
   }
-}
 
-interface Playing {
-  readonly publication: Publication
-  readonly cursor: Cursor
-  readonly format: WireFormat
-  readonly sendTimeoutMs: number
-}
-
-async function stream(thread: Thread, exchange: HttpExchange, playing: Playing): Promise<void> {
-  const { socket } = exchange
-  const { cursor, sendTimeoutMs } = playing
-  if (!socket.write(opening(exchange, playing))) await socket.drain(thread, sendTimeoutMs)
-  while (!cursor.ended) {
-    const bytes = cursor.next()
-    if (!bytes) await cursor.wait(thread, FOREVER)
-    else if (!socket.write(bytes)) await socket.drain(thread, sendTimeoutMs)
+  async #pump(thread: Thread, cursor: Cursor, sendTimeoutMs: number): Promise<void> {
+    const socket = this.#socket
+    while (!cursor.ended) {
+      const bytes = cursor.next()
+      if (!bytes) await cursor.wait(thread, FOREVER)
+      else if (!socket.write(bytes)) await socket.drain(thread, sendTimeoutMs)
+    }
+    if (this.#format === FLV_CHUNKED) await socket.writeFully(thread, LAST_CHUNK, sendTimeoutMs)
   }
-  if (playing.format === FLV_CHUNKED) await socket.writeFully(thread, LAST_CHUNK, sendTimeoutMs)
-}
 
-/** The head of the answer and the FLV header, whose flags say what the stream really has. */
-function opening(exchange: HttpExchange, { publication, format }: Playing): Buffer {
-  const { hasAudio, hasVideo } = publication.headers
-  const transfer = format === FLV_CHUNKED ? { 'Transfer-Encoding': 'chunked' } : {}
-  const { version } = exchange.request
-  const head = responseHead(200, { ...exchange.commonHeaders, ...flvHeaders(), ...transfer }, version)
-  const header = flvHeader(hasAudio, hasVideo)
-  return Buffer.concat([head, format.frameHead(header.length), header, format.frameTail])
+  /** The head of the answer and the FLV header, whose flags say what the stream really has. */
+  #opening(publication: Publication): Buffer {
+    const exchange = this.#exchange
+    if (!exchange) throw new Error('the answer has begun already')
+    this.#exchange = null
+    const { hasAudio, hasVideo } = publication.headers
+    const transfer = this.#format === FLV_CHUNKED ? { 'Transfer-Encoding': 'chunked' } : {}
+    const { version } = exchange.request
+    const head = responseHead(200, { ...exchange.commonHeaders, ...flvHeaders(), ...transfer }, version)
+    const header = flvHeader(hasAudio, hasVideo)
+    return Buffer.concat([head, this.#format.frameHead(header.length), header, this.#format.frameTail])
+  }
 }
 
 function flvHeaders(): Record<string, string> {
@@ -139,15 +158,4 @@ function locate(exchange: HttpExchange, context: ServerContext): FlvRequest | nu
   if (!names) return null
   const url = parseStreamUrl({ tcUrl: `http://-/${names.app}`, app: names.app, streamName: names.stream })
   return { key: streamKey({ ...url, vhost: vhost.name }), vhost, param }
-}
-
-/** `[vhost]/` at the start of a mount stands for the request's host, which has been looked at already. */
-function matchMount(mount: string, path: string): { app: string; stream: string } | null {
-  const template = mount.startsWith(VHOST_IN_MOUNT) ? mount.slice(VHOST_IN_MOUNT.length) : mount
-  const pattern = template
-    .replace(/[.*+?^${}()|\\]/g, '\\$&')
-    .replace('[app]', '(?<app>.+)')
-    .replace('[stream]', '(?<stream>[^/]+)')
-  const groups = new RegExp(`^${pattern}$`).exec(path)?.groups
-  return groups?.['stream'] === undefined ? null : { app: groups['app'] ?? '', stream: groups['stream'] }
 }

@@ -61,8 +61,14 @@ export class HttpExchange {
   }
 }
 
-/** Answers a request; false when it is not the handler's. */
-export type HttpHandler = (thread: Thread, exchange: HttpExchange) => Promise<boolean>
+/** Serves a connection that is no longer one of requests, until its end. */
+export type Takeover = (thread: Thread) => Promise<void>
+
+/**
+ * Answers a request (true), leaves it to the next handler (false), or takes the connection over: then all that served
+ * its requests is let go first, which is most of what a player would cost.
+ */
+export type HttpHandler = (thread: Thread, exchange: HttpExchange) => Promise<boolean | Takeover>
 
 /** Serves one HTTP connection, request by request, until it ends. */
 export async function serveHttp(
@@ -73,7 +79,11 @@ export async function serveHttp(
 ): Promise<void> {
   let failure: Error | null = null
   try {
-    await serveRequests(thread, socket, context, handlers)
+    const takeover = await serveRequests(thread, socket, context, handlers)
+    if (takeover) {
+      await takeover(thread)
+      await socket.closeGently(thread, LINGER_MS)
+    }
   } catch (error) {
     failure = asError(error)
   } finally {
@@ -82,21 +92,23 @@ export async function serveHttp(
   logEnd(thread, failure, { receivedBytes: socket.receivedBytes, sentBytes: socket.sentBytes }, 'debug')
 }
 
+/** Request by request, until the connection has ended (null) or belongs to somebody else. */
 async function serveRequests(
   thread: Thread,
   socket: Socket,
   context: ServerContext,
   handlers: readonly HttpHandler[],
-): Promise<void> {
+): Promise<Takeover | null> {
   const parser = new RequestParser()
   for (;;) {
     const request = await nextRequest(thread, socket, parser)
-    if (!request) return
+    if (!request) return null
     const exchange = new HttpExchange(request, socket, context)
-    await handle(thread, exchange, context, handlers)
+    const takeover = await handle(thread, exchange, context, handlers)
+    if (takeover) return takeover
     if (!exchange.keepAlive) {
       await socket.closeGently(thread, LINGER_MS)
-      return
+      return null
     }
   }
 }
@@ -139,22 +151,26 @@ async function handle(
   exchange: HttpExchange,
   context: ServerContext,
   handlers: readonly HttpHandler[],
-): Promise<void> {
+): Promise<Takeover | null> {
   const { request } = exchange
   if (context.options.crossdomain && isPreflight(request)) {
     await exchange.answer(thread, 204, preflightHeaders(request), '')
-    return
+    return null
   }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     exchange.keepAlive = false
     await exchange.answerText(thread, 405, 'Only GET and HEAD are served here.', { Allow: 'GET, HEAD, OPTIONS' })
-    return
+    return null
   }
   try {
-    for (const handler of handlers) if (await handler(thread, exchange)) return
+    for (const handler of handlers) {
+      const outcome = await handler(thread, exchange)
+      if (outcome) return outcome === true ? null : outcome
+    }
   } catch (error) {
     // A name in the path that cannot be a stream's.
     if (!(error instanceof CodecError) || error.code !== 'name_invalid') throw error
   }
   await exchange.answerText(thread, 404, 'Not found.')
+  return null
 }

@@ -22,3 +22,11 @@ export function metadataPackets(headers: HeaderSet): Packet[] {
   const payload = encodeData('onMetaData', ecmaArray(values))
   return [{ kind: 'data', type: 'metadata', dtsMs: 0, isKey: false, codec: '', trackId: 0, payload, bodyOffset: 0 }]
 }
+
+/**
+ * The time that a packet has on the wire, ms. Metadata is of the whole stream: ffmpeg's FLV demuxer takes an
+ * `onMetaData` whose time is not 0 for subtitles and shows, and records, a track of them.
+ */
+export function wireTimeMs(packet: Packet): number {
+  return packet.type === 'metadata' ? 0 : packet.dtsMs
+}

@@ -54,7 +54,7 @@ export function publishEnded(transactionId: number, streamId: number): RtmpMessa
   const code = 'NetStream.Unpublish.Success'
   return [
     streamCommand(streamId, 'onFCUnpublish', null, { code, description: 'Stop publishing stream.' }),
-    connectionCommand('_result', transactionId, null, undefined),
+    ...(transactionId > 0 ? [connectionCommand('_result', transactionId, null, undefined)] : []),
     status(streamId, 'status', code, 'Stream is now unpublished'),
   ]
 }

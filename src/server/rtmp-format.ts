@@ -3,7 +3,7 @@ import { MSG } from '../rtmp/message.ts'
 import type { HeaderSet } from '../stream/headers.ts'
 import type { Packet } from '../stream/packet.ts'
 import type { WireFormat } from '../stream/wire-format.ts'
-import { metadataPackets } from './metadata.ts'
+import { metadataPackets, wireTimeMs } from './metadata.ts'
 
 const NOTHING = Buffer.alloc(0)
 const TIMESTAMP_MODULUS = 2 ** 32
@@ -45,13 +45,13 @@ export class RtmpFormat implements WireFormat {
   }
 
   size(packet: Packet): number {
-    return messageSize(packet.payload.length, packet.dtsMs % TIMESTAMP_MODULUS, this.#selection.chunkBytes)
+    return messageSize(packet.payload.length, wireTimeMs(packet) % TIMESTAMP_MODULUS, this.#selection.chunkBytes)
   }
 
   write(out: Buffer, offset: number, packet: Packet): number {
     const { csid, typeId } = CHANNEL[packet.kind]
     const { streamId, chunkBytes } = this.#selection
-    const timestampMs = packet.dtsMs % TIMESTAMP_MODULUS
+    const timestampMs = wireTimeMs(packet) % TIMESTAMP_MODULUS
     return writeMessage(out, offset, { csid, timestampMs, typeId, streamId, payload: packet.payload }, chunkBytes)
   }
 

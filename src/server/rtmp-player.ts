@@ -1,6 +1,6 @@
 import { FOREVER } from '../st/clock.ts'
 import { Condition } from '../st/condition.ts'
-import { asError, InterruptedError } from '../st/errors.ts'
+import { InterruptedError, StError } from '../st/errors.ts'
 import type { Thread } from '../st/thread.ts'
 import type { RtmpConnection } from '../rtmp/connection.ts'
 import { USER_EVENT, userControl } from '../rtmp/message.ts'
@@ -73,12 +73,11 @@ export class RtmpPlayer {
       await this.#playAll(thread)
     } catch (error) {
       if (error instanceof InterruptedError) throw error
-      thread.log.info(
-        { reason: describeEnd(asError(error)), dropped: this.#dropped },
-        'player cannot be served any longer',
-      )
       // The thread that reads the commands sees the closed socket and ends the session.
       this.#connection.socket.close()
+      // A fault of ours: the thread fails, which is logged and counted.
+      if (!(error instanceof StError)) throw error
+      thread.log.info({ reason: describeEnd(error), dropped: this.#dropped }, 'player cannot be served any longer')
     }
   }
 
@@ -102,11 +101,12 @@ export class RtmpPlayer {
 
   /** Plays until the publish ends. @returns true when the asked duration is over */
   async #playOne(thread: Thread, publication: Publication): Promise<boolean> {
-    for (;;) {
+    for (let before: RtmpSelection | null = null; ; ) {
       const selection = this.#selection
       const format = new RtmpFormat(selection)
-      const cursor = await publication.join(thread, format)
+      const cursor = await publication.join(thread, format, joinAt(before, selection))
       if (!cursor) return false
+      before = selection
       try {
         const outcome = await this.#pump(thread, cursor, selection)
         if (outcome !== 'selection changed') return outcome === 'duration is over'
@@ -124,20 +124,22 @@ export class RtmpPlayer {
   ): Promise<'ended' | 'selection changed' | 'duration is over'> {
     const { socket } = this.#connection
     const { sendTimeoutMs } = this.#request.vhost.play
-    while (this.#selection === selection) {
+    for (;;) {
       if (this.#paused) {
         await this.#resumed.wait(thread, FOREVER)
         cursor.skipToNewest()
         continue
       }
+      // What has come before the change goes out as it was wanted then: nothing is lost between the two feeds.
+      if (this.#selection !== selection) cursor.hurry()
       const bytes = cursor.next()
       if (bytes) {
         if (!socket.write(bytes)) await socket.drain(thread, sendTimeoutMs)
         if (this.#isOver(cursor.positionMs)) return 'duration is over'
       } else if (cursor.ended) return 'ended'
+      else if (this.#selection !== selection) return 'selection changed'
       else await cursor.wait(thread, FOREVER)
     }
-    return 'selection changed'
   }
 
   /** rtmpdump's `--stop`: the time counts from the first frame that this player got. */
@@ -157,4 +159,10 @@ export class RtmpPlayer {
     if (event === USER_EVENT.STREAM_BEGIN) this.#connection.send(mark, notify)
     else this.#connection.send(notify, mark)
   }
+}
+
+/** A player that changes its selection goes on where it is; for a picture that it has not had it needs a key frame. */
+function joinAt(before: RtmpSelection | null, wanted: RtmpSelection): 'new' | 'next key' | 'now' {
+  if (!before) return 'new'
+  return wanted.video && !before.video ? 'next key' : 'now'
 }

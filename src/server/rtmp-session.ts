@@ -66,6 +66,8 @@ class RtmpSession {
   readonly #streamIds = new Set<number>()
   readonly #connection: RtmpConnection
   #publisher: RtmpPublisher | null = null
+  /** The message stream of the publisher: the end of another one does not concern it. */
+  #publishStreamId = 0
   #request: AmfObject = {}
   #hadStream = false
   #refusal: RefusedError | null = null
@@ -241,6 +243,7 @@ class RtmpSession {
       )
       return
     }
+    this.#publishStreamId = streamId
     this.#hadStream = true
     this.#thread.log.info({ stream: key, param: url.param, encoder: this.#request['flashVer'] ?? '' }, 'publishing')
     this.#connection.send(...publishStarted(streamId))
@@ -253,13 +256,17 @@ class RtmpSession {
       this.#refuse(why, status(streamId, 'error', 'NetStream.Play.Failed', why))
       return
     }
+    // Message streams that `createStream` has not given are tolerated, as long as they are few.
+    if (this.#players.size >= MAX_STREAMS)
+      throw new CodecError('rtmp_too_many_streams', `more than ${MAX_STREAMS} players on one connection`)
     const key = streamKey({ ...url, vhost: vhost.name })
     this.#hadStream = true
     this.#thread.log.info({ stream: key, param: url.param, player: this.#request['flashVer'] ?? '' }, 'playing')
     this.#connection.send(...playStarted(streamId, url.stream))
     const selection = {
       streamId,
-      chunkBytes: vhost.chunkSize,
+      // Not that of the stream's vhost: `connect` may have been to another one.
+      chunkBytes: this.#connection.outChunkBytes,
       audio: true,
       video: true,
       multitrack: knowsMultitrack(this.#request),
@@ -270,7 +277,7 @@ class RtmpSession {
 
   async #endStream(streamId: number): Promise<void> {
     await this.#stopPlayer(streamId)
-    this.#unpublish()
+    if (streamId === this.#publishStreamId) this.#unpublish()
   }
 
   async #stopPlayer(streamId: number): Promise<void> {

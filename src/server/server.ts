@@ -59,7 +59,7 @@ export class Server {
       options: this.#options,
       version: this.#version,
     }
-    const handlers = [flvHandler(context), streamsHandler(context), pageHandler(page)]
+    const handlers = [flvHandler(context), streamsHandler(context, this.#rtmp), pageHandler(page)]
     try {
       for (const address of where.rtmp) {
         this.#rtmp.push(await this.#listen(address, (thread, socket) => serveRtmp(thread, socket, context)))

@@ -1,16 +1,23 @@
 import { describeAudio, describeVideo } from '../codec/describe.ts'
+import type { Endpoint } from '../st/network.ts'
 import { codecBytes } from '../stream/packet.ts'
 import type { Publication } from '../stream/publication.ts'
 import type { ServerContext } from './context.ts'
 import type { HttpHandler } from './http-session.ts'
+import { mountPath } from './mount.ts'
 
-/** `GET /streams.json`: the streams that are live now, for the default page. */
-export function streamsHandler(context: ServerContext): HttpHandler {
+const DEFAULT_VHOST = '__defaultVhost__'
+
+/**
+ * `GET /streams.json`: the streams that are live now, for the default page.
+ * @param rtmp where RTMP listens, which is known when the first request comes
+ */
+export function streamsHandler(context: ServerContext, rtmp: readonly Endpoint[]): HttpHandler {
   return async (thread, exchange) => {
     if (exchange.request.path !== '/streams.json') return false
-    const streams = liveStreams(context)
     const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }
-    await exchange.answer(thread, 200, headers, JSON.stringify({ streams }))
+    const body = { rtmpPort: rtmp[0]?.port ?? null, streams: liveStreams(context) }
+    await exchange.answer(thread, 200, headers, JSON.stringify(body))
     return true
   }
 }
@@ -18,11 +25,20 @@ export function streamsHandler(context: ServerContext): HttpHandler {
 function liveStreams(context: ServerContext): object[] {
   const live: object[] = []
   for (const { key, publication, players } of context.hub.sources) {
-    if (!publication) continue
-    const [vhost = '', ...path] = key.split('/')
-    live.push({ vhost, path: `/${path.join('/')}`, players, ...describe(publication, context) })
+    if (publication) live.push({ ...addresses(key, context), players, ...describe(publication, context) })
   }
   return live
+}
+
+/** Where a stream is found. The page knows the host and the port. */
+function addresses(key: string, context: ServerContext): object {
+  const [vhost = '', ...path] = key.split('/')
+  const stream = path.pop() ?? ''
+  const app = path.join('/')
+  const query = vhost === DEFAULT_VHOST ? '' : `?vhost=${vhost}`
+  const httpRemux = context.options.resolveVhost(vhost)?.httpRemux
+  const flv = httpRemux?.enabled ? mountPath(httpRemux.mount, { app, stream }) + query : null
+  return { vhost, path: `/${app}/${stream}`, rtmp: `/${app}/${stream}${query}`, flv }
 }
 
 function describe(publication: Publication, context: ServerContext): object {

@@ -43,7 +43,7 @@ export class Cursor {
     for (;;) {
       const batch = this.#feed.batch(this.#seq)
       if (!batch) return null
-      if (this.#needsKey && !batch.startsGop) {
+      if (this.#needsKey && this.#feed.hasPicture && !batch.startsGop) {
         this.#seq++
         continue
       }
@@ -60,15 +60,20 @@ export class Cursor {
    * Waits until there may be something new, or the end.
    * @throws TimeoutError, InterruptedError
    */
-  async wait(thread: Thread, timeoutMs: number): Promise<void> {
-    if (this.#feed.ended || this.#seq < this.#feed.nextSeq) return
-    await this.#feed.appended.wait(thread, timeoutMs)
+  wait(thread: Thread, timeoutMs: number): Promise<void> {
+    if (this.#feed.ended || this.#seq < this.#feed.nextSeq) return Promise.resolve()
+    return this.#feed.appended.wait(thread, timeoutMs)
   }
 
   /** Goes on at the newest key frame, headers first; for a player that took nothing for a while. */
   skipToNewest(): void {
     const newest = this.#feed.newestGop
     if (newest && newest.seq > this.#seq) this.#jumpTo(newest)
+  }
+
+  /** What has been collected for the next batch comes now: for a player that is about to change its feed. */
+  hurry(): void {
+    this.#feed.cut()
   }
 
   /** The player is gone. */
@@ -95,7 +100,7 @@ export class Cursor {
 
   /** What this player would need next is gone and no key frame is kept: with a picture it must wait for one. */
   #fellOff(newest: Batch): void {
-    this.#needsKey = newest.headers.hasVideo && this.#feed.format.carriesVideo
+    this.#needsKey = this.#feed.hasPicture
     this.#jumpTo(newest)
   }
 

@@ -10,6 +10,9 @@ import type { WireFormat } from './wire-format.ts'
 const BATCH_LIMIT_BYTES = 256 * 1024
 /** What a feed keeps at most, whatever `queue_length` and the GOP ask for. */
 const LOG_LIMIT_BYTES = 64 * 1024 * 1024
+/** About what a batch costs beside its bytes: with it, the limit bounds tiny batches too. */
+const BATCH_OVERHEAD_BYTES = 1024
+const NOTHING = Buffer.alloc(0)
 
 /** Bytes ready for the socket: whole messages, encoded once, shared by all players of the format. */
 export interface Batch {
@@ -49,6 +52,7 @@ export class Feed {
   #headers = HeaderSet.EMPTY
   #timer: Timer | null = null
   #ended = false
+  #hasPicture = false
   cursors = 0
 
   constructor(format: WireFormat, clock: Clock, options: StreamOptions) {
@@ -64,6 +68,11 @@ export class Feed {
   /** Decode time of the newest packet that players can have, ms. */
   get headDtsMs(): number {
     return this.#log.at(-1)?.lastDtsMs ?? 0
+  }
+
+  /** Whether pictures come at present: then who has lost the thread must wait for a key frame. */
+  get hasPicture(): boolean {
+    return this.#hasPicture
   }
 
   /** The batch at which a player can start or go on after a drop; null when no key frame is kept. */
@@ -87,8 +96,9 @@ export class Feed {
 
   /** Appends a packet to the open batch. `headers` are those in force before it. Never waits. */
   append(packet: Packet, headers: HeaderSet): void {
-    this.#headers = headers
+    this.#noteKinds(headers)
     if (!this.format.accepts(packet)) return
+    if (packet.kind === 'video' && packet.type === 'frame' && packet.trackId === 0) this.#hasPicture = true
     if (startsGop(packet)) this.cut()
     this.#openHeaders ??= headers
     this.#open.push(packet)
@@ -120,7 +130,7 @@ export class Feed {
     this.#openBytes = 0
     this.#openHeaders = null
     this.#log.push(batch)
-    this.#logBytes += batch.bytes.length
+    this.#logBytes += batch.bytes.length + BATCH_OVERHEAD_BYTES
     if (batch.startsGop) this.#newestGop = batch
     this.#trim()
     this.appended.broadcast()
@@ -129,19 +139,25 @@ export class Feed {
   /**
    * A cursor for a new player: at the newest key frame, or, when the stream has no picture, at what comes next.
    * @param waitForKey begin at a key frame that is still to come, if there is a picture
+   * @param goesOn the player has the picture already, from another feed of the stream: it needs no key frame
+   * @param fromStart begin at the first batch of all, if it is still there
    */
-  join(hasVideo: boolean, waitForKey: boolean): Cursor {
+  join(hasVideo: boolean, waitForKey: boolean, goesOn = false, fromStart = false): Cursor {
     // What is in the open batch would reach the new player only when its time has come.
     this.cut()
     this.cursors++
     const needsKey = hasVideo && this.format.carriesVideo
-    const start = needsKey && !waitForKey ? this.#newestGop : null
-    return new Cursor(this, start?.seq ?? this.#nextSeq, needsKey, this.#options.queueLengthMs)
+    if (needsKey) this.#hasPicture = true
+    const first = fromStart ? this.batch(0) : null
+    const newest = needsKey && !waitForKey && !goesOn ? this.#newestGop : null
+    const seq = (first ?? newest)?.seq ?? this.#nextSeq
+    return new Cursor(this, seq, needsKey && !goesOn && !first, this.#options.queueLengthMs)
   }
 
-  /** The picture has ceased: new players no longer begin at its last key frame. */
+  /** The picture has ceased: new players no longer begin at its last key frame, and nobody waits for the next one. */
   forgetGop(): void {
     this.#newestGop = null
+    this.#hasPicture = false
     this.#trim()
   }
 
@@ -164,6 +180,14 @@ export class Feed {
     this.#timer = null
   }
 
+  /** Preludes say which kinds there are: when that changes they are made anew. */
+  #noteKinds(headers: HeaderSet): void {
+    const { hasAudio, hasVideo } = this.#headers
+    this.#headers = headers
+    if (headers.hasAudio === hasAudio && headers.hasVideo === hasVideo) return
+    for (const batch of this.#log) batch.prelude = null
+  }
+
   #onTime(): void {
     this.#timer = null
     this.cut()
@@ -172,7 +196,8 @@ export class Feed {
   #encodeHeaders(batch: Batch): Buffer {
     const { format } = this
     // Whether there is sound was often not known yet when the first key frame came: the kinds are those of now.
-    const packets = [...format.metadata(batch.headers.withKindsOf(this.#headers)), ...batch.headers.packets]
+    const headers = batch.headers.withKindsOf(this.#headers)
+    const packets = [...format.metadata(headers), ...headers.shown]
       .filter((packet) => format.accepts(packet))
       .map((packet) => ({ ...packet, dtsMs: batch.firstDtsMs }))
     return this.#encode(
@@ -182,6 +207,7 @@ export class Feed {
   }
 
   #encode(packets: readonly Packet[], bytes: number): Buffer {
+    if (packets.length === 0) return NOTHING
     const { format } = this
     const frame = format.frameHead(bytes)
     const total = frame.length + bytes + format.frameTail.length
@@ -200,7 +226,7 @@ export class Feed {
     for (const batch of this.#log) {
       const needed = batch.lastDtsMs >= oldestMs || batch.seq >= gopSeq
       if (needed && this.#logBytes <= LOG_LIMIT_BYTES) break
-      this.#logBytes -= batch.bytes.length
+      this.#logBytes -= batch.bytes.length + BATCH_OVERHEAD_BYTES
       if (batch === this.#newestGop) this.#newestGop = null
       count++
     }

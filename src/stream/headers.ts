@@ -30,6 +30,14 @@ export class HeaderSet {
     return [...all.filter((packet) => packet.kind === 'audio'), ...all.filter((packet) => packet.kind === 'video')]
   }
 
+  /**
+   * Those of the kinds of which there are frames. A player that gets the header of a sound which never comes waits
+   * for it with a dark screen, some for ever.
+   */
+  get shown(): Packet[] {
+    return this.packets.filter((packet) => (packet.kind === 'audio' ? this.hasAudio : this.hasVideo))
+  }
+
   /** The sequence header of a track, for statistics; null when it has none (MP3) or none yet. */
   header(kind: 'audio' | 'video', trackId: number): Packet | null {
     return this.#headers.get(`${kind}${trackId}`) ?? null

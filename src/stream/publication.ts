@@ -18,6 +18,19 @@ const PICTURE_CEASED_MS = 10_000
 /** Bound on the frames kept for the first player of a format, whatever `gop_cache_max_frames` says. */
 const GOP_LIMIT_BYTES = 64 * 1024 * 1024
 
+/** A larger codec header is none: they are kept for as long as the publish lasts, one for each of up to 512 tracks. */
+const HEADER_LIMIT_BYTES = 64 * 1024
+
+/** What a feed that is made later must be told: a packet, or (null) that the metadata changed, and the headers then. */
+interface Kept {
+  readonly packet: Packet | null
+  readonly headers: HeaderSet
+  readonly dtsMs: number
+}
+
+/** Where a player begins. */
+type JoinAt = 'new' | 'next key' | 'now'
+
 /** Counters of a publish, for the page, the API and the logs. */
 export interface PublicationCounters {
   receivedBytes: number
@@ -37,8 +50,13 @@ export class Publication {
   readonly #feeds = new Map<string, Feed>()
   readonly #settled = new Condition('first frames')
   #headers = HeaderSet.EMPTY
-  #gop: { packet: Packet; headers: HeaderSet }[] = []
+  #firstHeaders: readonly Packet[] = []
+  #gop: Kept[] = []
   #gopBytes = 0
+  /** No key frame has come yet, only sound: it is kept for the players that were there before the publisher. */
+  #isOpening = true
+  /** What is kept goes back to the first frame of the publish. */
+  #keepsStart = true
   #firstFrameDtsMs: number | null = null
   #firstFrameMs = 0
   #isSettled = false
@@ -75,26 +93,31 @@ export class Publication {
   }
 
   /**
-   * Takes one audio or video message. Never waits.
+   * Takes one audio or video message. Never waits. After the end nothing is taken any more: a publisher that was
+   * replaced may still have messages at hand.
    * @param timestampMs as received, 0..2^32-1
    */
   publish(kind: 'audio' | 'video', timestampMs: number, payload: Buffer): void {
+    if (this.#ended) return
     this.#received(payload.length)
     for (const packet of this.#parse(kind, payload)) this.#take(packet, timestampMs)
   }
 
   /** Replaces the metadata; players that are there get it in its place among the media. Null clears it. */
   setMetadata(metadata: Metadata | null): void {
+    if (this.#ended) return
     this.#received(0)
     this.#headers = this.#headers.withMetadata(metadata)
+    if (this.#gop.length > 0) this.#keep({ packet: null, headers: this.#headers, dtsMs: this.#timeline.nowMs }, 0)
     this.#announceMetadata()
   }
 
   /** Passes on a data message that is not metadata (cue points, text). */
   publishData(timestampMs: number, payload: Buffer): void {
+    if (this.#ended) return
     this.#received(payload.length)
     if (this.#firstFrameDtsMs === null) return
-    const dtsMs = this.#timeline.correct('data', timestampMs, this.lastPacketMs)
+    const dtsMs = this.#timeline.beside(timestampMs)
     this.#append({ kind: 'data', type: 'other', isKey: false, codec: '', trackId: 0, payload, bodyOffset: 0, dtsMs })
   }
 
@@ -106,17 +129,19 @@ export class Publication {
 
   /**
    * A cursor for a player, once it is known what the stream has.
+   * @param start where: for a new player as the options say; 'now' for one that has read another format up to here;
+   *   'next key' for one that did so without the picture
    * @returns null when the publish ended before
    * @throws InterruptedError
    */
-  async join(thread: Thread, format: WireFormat): Promise<Cursor | null> {
+  async join(thread: Thread, format: WireFormat, start: JoinAt = 'new'): Promise<Cursor | null> {
     while (!this.#isSettled && !this.#ended) {
       const nowMs = thread.world.clock.nowMs()
       const leftMs = this.#firstFrameDtsMs === null ? FOREVER : this.#firstFrameMs + SETTLE_MS - nowMs
       if (leftMs <= 0) break
       await this.#waitSettled(thread, leftMs)
     }
-    return this.#ended ? null : this.#joinNow(format)
+    return this.#ended ? null : this.#joinNow(format, start)
   }
 
   /** A player that had joined is gone; the last one of a format takes its feed with it. */
@@ -146,19 +171,27 @@ export class Publication {
     }
   }
 
-  #joinNow(format: WireFormat): Cursor {
+  #joinNow(format: WireFormat, start: JoinAt): Cursor {
     let feed = this.#feeds.get(format.key)
     if (!feed) {
       feed = new Feed(format, this.publisher.world.clock, this.#options)
-      for (const { packet, headers } of this.#gop) feed.append(packet, headers)
+      for (const { packet, headers, dtsMs } of this.#gop) {
+        if (packet) feed.append(packet, headers)
+        else appendMetadata(feed, headers, dtsMs)
+      }
       this.#feeds.set(format.key, feed)
     }
-    return feed.join(this.#headers.hasVideo && !this.#pictureCeased(), !this.#options.gopCache)
+    const waitForKey = start === 'next key' || !this.#options.gopCache
+    const { hasVideo } = this.#headers
+    const fromStart = start === 'new' && this.#keepsStart && this.#gop.length > 0 && (format.carriesVideo || !hasVideo)
+    return feed.join(hasVideo && !this.#pictureCeased(), waitForKey, start === 'now', fromStart)
   }
 
   #parse(kind: 'audio' | 'video', payload: Buffer): UntimedPacket[] {
     try {
-      return parsePackets(kind, payload)
+      const packets = parsePackets(kind, payload)
+      for (const packet of packets) checkHeaderSize(packet)
+      return packets
     } catch (error) {
       if (!(error instanceof CodecError)) throw error
       if (error.code === 'flv_empty_tag') return []
@@ -169,27 +202,30 @@ export class Publication {
   }
 
   #take(untimed: UntimedPacket, timestampMs: number): void {
+    const track = `${untimed.kind}${untimed.trackId}`
     if (untimed.type === 'header' || untimed.type === 'config') {
-      const header: Packet = { ...untimed, dtsMs: this.#timeline.nowMs }
+      const header: Packet = { ...untimed, dtsMs: this.#timeline.stamp(track) }
       this.#append(header)
       this.#headers = this.#headers.withHeader(header)
       return
     }
-    const track = `${untimed.kind}${untimed.trackId}`
     const packet: Packet = { ...untimed, dtsMs: this.#timeline.correct(track, timestampMs, this.lastPacketMs) }
     if (packet.type === 'frame') this.#count(packet)
     this.#append(packet)
     if (packet.type === 'frame') this.#settle(packet)
   }
 
+  /** Further tracks are counted; but what a stream has, and whether its picture goes on, the first ones say. */
   #count(packet: Packet): void {
     if (packet.kind === 'video') {
       this.counters.videoFrames++
-      if (packet.trackId === 0 && (packet.isKey || !this.#lastVideo)) this.#lastVideo = packet
+      if (packet.trackId > 0) return
+      if (packet.isKey || !this.#lastVideo) this.#lastVideo = packet
       this.#lastVideoDtsMs = packet.dtsMs
     } else {
       this.counters.audioFrames++
-      if (packet.trackId === 0) this.#lastAudio = packet
+      if (packet.trackId > 0) return
+      this.#lastAudio = packet
       if (this.#headers.hasVideo && this.#pictureCeased()) this.#forgetGop()
     }
     this.#noteKind(packet)
@@ -200,7 +236,16 @@ export class Publication {
     const kind = packet.kind === 'video' ? 'video' : 'audio'
     if (kind === 'video' ? this.#headers.hasVideo : this.#headers.hasAudio) return
     this.#headers = this.#headers.withKind(kind)
-    if (this.#isSettled) this.#announceMetadata()
+    this.#announceMetadata()
+    this.#announceHeaders(kind)
+  }
+
+  /** Headers from before the first frame are not given to players while nothing of their kind has come. */
+  #announceHeaders(kind: 'audio' | 'video'): void {
+    const held = this.#headers.packets.filter((packet) => packet.kind === kind && this.#firstHeaders.includes(packet))
+    for (const feed of this.#feeds.values()) {
+      for (const packet of held) feed.append({ ...packet, dtsMs: this.#timeline.nowMs }, this.#headers)
+    }
   }
 
   /** Both kinds are there, or the one that the metadata declares, or nothing more came for a while of stream time. */
@@ -208,6 +253,7 @@ export class Publication {
     if (this.#firstFrameDtsMs === null) {
       this.#firstFrameDtsMs = packet.dtsMs
       this.#firstFrameMs = this.lastPacketMs
+      this.#firstHeaders = this.#headers.packets
       this.#settled.broadcast()
     }
     if (this.#isSettled) return
@@ -226,11 +272,7 @@ export class Publication {
 
   #announceMetadata(): void {
     if (this.#firstFrameDtsMs === null || !this.#headers.metadata) return
-    for (const feed of this.#feeds.values()) {
-      for (const packet of feed.format.metadata(this.#headers)) {
-        feed.append({ ...packet, dtsMs: this.#timeline.nowMs }, this.#headers)
-      }
-    }
+    for (const feed of this.#feeds.values()) appendMetadata(feed, this.#headers, this.#timeline.nowMs)
   }
 
   #append(packet: Packet): void {
@@ -241,11 +283,25 @@ export class Publication {
   }
 
   #keepForGop(packet: Packet): void {
-    if (packet.isKey && packet.trackId === 0) this.#forgetKeptGop()
-    else if (this.#gop.length === 0) return
+    const startsGop = packet.isKey && packet.trackId === 0
+    if (this.#isOpening) this.#checkOpening(packet, startsGop)
+    else if (startsGop) this.#forgetKeptGop()
+    if (this.#gop.length === 0 && !startsGop && !this.#isOpening) return
     if (!this.#options.gopCache) return
-    this.#gop.push({ packet, headers: this.#headers })
-    this.#gopBytes += packet.payload.length
+    this.#keep({ packet, headers: this.#headers, dtsMs: packet.dtsMs }, packet.payload.length)
+  }
+
+  /** The opening ends with the first key frame. It is given up when that does not come soon, or comes too late. */
+  #checkOpening(packet: Packet, startsGop: boolean): void {
+    const isTooLong = packet.dtsMs - (this.#firstFrameDtsMs ?? packet.dtsMs) >= SETTLE_MS
+    const isUndecodable = packet.kind === 'video' && packet.type === 'frame' && !startsGop
+    if (isTooLong || isUndecodable) this.#forgetKeptGop()
+    else if (startsGop) this.#isOpening = false
+  }
+
+  #keep(kept: Kept, bytes: number): void {
+    this.#gop.push(kept)
+    this.#gopBytes += bytes
     const tooLong = this.#gop.length > this.#options.gopCacheMaxFrames || this.#gopBytes > GOP_LIMIT_BYTES
     if (tooLong) this.#forgetKeptGop()
   }
@@ -253,6 +309,8 @@ export class Publication {
   #forgetKeptGop(): void {
     this.#gop = []
     this.#gopBytes = 0
+    this.#isOpening = false
+    this.#keepsStart = false
   }
 
   #forgetGop(): void {
@@ -268,4 +326,14 @@ export class Publication {
     this.counters.receivedBytes += bytes
     this.lastPacketMs = this.publisher.world.clock.nowMs()
   }
+}
+
+function checkHeaderSize({ type, payload }: UntimedPacket): void {
+  if ((type !== 'header' && type !== 'config') || payload.length <= HEADER_LIMIT_BYTES) return
+  const text = `a codec header may have ${HEADER_LIMIT_BYTES} bytes, has ${payload.length}`
+  throw new CodecError('codec_header_too_large', text)
+}
+
+function appendMetadata(feed: Feed, headers: HeaderSet, dtsMs: number): void {
+  for (const packet of feed.format.metadata(headers)) feed.append({ ...packet, dtsMs }, headers)
 }

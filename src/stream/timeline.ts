@@ -6,32 +6,40 @@ const FORWARD_TOLERANCE_MS = 5_000
 const DEFAULT_STEP_MS = 40
 const MAX_STEP_MS = 1_000
 
-interface Track {
+/** A clock of the publisher, known by the newest packet on it: what it showed, where that was placed, when it came. */
+interface Line {
   inMs: number
+  outMs: number
+  seenMs: number
+}
+
+interface Track {
   outMs: number
   stepMs: number
   seenMs: number
+  line: Line
 }
 
 /**
  * Puts the timestamps of a source's publishers on one line, once, at the entrance.
  *
- * One offset serves all tracks of a publish, so what was in sync stays in sync (a clock for each track, or one
+ * One clock serves all tracks of a publish, so what was in sync stays in sync (a clock for each track, or one
  * clock advanced by whichever track comes, drifts apart: ossrs/srs#1001). When a track jumps (restart at 0, hours
- * ahead), the offset is moved so that it goes on one step after its last packet; packets of the other track that
- * are still on the old line are recognised by the offset that was valid before. A track never goes back.
+ * ahead), a new clock begins that goes on one step after the track's last packet. Another track stays on the old one
+ * as long as its packets are nearer to that, then it moves to the new one too. A track never goes back.
  */
 export class Timeline {
   #tracks = new Map<string, Track>()
-  #offsetMs: number | null = null
-  #otherOffsetMs: number | null = null
-  #lastInMs = 0
+  #newest: Line | null = null
   #lastOutMs = -1
-  /** Corrections made: jumps that moved the offset, and packets that were held to keep a track from going back. */
+  /** No packet of this publish may come before it. */
+  #floorMs = 0
+  #besideMs = 0
+  /** Corrections made: jumps that began a clock, and packets that were held to keep a track from going back. */
   jumps = 0
   held = 0
 
-  /** The newest decode time that was given out, 0 before the first: what headers and metadata are stamped with. */
+  /** The newest decode time that was given out, 0 before the first: what metadata are stamped with. */
   get nowMs(): number {
     return Math.max(0, this.#lastOutMs)
   }
@@ -39,8 +47,25 @@ export class Timeline {
   /** Starts a publish: its first frame follows the last frame of the publish before; the very first keeps its time. */
   begin(): void {
     this.#tracks = new Map()
-    this.#offsetMs = null
-    this.#otherOffsetMs = null
+    this.#newest = null
+    this.#floorMs = this.nowMs
+  }
+
+  /** The time for a packet of the track that has none of its own (a sequence header): no later packet is before it. */
+  stamp(track: string): number {
+    const last = this.#tracks.get(track)
+    return last ? last.outMs : Math.max(this.#floorMs, this.#lastOutMs - BACKWARD_TOLERANCE_MS)
+  }
+
+  /**
+   * The time for a message beside the media (cue points, text): by its timestamp when that is near the newest media,
+   * else with them. Such timestamps are often 0 or stand still, so they set no clock.
+   */
+  beside(timestampMs: number): number {
+    const outMs = this.#newest ? this.#newest.outMs + sinceMs(this.#newest, timestampMs) : this.nowMs
+    const isNear = outMs <= this.nowMs && outMs >= this.nowMs - BACKWARD_TOLERANCE_MS
+    this.#besideMs = Math.max(this.#besideMs, isNear ? outMs : this.nowMs)
+    return this.#besideMs
   }
 
   /**
@@ -51,50 +76,51 @@ export class Timeline {
    */
   correct(track: string, timestampMs: number, wallMs: number): number {
     const last = this.#tracks.get(track)
-    const inMs = this.#unwrap(timestampMs, last)
-    const outMs = this.#place(inMs, last, wallMs)
-    if (last) {
-      if (outMs > last.outMs) last.stepMs = Math.min(outMs - last.outMs, MAX_STEP_MS)
-      last.inMs = inMs
-      last.outMs = outMs
-      last.seenMs = wallMs
-    } else {
-      this.#tracks.set(track, { inMs, outMs, stepMs: DEFAULT_STEP_MS, seenMs: wallMs })
-    }
-    this.#lastInMs = inMs
+    const line = this.#lineOf(timestampMs, last, wallMs)
+    line.outMs += sinceMs(line, timestampMs)
+    line.inMs = timestampMs
+    line.seenMs = wallMs
+    const outMs = this.#hold(line.outMs, last)
+    const stepMs = last && outMs > last.outMs ? Math.min(outMs - last.outMs, MAX_STEP_MS) : last?.stepMs
+    this.#tracks.set(track, { outMs, stepMs: stepMs ?? DEFAULT_STEP_MS, seenMs: wallMs, line })
     this.#lastOutMs = Math.max(this.#lastOutMs, outMs)
     return outMs
   }
 
-  /** RTMP timestamps are 32 bits wide (RTMP 1.0, 5.3.1.3: compare by serial arithmetic). */
-  #unwrap(timestampMs: number, last: Track | undefined): number {
-    if (this.#offsetMs === null) return timestampMs
-    const reference = last ? last.inMs : this.#lastInMs
-    return reference + ((timestampMs - reference) | 0)
-  }
-
-  #place(inMs: number, last: Track | undefined, wallMs: number): number {
+  /** The clock by which this packet is to be placed: the track's own, the newest one, or one that begins here. */
+  #lineOf(timestampMs: number, last: Track | undefined, wallMs: number): Line {
     const afterMs = last ? last.outMs : this.#lastOutMs
-    if (this.#offsetMs === null) {
-      this.#offsetMs = afterMs < 0 ? 0 : afterMs + DEFAULT_STEP_MS - inMs
-      return inMs + this.#offsetMs
+    if (!this.#newest) {
+      this.#newest = { inMs: timestampMs, outMs: afterMs < 0 ? timestampMs : afterMs + DEFAULT_STEP_MS, seenMs: wallMs }
+      return this.#newest
     }
-    const aheadMs = FORWARD_TOLERANCE_MS + (last ? wallMs - last.seenMs : 0)
-    const fits = (outMs: number): boolean => outMs >= afterMs - BACKWARD_TOLERANCE_MS && outMs <= afterMs + aheadMs
-    if (fits(inMs + this.#offsetMs)) return this.#hold(inMs + this.#offsetMs, last)
-    if (this.#otherOffsetMs !== null && fits(inMs + this.#otherOffsetMs)) {
-      return this.#hold(inMs + this.#otherOffsetMs, last)
+    const awayMs = (line: Line): number => Math.abs(sinceMs(line, timestampMs) - (wallMs - line.seenMs))
+    const own = last?.line ?? this.#newest
+    const [near, far] = awayMs(own) < awayMs(this.#newest) ? [own, this.#newest] : [this.#newest, own]
+    const earliestMs = afterMs - BACKWARD_TOLERANCE_MS
+    // Where another track is already is no jump ahead, however long this one was silent.
+    const latestMs = Math.max(afterMs + (last ? wallMs - last.seenMs : 0), this.#lastOutMs) + FORWARD_TOLERANCE_MS
+    for (const line of [near, far]) {
+      const outMs = line.outMs + sinceMs(line, timestampMs)
+      if (outMs >= earliestMs && outMs <= latestMs) return line
     }
     this.jumps++
-    this.#otherOffsetMs = this.#offsetMs
-    this.#offsetMs = afterMs + (last?.stepMs ?? DEFAULT_STEP_MS) - inMs
-    return inMs + this.#offsetMs
+    // Tracks that restart together can need different places: the clock that they share is then moved, for both.
+    const isShared = awayMs(near) <= BACKWARD_TOLERANCE_MS
+    const line = isShared ? near : { ...near }
+    this.#newest = Object.assign(line, { inMs: timestampMs, outMs: afterMs + (last?.stepMs ?? DEFAULT_STEP_MS) })
+    return line
   }
 
   #hold(outMs: number, last: Track | undefined): number {
-    const floorMs = last ? last.outMs : 0
-    if (outMs >= floorMs) return outMs
+    const earliestMs = last ? last.outMs : this.#floorMs
+    if (outMs >= earliestMs) return outMs
     this.held++
-    return floorMs
+    return earliestMs
   }
+}
+
+/** RTMP timestamps are 32 bits wide (RTMP 1.0, 5.3.1.3: compare by serial arithmetic). */
+function sinceMs(line: Line, timestampMs: number): number {
+  return (timestampMs - line.inMs) | 0
 }

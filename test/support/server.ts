@@ -1,4 +1,5 @@
 import type { ServerOptions, VhostOptions } from '../../src/server/options.ts'
+import type { PageFile } from '../../src/server/page.ts'
 import { Server } from '../../src/server/server.ts'
 import type { World } from '../../src/st/world.ts'
 import { type LogLine, makeWorld, runThread } from './world.ts'
@@ -17,10 +18,25 @@ const VHOST: VhostOptions = {
 
 /** What a test may change of the default vhost. */
 export interface VhostChanges {
+  name?: string
+  chunkSize?: number
   minLatency?: boolean
+  inAckSize?: number
+  outAckSize?: number
   play?: Partial<VhostOptions['play']>
   publish?: Partial<VhostOptions['publish']>
   httpRemux?: Partial<VhostOptions['httpRemux']>
+}
+
+/** The default vhost with changes. */
+export function testVhost(changes: VhostChanges): VhostOptions {
+  return {
+    ...VHOST,
+    ...changes,
+    play: { ...VHOST.play, ...changes.play },
+    publish: { ...VHOST.publish, ...changes.publish },
+    httpRemux: { ...VHOST.httpRemux, ...changes.httpRemux },
+  }
 }
 
 /** A server in this process, on ports that the system chose. */
@@ -37,22 +53,17 @@ export interface TestServer {
 export async function startServer(
   changes: VhostChanges = {},
   options: Partial<ServerOptions> = {},
+  page: ReadonlyMap<string, PageFile> = new Map(),
 ): Promise<TestServer> {
   const { world, log } = makeWorld()
-  const vhost: VhostOptions = {
-    ...VHOST,
-    minLatency: changes.minLatency ?? VHOST.minLatency,
-    play: { ...VHOST.play, ...changes.play },
-    publish: { ...VHOST.publish, ...changes.publish },
-    httpRemux: { ...VHOST.httpRemux, ...changes.httpRemux },
-  }
+  const vhost = testVhost(changes)
   const server = new Server(
     world,
     { maxConnections: 10_000, pithyPrintMs: 10_000, crossdomain: true, resolveVhost: () => vhost, ...options },
     'test',
   )
   const anyPort = { host: '127.0.0.1', port: 0 }
-  await server.start({ rtmp: [anyPort], http: [anyPort] }, new Map())
+  await server.start({ rtmp: [anyPort], http: [anyPort] }, page)
   const [rtmp] = server.addresses.rtmp
   const [http] = server.addresses.http
   return {

@@ -1,0 +1,180 @@
+import * as net from 'node:net'
+import { describe, expect, test, vi } from 'vitest'
+import type { AmfObject } from '../../src/rtmp/amf0.ts'
+import { encodeCommand } from '../../src/rtmp/command.ts'
+import { MSG } from '../../src/rtmp/message.ts'
+import { RtmpProbe } from './rtmp-probe.ts'
+import { eventually, serve } from './support.ts'
+
+describe('connect', () => {
+  test('is answered in the order of SRS, with all numbers in place', async () => {
+    const server = await serve()
+    const probe = await RtmpProbe.open(server.rtmpPort)
+    probe.connect()
+    await probe.next('onBWDone')
+    expect(probe.labels).toEqual([
+      'windowAckSize 2500000',
+      'peerBandwidth 2500000 2',
+      'chunkSize 60000',
+      '_result',
+      'onBWDone',
+    ])
+    expect(probe.seen.map(({ message }) => [message.csid, message.streamId])).toEqual([
+      [2, 0],
+      [2, 0],
+      [2, 0],
+      [3, 0],
+      [3, 0],
+    ])
+    const result = probe.seen[3]
+    expect(result?.transactionId).toBe(1)
+    expect(result?.args[0]).toEqual({ fmsVer: 'FMS/3,5,3,888', capabilities: 127, mode: 1 })
+    expect(result?.args[1]).toMatchObject({
+      level: 'status',
+      code: 'NetConnection.Connect.Success',
+      description: 'Connection succeeded',
+      objectEncoding: 0,
+      data: { version: '3,5,3,888', server: 'Sluice/test', server_ip: '127.0.0.1' },
+    })
+    expect(probe.seen[4]).toMatchObject({ transactionId: 0, args: [null] })
+  })
+
+  test('is answered in one write, so that no delayed acknowledgement comes between', async () => {
+    const server = await serve()
+    const probe = await RtmpProbe.open(server.rtmpPort)
+    const port = probe.raw.socket.localPort
+    const writes = vi.spyOn(net.Socket.prototype, 'write')
+    try {
+      probe.connect()
+      await probe.next('onBWDone')
+      const ofServer = (writes.mock.contexts as net.Socket[]).filter((socket) => socket.remotePort === port)
+      expect(ofServer).toHaveLength(1)
+    } finally {
+      writes.mockRestore()
+    }
+  })
+
+  test('transaction id of the client comes back, not a constant', async () => {
+    const server = await serve()
+    const probe = await RtmpProbe.open(server.rtmpPort)
+    probe.command('connect', 42, { app: 'live', tcUrl: 'rtmp://127.0.0.1/live' })
+    expect((await probe.next('_result')).transactionId).toBe(42)
+  })
+
+  test.each<[string, AmfObject]>([
+    ['fourCcList', { fourCcList: ['av01', 'hvc1'] }],
+    ['videoFourCcInfoMap', { videoFourCcInfoMap: { '*': 1 } }],
+    ['audioFourCcInfoMap', { audioFourCcInfoMap: { Opus: 1 } }],
+    ['capsEx', { capsEx: 1 }],
+  ])('a client that sends %s hears the enhanced capabilities', async (_name, extra) => {
+    const server = await serve()
+    const probe = await RtmpProbe.open(server.rtmpPort)
+    probe.connect('live', extra)
+    const { args } = await probe.next('_result')
+    expect(args[0]).toMatchObject({ videoFourCcInfoMap: { '*': 4 }, audioFourCcInfoMap: { '*': 4 }, capsEx: 14 })
+    expect((args[1] as AmfObject)['fourCcList']).toEqual(expect.arrayContaining(['av01', 'hvc1', 'Opus', 'fLaC']))
+  })
+
+  test('an old client does not hear of them', async () => {
+    const server = await serve()
+    const probe = await RtmpProbe.open(server.rtmpPort)
+    probe.connect('live', { videoFunction: 1, objectEncoding: 3 })
+    const { args } = await probe.next('_result')
+    for (const part of [args[0], args[1]]) {
+      expect(part).not.toHaveProperty('fourCcList')
+      expect(part).not.toHaveProperty('capsEx')
+    }
+    expect(args[1]).toHaveProperty('objectEncoding', 0)
+  })
+
+  test('without tcUrl is refused with _error, then the connection ends', async () => {
+    const server = await serve()
+    const probe = await RtmpProbe.open(server.rtmpPort)
+    probe.command('connect', 7, { app: 'live' })
+    const { transactionId, args } = await probe.next('_error')
+    expect(transactionId).toBe(7)
+    expect(args[1]).toMatchObject({ level: 'error', code: 'NetConnection.Connect.Rejected' })
+    await probe.raw.untilOver()
+    expect(probe.labels).toEqual(['_error'])
+  })
+
+  test('to a vhost that is not served is refused with _error, then the connection ends', async () => {
+    const asked: string[] = []
+    const resolveVhost = (name: string): null => {
+      asked.push(name)
+      return null
+    }
+    const server = await serve({}, { resolveVhost })
+    const probe = await RtmpProbe.open(server.rtmpPort)
+    probe.command('connect', 1, { app: 'live', tcUrl: 'rtmp://nobody.example/live' })
+    await probe.next('_error')
+    await probe.raw.untilOver()
+    expect(asked).toEqual(['nobody.example'])
+  })
+
+  test('of an old client in the AMF3 envelope works', async () => {
+    const server = await serve()
+    const probe = await RtmpProbe.open(server.rtmpPort)
+    const payload = encodeCommand('connect', 1, { app: 'live', tcUrl: 'rtmp://127.0.0.1/live', objectEncoding: 3 })
+    probe.send({ typeId: MSG.COMMAND_AMF3, payload: Buffer.concat([Buffer.of(0), payload]) })
+    await probe.next('_result')
+    probe.send({
+      typeId: MSG.COMMAND_AMF3,
+      payload: Buffer.concat([Buffer.of(0), encodeCommand('createStream', 2, null)]),
+    })
+    expect((await probe.next('_result')).args[1]).toBe(1)
+  })
+
+  test('with a vhost in the tcUrl asks for that one', async () => {
+    const asked: string[] = []
+    const resolveVhost = (name: string): null => {
+      asked.push(name)
+      return null
+    }
+    const server = await serve({}, { resolveVhost })
+    for (const tcUrl of ['rtmp://10.0.0.1/live?vhost=a.example', 'rtmp://10.0.0.1/live...vhost...b.example']) {
+      const probe = await RtmpProbe.open(server.rtmpPort)
+      probe.command('connect', 1, { app: 'live', tcUrl })
+      await probe.next('_error')
+    }
+    expect(asked).toEqual(['a.example', 'b.example'])
+  })
+})
+
+describe('before connect', () => {
+  test.each(['createStream', 'publish', 'play', '_checkbw'])('%s is a protocol error', async (name) => {
+    const server = await serve()
+    const healthy = await RtmpProbe.connected(server)
+    const probe = await RtmpProbe.open(server.rtmpPort)
+    probe.command(name, 2, null, 'a')
+    await probe.raw.untilOver()
+    expect(probe.labels).toEqual([])
+    await eventually('the log line', () => server.lines.some(({ fields }) => fields['code'] === 'rtmp_no_connect'))
+    await healthy.ping()
+  })
+
+  test('audio is a protocol error', async () => {
+    const server = await serve()
+    const probe = await RtmpProbe.open(server.rtmpPort)
+    probe.media('audio frame', 0, 'x')
+    await probe.raw.untilOver()
+    await eventually('the log line', () => server.lines.some(({ fields }) => fields['code'] === 'rtmp_no_connect'))
+  })
+
+  test('window size, chunk size and a ping are dealt with', async () => {
+    const server = await serve()
+    const probe = await RtmpProbe.open(server.rtmpPort)
+    probe.announceChunkSize(4096)
+    await probe.ping()
+    probe.connect()
+    await probe.next('onBWDone')
+  })
+})
+
+test('out_ack_size 0 leaves window and bandwidth away', async () => {
+  const server = await serve({ outAckSize: 0 })
+  const probe = await RtmpProbe.open(server.rtmpPort)
+  probe.connect()
+  await probe.next('onBWDone')
+  expect(probe.labels).toEqual(['chunkSize 60000', '_result', 'onBWDone'])
+})

@@ -1,0 +1,114 @@
+import { expect, onTestFinished } from 'vitest'
+import type { AmfValue } from '../../src/rtmp/amf0.ts'
+import { encodeMessage } from '../../src/rtmp/chunk-writer.ts'
+import { encodeCommand } from '../../src/rtmp/command.ts'
+import { MSG } from '../../src/rtmp/message.ts'
+import type { ServerContext } from '../../src/server/context.ts'
+import { flvHandler } from '../../src/server/http-flv.ts'
+import { serveHttp } from '../../src/server/http-session.ts'
+import { serveRtmp } from '../../src/server/rtmp-session.ts'
+import { Socket } from '../../src/st/socket.ts'
+import type { Thread } from '../../src/st/thread.ts'
+import { Hub } from '../../src/stream/hub.ts'
+import type { TestClock } from '../st/support/clock.ts'
+import { TestPipe } from '../st/support/network.ts'
+import { makeTestWorld, type TestWorld } from '../st/support/world.ts'
+import { testVhost, type VhostChanges } from '../support/server.ts'
+import { media, type MediaKind } from './media.ts'
+
+const HELLO_BYTES = 1537
+
+/** One connection of a server whose time stands until the test moves it. */
+export class StillConnection {
+  readonly pipe = new TestPipe()
+  readonly #clock: TestClock
+
+  constructor(clock: TestClock) {
+    this.#clock = clock
+  }
+
+  /** What the server wrote, as one text. */
+  get written(): string {
+    return Buffer.concat(this.pipe.written).toString('latin1')
+  }
+
+  get isClosed(): boolean {
+    return this.pipe.isDestroyed
+  }
+
+  /** The peer sends something, and the server deals with it. */
+  async send(...parts: (Buffer | string)[]): Promise<void> {
+    for (const part of parts) this.pipe.handler.onData(Buffer.from(part as string))
+    await this.#clock.settle()
+  }
+
+  async shakeHands(): Promise<void> {
+    await this.send(Buffer.concat([Buffer.of(3), Buffer.alloc(HELLO_BYTES - 1)]), Buffer.alloc(HELLO_BYTES - 1))
+  }
+
+  async command(streamId: number, name: string, ...args: AmfValue[]): Promise<void> {
+    const payload = encodeCommand(name, 1, ...args)
+    await this.send(encodeMessage({ csid: 3, timestampMs: 0, typeId: MSG.COMMAND_AMF0, streamId, payload }, 128))
+  }
+
+  async connectToApp(): Promise<void> {
+    await this.shakeHands()
+    await this.command(0, 'connect', { app: 'live', tcUrl: 'rtmp://127.0.0.1/live' })
+  }
+
+  async media(kind: MediaKind, timestampMs: number): Promise<void> {
+    const typeId = kind.startsWith('audio') ? MSG.AUDIO : MSG.VIDEO
+    await this.send(encodeMessage({ csid: 4, timestampMs, typeId, streamId: 1, payload: media(kind, 'x') }, 128))
+  }
+
+  /** The peer's FIN. */
+  async end(): Promise<void> {
+    this.pipe.handler.onEnd()
+    await this.#clock.settle()
+  }
+}
+
+/** The server's sessions in a world in which time stands: for timeouts of seconds and minutes. */
+export class StillServer {
+  readonly #test: TestWorld = makeTestWorld()
+  readonly #context: ServerContext
+  readonly hub = new Hub()
+
+  constructor(changes: VhostChanges = {}) {
+    const vhost = testVhost({ minLatency: true, ...changes })
+    const options = { maxConnections: 100, crossdomain: true, pithyPrintMs: 10_000, resolveVhost: () => vhost }
+    this.#context = { world: this.#test.world, hub: this.hub, options, version: 'test' }
+    onTestFinished(() => {
+      expect(this.#test.log.lines.filter(({ level }) => level === 'error')).toEqual([])
+    })
+  }
+
+  get clock(): TestClock {
+    return this.#test.clock
+  }
+
+  get threads(): number {
+    return this.#test.world.threads.size
+  }
+
+  /** Why the last connection ended, by the log. */
+  get lastReason(): unknown {
+    return this.#test.log.lines.findLast(({ text }) => text.startsWith('connection ended'))?.fields['reason']
+  }
+
+  rtmp(): Promise<StillConnection> {
+    return this.#accept((thread, socket) => serveRtmp(thread, socket, this.#context))
+  }
+
+  http(): Promise<StillConnection> {
+    return this.#accept((thread, socket) => serveHttp(thread, socket, this.#context, [flvHandler(this.#context)]))
+  }
+
+  async #accept(serve: (thread: Thread, socket: Socket) => Promise<void>): Promise<StillConnection> {
+    const connection = new StillConnection(this.clock)
+    const socket = new Socket(connection.pipe)
+    this.#test.world.spawn('connection', (thread) => serve(thread, socket))
+    await this.clock.settle()
+    return connection
+  }
+}
