@@ -9,7 +9,7 @@ import type { PageFile } from './server/page.ts'
 import { Server } from './server/server.ts'
 import { asError } from './st/errors.ts'
 import type { Log } from './st/log.ts'
-import type { Endpoint } from './st/network.ts'
+import { type Endpoint, formatEndpoint } from './st/network.ts'
 import { RealClock } from './st/real/clock.ts'
 import { RealNetwork } from './st/real/network.ts'
 import { World } from './st/world.ts'
@@ -114,9 +114,9 @@ async function run(config: Config): Promise<void> {
 
 function announce(log: Log, server: Server): void {
   const { rtmp, http } = server.addresses
-  for (const { host, port } of rtmp) log.info({}, `RTMP listens on ${authority(host, port)}`)
+  for (const endpoint of rtmp) log.info({}, `RTMP listens on ${formatEndpoint(endpoint)}`)
   for (const { host, port } of http) {
-    log.info({}, `HTTP listens on ${authority(host, port)}: page and players on http://localhost:${port}/`)
+    log.info({}, `HTTP listens on ${formatEndpoint({ host, port })}: page and players on http://localhost:${port}/`)
   }
   const rtmpPort = rtmp[0]?.port
   if (rtmpPort === undefined) return
@@ -144,10 +144,6 @@ function stopOnSignals(world: World, server: Server): void {
 
 function endpoints(addresses: readonly { host: string | null; port: number }[]): Endpoint[] {
   return addresses.map(({ host, port }) => ({ host: host ?? ANY_ADDRESS, port }))
-}
-
-function authority(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 /** The files of the default page, which the build puts beside the program. */

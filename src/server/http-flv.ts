@@ -3,6 +3,7 @@ import { responseHead } from '../http/response.ts'
 import { parseStreamUrl, streamKey } from '../rtmp/url.ts'
 import { FOREVER } from '../st/clock.ts'
 import { asError, InterruptedError, StError } from '../st/errors.ts'
+import { formatEndpoint } from '../st/network.ts'
 import type { Thread } from '../st/thread.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Cursor } from '../stream/cursor.ts'
@@ -71,8 +72,7 @@ class FlvPlayer {
   /** A player's life, in two lines of the log. @throws StError */
   async run(thread: Thread): Promise<void> {
     const { key, param } = this.#wanted
-    const { host, port } = this.#socket.remote
-    thread.log.info({ peer: `${host}:${port}`, stream: key, param, protocol: 'http-flv' }, 'playing')
+    thread.log.info({ peer: formatEndpoint(this.#socket.remote), stream: key, param, protocol: 'http-flv' }, 'playing')
     const source = this.#hub.acquire(key)
     source.players++
     let reason = 'stream ended'

@@ -26,7 +26,7 @@ export class HttpExchange {
   readonly #context: ServerContext
   /** Whether the connection may serve another request; a handler that spoils it says so. */
   keepAlive: boolean
-  /** The body of this resource has no length: an answer to HEAD must not name one. */
+  /** The body of this resource has no length: a 200 to HEAD must not name one. */
   isEndless = false
 
   constructor(request: HttpRequest, socket: Socket, context: ServerContext) {
@@ -49,7 +49,7 @@ export class HttpExchange {
   async answer(thread: Thread, status: number, headers: Headers, body: Buffer | string): Promise<void> {
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
     const hasNoBody = status === 204 || status === 304
-    const length = hasNoBody || this.isEndless ? {} : { 'Content-Length': bytes.length }
+    const length = hasNoBody || (this.isEndless && status === 200) ? {} : { 'Content-Length': bytes.length }
     const head = responseHead(status, { ...this.commonHeaders, ...length, ...headers }, this.request.version)
     const isBodySent = this.request.method !== 'HEAD' && !hasNoBody
     await this.socket.writeFully(thread, isBodySent ? Buffer.concat([head, bytes]) : head, ANSWER_TIMEOUT_MS)

@@ -5,6 +5,9 @@ import type { Packet } from '../stream/packet.ts'
 
 /** A recording has these; a live stream that carries them makes players show a wrong length. */
 const OF_A_FILE = new Set(['duration', 'filesize'])
+/** Members that speak of the sound or of the picture and do not say so in their first letters. */
+const OF_SOUND = new Set(['stereo'])
+const OF_PICTURE = new Set(['width', 'height', 'framerate'])
 
 /**
  * The stream's `onMetaData` as players see it: what the publisher said, less what is not true of the stream. A player
@@ -14,13 +17,17 @@ export function metadataPackets(headers: HeaderSet): Packet[] {
   if (!headers.metadata) return []
   const values: Record<string, AmfValue> = {}
   for (const [key, value] of Object.entries(headers.metadata as Record<string, AmfValue>)) {
-    const untrue = (key.startsWith('audio') && !headers.hasAudio) || (key.startsWith('video') && !headers.hasVideo)
-    if (!untrue && !OF_A_FILE.has(key)) values[key] = value
+    if (isTrue(key, headers) && !OF_A_FILE.has(key)) values[key] = value
   }
   values['hasAudio'] = headers.hasAudio
   values['hasVideo'] = headers.hasVideo
   const payload = encodeData('onMetaData', ecmaArray(values))
   return [{ kind: 'data', type: 'metadata', dtsMs: 0, isKey: false, codec: '', trackId: 0, payload, bodyOffset: 0 }]
+}
+
+function isTrue(key: string, { hasAudio, hasVideo }: HeaderSet): boolean {
+  if (key.startsWith('audio') || OF_SOUND.has(key)) return hasAudio
+  return hasVideo || !(key.startsWith('video') || OF_PICTURE.has(key))
 }
 
 /**

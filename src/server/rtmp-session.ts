@@ -1,6 +1,7 @@
 import { CodecError } from '../codec/errors.ts'
 import { FOREVER } from '../st/clock.ts'
 import { asError } from '../st/errors.ts'
+import { formatEndpoint } from '../st/network.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
 import { asNumber, asObject, asText } from '../rtmp/amf-value.ts'
@@ -80,8 +81,7 @@ class RtmpSession {
   }
 
   async run(): Promise<void> {
-    const { host, port } = this.#socket.remote
-    this.#thread.log.info({ peer: `${host}:${port}`, protocol: 'rtmp' }, 'connected')
+    this.#thread.log.info({ peer: formatEndpoint(this.#socket.remote), protocol: 'rtmp' }, 'connected')
     await this.#connection.acceptHandshake(this.#thread, OPENING_TIMEOUT_MS)
     await this.#connect()
     while (!this.#refusal) {

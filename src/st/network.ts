@@ -4,6 +4,11 @@ export interface Endpoint {
   readonly port: number
 }
 
+/** As people write it: `1.2.3.4:1935`, `[::1]:1935`. */
+export function formatEndpoint({ host, port }: Endpoint): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
 /** What a connection tells the socket above it; called by the world, never re-entered. */
 export interface PipeHandler {
   /** Bytes arrived; the buffer is the receiver's to keep. */

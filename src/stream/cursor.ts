@@ -65,9 +65,10 @@ export class Cursor {
     return this.#feed.appended.wait(thread, timeoutMs)
   }
 
-  /** Goes on at the newest key frame, headers first; for a player that took nothing for a while. */
+  /** Goes on at the newest key frame (or sound), headers first; for a player that took nothing for a while. */
   skipToNewest(): void {
-    const newest = this.#feed.newestGop
+    const { newestGop, newestBatch, hasPicture } = this.#feed
+    const newest = hasPicture ? newestGop : newestBatch
     if (newest && newest.seq > this.#seq) this.#jumpTo(newest)
   }
 

@@ -32,6 +32,12 @@ export interface Batch {
 }
 
 /**
+ * Where a player begins: as the options say (`new`); at the first packet of all, if it is still there (`start`); at a
+ * key frame that is still to come (`next key`); or where it is, having read another format up to here (`now`).
+ */
+export type JoinAt = 'new' | 'start' | 'next key' | 'now'
+
+/**
  * A stream in one wire format: an append-only log of batches that each player reads at its own pace with a cursor.
  * GOP cache, player queue, merged write and the drop of slow players all follow from this one structure: memory is
  * bounded by the log, not by the number of players.
@@ -136,22 +142,25 @@ export class Feed {
     this.appended.broadcast()
   }
 
-  /**
-   * A cursor for a new player: at the newest key frame, or, when the stream has no picture, at what comes next.
-   * @param waitForKey begin at a key frame that is still to come, if there is a picture
-   * @param goesOn the player has the picture already, from another feed of the stream: it needs no key frame
-   * @param fromStart begin at the first batch of all, if it is still there
-   */
-  join(hasVideo: boolean, waitForKey: boolean, goesOn = false, fromStart = false): Cursor {
-    // What is in the open batch would reach the new player only when its time has come.
-    this.cut()
+  /** A cursor for a new player. @param hasPicture pictures come at present */
+  join(at: JoinAt, hasPicture: boolean): Cursor {
     this.cursors++
-    const needsKey = hasVideo && this.format.carriesVideo
+    const needsKey = hasPicture && this.format.carriesVideo
     if (needsKey) this.#hasPicture = true
-    const first = fromStart ? this.batch(0) : null
-    const newest = needsKey && !waitForKey && !goesOn ? this.#newestGop : null
-    const seq = (first ?? newest)?.seq ?? this.#nextSeq
-    return new Cursor(this, seq, needsKey && !goesOn && !first, this.#options.queueLengthMs)
+    // What is in the open batch would reach a player that begins there only when its time has come.
+    if (!needsKey || at === 'now' || this.#open.some(startsGop)) this.cut()
+    const start = this.#startOf(at, needsKey)
+    const isDecodable = at === 'now' || start?.seq === 0
+    return new Cursor(this, start?.seq ?? this.#nextSeq, needsKey && !isDecodable, this.#options.queueLengthMs)
+  }
+
+  /** The batch at which a player begins; null: with what comes next. */
+  #startOf(at: JoinAt, needsKey: boolean): Batch | null {
+    // Without its picture a stream is not played from its first picture on, but from now.
+    const first = at === 'start' && (this.format.carriesVideo || !this.#headers.hasVideo) ? this.batch(0) : null
+    if (first) return first
+    const isNew = at === 'start' || at === 'new'
+    return isNew && needsKey && this.#options.gopCache ? this.#newestGop : null
   }
 
   /** The picture has ceased: new players no longer begin at its last key frame, and nobody waits for the next one. */

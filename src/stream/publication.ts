@@ -4,7 +4,8 @@ import { StError } from '../st/errors.ts'
 import type { Thread } from '../st/thread.ts'
 import { CodecError } from '../codec/errors.ts'
 import type { Cursor } from './cursor.ts'
-import { Feed } from './feed.ts'
+import { Feed, type JoinAt } from './feed.ts'
+import { GopCache } from './gop-cache.ts'
 import { HeaderSet } from './headers.ts'
 import type { StreamOptions } from './options.ts'
 import { type Metadata, type Packet, parsePackets, type UntimedPacket } from './packet.ts'
@@ -15,21 +16,8 @@ import type { WireFormat } from './wire-format.ts'
 const SETTLE_MS = 1_000
 /** A stream whose last picture is older than this is played as sound only, and no GOP is kept for it. */
 const PICTURE_CEASED_MS = 10_000
-/** Bound on the frames kept for the first player of a format, whatever `gop_cache_max_frames` says. */
-const GOP_LIMIT_BYTES = 64 * 1024 * 1024
-
 /** A larger codec header is none: they are kept for as long as the publish lasts, one for each of up to 512 tracks. */
 const HEADER_LIMIT_BYTES = 64 * 1024
-
-/** What a feed that is made later must be told: a packet, or (null) that the metadata changed, and the headers then. */
-interface Kept {
-  readonly packet: Packet | null
-  readonly headers: HeaderSet
-  readonly dtsMs: number
-}
-
-/** Where a player begins. */
-type JoinAt = 'new' | 'next key' | 'now'
 
 /** Counters of a publish, for the page, the API and the logs. */
 export interface PublicationCounters {
@@ -49,14 +37,9 @@ export class Publication {
   readonly #timeline: Timeline
   readonly #feeds = new Map<string, Feed>()
   readonly #settled = new Condition('first frames')
+  readonly #gop: GopCache
   #headers = HeaderSet.EMPTY
   #firstHeaders: readonly Packet[] = []
-  #gop: Kept[] = []
-  #gopBytes = 0
-  /** No key frame has come yet, only sound: it is kept for the players that were there before the publisher. */
-  #isOpening = true
-  /** What is kept goes back to the first frame of the publish. */
-  #keepsStart = true
   #firstFrameDtsMs: number | null = null
   #firstFrameMs = 0
   #isSettled = false
@@ -69,6 +52,7 @@ export class Publication {
   constructor(publisher: Thread, options: StreamOptions, timeline: Timeline) {
     this.publisher = publisher
     this.#options = options
+    this.#gop = new GopCache(options)
     this.#timeline = timeline
     this.startedMs = publisher.world.clock.nowMs()
     this.lastPacketMs = this.startedMs
@@ -108,7 +92,7 @@ export class Publication {
     if (this.#ended) return
     this.#received(0)
     this.#headers = this.#headers.withMetadata(metadata)
-    if (this.#gop.length > 0) this.#keep({ packet: null, headers: this.#headers, dtsMs: this.#timeline.nowMs }, 0)
+    this.#gop.addMetadata(this.#headers, this.#timeline.nowMs)
     this.#announceMetadata()
   }
 
@@ -158,7 +142,7 @@ export class Publication {
     if (this.#ended) return
     this.#ended = true
     for (const feed of this.#feeds.values()) feed.end()
-    this.#gop = []
+    this.#gop.clear()
     this.#settled.broadcast()
   }
 
@@ -175,16 +159,14 @@ export class Publication {
     let feed = this.#feeds.get(format.key)
     if (!feed) {
       feed = new Feed(format, this.publisher.world.clock, this.#options)
-      for (const { packet, headers, dtsMs } of this.#gop) {
+      for (const { packet, headers, dtsMs } of this.#gop.kept) {
         if (packet) feed.append(packet, headers)
         else appendMetadata(feed, headers, dtsMs)
       }
       this.#feeds.set(format.key, feed)
     }
-    const waitForKey = start === 'next key' || !this.#options.gopCache
-    const { hasVideo } = this.#headers
-    const fromStart = start === 'new' && this.#keepsStart && this.#gop.length > 0 && (format.carriesVideo || !hasVideo)
-    return feed.join(hasVideo && !this.#pictureCeased(), waitForKey, start === 'now', fromStart)
+    const hasPicture = this.#headers.hasVideo && !this.#pictureCeased()
+    return feed.join(start === 'new' && this.#gop.hasStart ? 'start' : start, hasPicture)
   }
 
   #parse(kind: 'audio' | 'video', payload: Buffer): UntimedPacket[] {
@@ -237,14 +219,14 @@ export class Publication {
     if (kind === 'video' ? this.#headers.hasVideo : this.#headers.hasAudio) return
     this.#headers = this.#headers.withKind(kind)
     this.#announceMetadata()
-    this.#announceHeaders(kind)
+    this.#announceHeaders(kind, packet.dtsMs)
   }
 
   /** Headers from before the first frame are not given to players while nothing of their kind has come. */
-  #announceHeaders(kind: 'audio' | 'video'): void {
+  #announceHeaders(kind: 'audio' | 'video', dtsMs: number): void {
     const held = this.#headers.packets.filter((packet) => packet.kind === kind && this.#firstHeaders.includes(packet))
     for (const feed of this.#feeds.values()) {
-      for (const packet of held) feed.append({ ...packet, dtsMs: this.#timeline.nowMs }, this.#headers)
+      for (const packet of held) feed.append({ ...packet, dtsMs }, this.#headers)
     }
   }
 
@@ -278,43 +260,12 @@ export class Publication {
   #append(packet: Packet): void {
     // Headers that come before the first frame reach every player by the header set.
     if (this.#firstFrameDtsMs === null && packet.type !== 'frame') return
-    this.#keepForGop(packet)
+    this.#gop.add(packet, this.#headers)
     for (const feed of this.#feeds.values()) feed.append(packet, this.#headers)
   }
 
-  #keepForGop(packet: Packet): void {
-    const startsGop = packet.isKey && packet.trackId === 0
-    if (this.#isOpening) this.#checkOpening(packet, startsGop)
-    else if (startsGop) this.#forgetKeptGop()
-    if (this.#gop.length === 0 && !startsGop && !this.#isOpening) return
-    if (!this.#options.gopCache) return
-    this.#keep({ packet, headers: this.#headers, dtsMs: packet.dtsMs }, packet.payload.length)
-  }
-
-  /** The opening ends with the first key frame. It is given up when that does not come soon, or comes too late. */
-  #checkOpening(packet: Packet, startsGop: boolean): void {
-    const isTooLong = packet.dtsMs - (this.#firstFrameDtsMs ?? packet.dtsMs) >= SETTLE_MS
-    const isUndecodable = packet.kind === 'video' && packet.type === 'frame' && !startsGop
-    if (isTooLong || isUndecodable) this.#forgetKeptGop()
-    else if (startsGop) this.#isOpening = false
-  }
-
-  #keep(kept: Kept, bytes: number): void {
-    this.#gop.push(kept)
-    this.#gopBytes += bytes
-    const tooLong = this.#gop.length > this.#options.gopCacheMaxFrames || this.#gopBytes > GOP_LIMIT_BYTES
-    if (tooLong) this.#forgetKeptGop()
-  }
-
-  #forgetKeptGop(): void {
-    this.#gop = []
-    this.#gopBytes = 0
-    this.#isOpening = false
-    this.#keepsStart = false
-  }
-
   #forgetGop(): void {
-    if (this.#gop.length > 0) this.#forgetKeptGop()
+    this.#gop.clear()
     for (const feed of this.#feeds.values()) feed.forgetGop()
   }
 

@@ -1,3 +1,4 @@
+import { asText } from '../../src/rtmp/amf-value.ts'
 import type { AmfValue } from '../../src/rtmp/amf0.ts'
 import { decodeData } from '../../src/rtmp/command.ts'
 import { FlvReader, type FlvTag } from '../../src/format/flv/reader.ts'
@@ -130,7 +131,7 @@ export function readFlv(bytes: Buffer): FlvSeen | null {
 }
 
 function tagLabel({ typeId, payload }: FlvTag): string {
-  return typeId === FLV_SCRIPT ? `data ${String(decodeData(18, payload)[0])}` : mediaLabel(typeId, payload)
+  return typeId === FLV_SCRIPT ? `data ${asText(decodeData(18, payload)[0])}` : mediaLabel(typeId, payload)
 }
 
 /** A player over HTTP/1.1, which checks the chunks as they come. */

@@ -1,23 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import type { AmfObject, AmfValue } from '../../src/rtmp/amf0.ts'
+import type { AmfObject } from '../../src/rtmp/amf0.ts'
 import { MSG } from '../../src/rtmp/message.ts'
-import { testVhost, type TestServer } from '../support/server.ts'
-import { timesOf } from './media.ts'
-import { RtmpProbe } from './rtmp-probe.ts'
+import { testVhost } from '../support/server.ts'
+import { multitrack } from '../stream/media.ts'
+import { FlvPlayer } from './http-probe.ts'
+import { RtmpProbe, startPlayer, startPublisher } from './rtmp-probe.ts'
 import { eventually, serve } from './support.ts'
-
-async function publishing(server: TestServer, name = 'cam', app = 'live'): Promise<RtmpProbe> {
-  const probe = await RtmpProbe.connected(server, app)
-  await probe.publish(name)
-  await probe.begin()
-  return probe
-}
-
-async function playing(server: TestServer, name = 'cam', ...more: AmfValue[]): Promise<RtmpProbe> {
-  const probe = await RtmpProbe.connected(server)
-  await probe.play(name, ...more)
-  return probe
-}
 
 const ANSWER = [
   'streamBegin 1',
@@ -37,7 +25,7 @@ describe('play', () => {
     publisher.media('video inter', 80, 'i1')
     await publisher.ping()
 
-    const player = await playing(server)
+    const player = await startPlayer(server)
     publisher.media('video inter', 120, 'i2')
     await player.next('video inter i2')
     expect(player.labels.slice(6)).toEqual([
@@ -59,11 +47,11 @@ describe('play', () => {
 
   test('of a stream that nobody publishes yet is answered; the media come with the publisher', async () => {
     const server = await serve()
-    const player = await playing(server)
+    const player = await startPlayer(server)
     expect(player.labels.slice(6)).toEqual(ANSWER)
     await player.ping()
     player.rest()
-    await publishing(server)
+    await startPublisher(server)
     await player.next('audio frame a1')
     expect(player.labels.slice(11)).toEqual([
       'streamBegin 1',
@@ -77,7 +65,7 @@ describe('play', () => {
 
   test('on a message stream brings answer and media on that one', async () => {
     const server = await serve()
-    await publishing(server)
+    await startPublisher(server)
     const player = await RtmpProbe.connected(server)
     await player.createStream()
     const streamId = await player.createStream()
@@ -90,8 +78,8 @@ describe('play', () => {
 
   test('of two streams on two message streams keeps them apart, and the end of one leaves the other', async () => {
     const server = await serve()
-    const one = await publishing(server, 'one')
-    const two = await publishing(server, 'two')
+    const one = await startPublisher(server, 'one')
+    const two = await startPublisher(server, 'two')
     const player = await RtmpProbe.connected(server)
     const oneId = await player.play('one')
     const twoId = await player.play('two')
@@ -110,14 +98,17 @@ describe('play', () => {
     await player.next('video inter seen')
     expect(player.labels).not.toContain('video inter unseen')
     const sources = [...server.server.hub.sources]
-    expect(sources.map(({ players }) => players).toSorted()).toEqual([0, 1])
+    expect(sources.map(({ key, players }) => `${key} ${players}`)).toEqual([
+      '__defaultVhost__/live/one 0',
+      '__defaultVhost__/live/two 1',
+    ])
   })
 
   test('again after closeStream works on the same connection', async () => {
     const server = await serve()
-    await publishing(server, 'one')
-    const two = await publishing(server, 'two')
-    const player = await playing(server, 'one')
+    await startPublisher(server, 'one')
+    const two = await startPublisher(server, 'two')
+    const player = await startPlayer(server, 'one')
     await player.next('audio frame a1')
     player.commandOn(1, 'closeStream', 0, null)
     player.commandOn(1, 'play', 0, null, 'two')
@@ -128,9 +119,9 @@ describe('play', () => {
 
   test('of another stream without closeStream changes over', async () => {
     const server = await serve()
-    await publishing(server, 'one')
-    await publishing(server, 'two')
-    const player = await playing(server, 'one')
+    await startPublisher(server, 'one')
+    await startPublisher(server, 'two')
+    const player = await startPlayer(server, 'one')
     await player.next('audio frame a1')
     player.commandOn(1, 'play', 0, null, 'two')
     await player.next('onStatus NetStream.Play.Start')
@@ -150,14 +141,44 @@ describe('play', () => {
 
   test('ends with the connection, whether by FIN or by reset', async () => {
     const server = await serve()
-    await publishing(server)
+    await startPublisher(server)
     const [source] = server.server.hub.sources
     for (const way of ['end', 'reset'] as const) {
-      const player = await playing(server)
+      const player = await startPlayer(server)
       expect(source?.players).toBe(1)
       player.raw[way]()
       await eventually('the player to be gone', () => source?.players === 0)
     }
+  })
+})
+
+describe('a publisher of several tracks (enhanced RTMP v2)', () => {
+  const TRACKS = new Map([
+    [0, Buffer.from('zero')],
+    [1, Buffer.from('one')],
+  ])
+
+  test('players that said in connect that they know tracks get all, others the first as a plain one', async () => {
+    const server = await serve()
+    const publisher = await RtmpProbe.connected(server)
+    await publisher.publish('cam')
+    publisher.send({ csid: 6, typeId: MSG.VIDEO, streamId: 1, payload: multitrack('video', true, TRACKS) })
+    publisher.send({ csid: 4, typeId: MSG.AUDIO, streamId: 1, payload: multitrack('audio', false, TRACKS) })
+    await publisher.ping()
+    const enhanced = await RtmpProbe.connected(server, 'live', { capsEx: 2 })
+    await enhanced.play('cam')
+    const old = await startPlayer(server)
+    const flv = await FlvPlayer.playing(server, '/live/cam.flv')
+    publisher.media('audio frame', 40, 'end')
+    for (const player of [enhanced, old, flv]) await player.next('audio frame end')
+    const bodies = (payloads: Buffer[]): string[] =>
+      payloads.flatMap((payload) => /zero|one/.exec(payload.toString('latin1'))?.[0] ?? [])
+    const ofRtmp = (probe: RtmpProbe): string[] => bodies(probe.mediaMessages.map(({ payload }) => payload))
+    expect(ofRtmp(enhanced)).toEqual(['zero', 'one', 'zero', 'one'])
+    expect(ofRtmp(old)).toEqual(['zero', 'zero'])
+    expect(bodies(flv.seen.tags.map(({ payload }) => payload))).toEqual(['zero', 'zero'])
+    const [picture] = old.mediaMessages
+    expect(picture?.payload.toString('latin1', 1, 5)).toBe('av01')
   })
 })
 
@@ -169,13 +190,13 @@ describe('the query of a name', () => {
       return known ? testVhost({ name: known, minLatency: true }) : null
     }
     const server = await serve({}, { resolveVhost })
-    await publishing(server, 'cam?vhost=a.example&token=1')
-    const sameVhost = await playing(server, 'cam?token=2&vhost=a.example')
+    await startPublisher(server, 'cam?vhost=a.example&token=1')
+    const sameVhost = await startPlayer(server, 'cam?token=2&vhost=a.example')
     await sameVhost.next('video key k1')
     const byApp = await RtmpProbe.connected(server, 'live?vhost=a.example')
     await byApp.play('cam')
     await byApp.next('video key k1')
-    await playing(server, 'cam')
+    await startPlayer(server, 'cam')
     expect([...server.server.hub.sources].map(({ key, players }) => [key, players])).toEqual([
       ['a.example/live/cam', 2],
       ['__defaultVhost__/live/cam', 1],
@@ -190,204 +211,11 @@ describe('the query of a name', () => {
     const resolveVhost = (name: string): ReturnType<typeof testVhost> =>
       testVhost({ name, minLatency: true, chunkSize: name === 'a.example' ? 4096 : 60_000 })
     const server = await serve({}, { resolveVhost })
-    const publisher = await publishing(server, 'cam?vhost=a.example')
+    const publisher = await startPublisher(server, 'cam?vhost=a.example')
     publisher.media('video key', 40, 'large', 100_000)
     await publisher.ping()
-    const player = await playing(server, 'cam?vhost=a.example')
+    const player = await startPlayer(server, 'cam?vhost=a.example')
     await player.next('video key large')
     expect(player.labels).toContain('chunkSize 60000')
-  })
-})
-
-describe('pause', () => {
-  test('is told, stops the media, and unpause goes on where the stream was left', async () => {
-    const server = await serve()
-    const publisher = await publishing(server)
-    const player = await playing(server)
-    const witness = await playing(server)
-    await player.next('audio frame a1')
-    player.commandOn(1, 'pause', 0, null, true, 0)
-    await player.next('onStatus NetStream.Pause.Notify')
-    await player.next('streamEof 1')
-    publisher.media('video inter', 40, 'i1')
-    publisher.media('video inter', 80, 'i2')
-    await witness.next('video inter i2')
-    await player.ping()
-    expect(player.rest()).toEqual([])
-
-    player.commandOn(1, 'pause', 0, null, false, 0)
-    await player.next('onStatus NetStream.Unpause.Notify')
-    await player.next('streamBegin 1')
-    await player.next('video inter i2')
-    expect(player.labels.slice(-2)).toEqual(['video inter i1', 'video inter i2'])
-  })
-
-  test('over a key frame resumes at the newest one, with headers', async () => {
-    const server = await serve()
-    const publisher = await publishing(server)
-    const player = await playing(server)
-    const witness = await playing(server)
-    await player.next('audio frame a1')
-    player.commandOn(1, 'pause', 0, null, true, 0)
-    await player.next('streamEof 1')
-    for (const gop of [2, 3, 4]) {
-      publisher.media('video key', gop * 1000, `k${gop}`)
-      publisher.media('video inter', gop * 1000 + 40, `i${gop}`)
-    }
-    await witness.next('video inter i4')
-    player.commandOn(1, 'pause', 0, null, false, 0)
-    await player.next('streamBegin 1')
-    await player.next('video inter i4')
-    expect(player.labels.slice(-4)).toEqual(['audio header h1', 'video header h1', 'video key k4', 'video inter i4'])
-  })
-
-  test('over the end of the publish and a new one ends in the new one', async () => {
-    const server = await serve()
-    const publisher = await publishing(server)
-    const player = await playing(server)
-    await player.next('audio frame a1')
-    player.commandOn(1, 'pause', 0, null, true, 0)
-    await player.next('streamEof 1')
-    publisher.command('FCUnpublish', 0, null, 'cam')
-    await publisher.publish('cam')
-    await publisher.begin(0, '2')
-    player.commandOn(1, 'pause', 0, null, false, 0)
-    await player.next('onStatus NetStream.Play.UnpublishNotify')
-    await player.next('onStatus NetStream.Play.PublishNotify')
-    await player.next('video key k2')
-  })
-
-  test('of a paused player that goes away leaves nothing', async () => {
-    const server = await serve()
-    await publishing(server)
-    const player = await playing(server)
-    player.commandOn(1, 'pause', 0, null, true, 0)
-    await player.next('onStatus NetStream.Pause.Notify')
-    player.raw.end()
-    await eventually('the player to be gone', () => [...server.server.hub.sources][0]?.players === 0)
-  })
-})
-
-describe('receiveAudio and receiveVideo', () => {
-  /** Frames of both kinds at each 40 ms of `fromMs`..`toMs`, named by their times. */
-  function frames(publisher: RtmpProbe, fromMs: number, toMs: number): void {
-    for (let atMs = fromMs; atMs <= toMs; atMs += 40) {
-      publisher.media('video inter', atMs, String(atMs))
-      publisher.media('audio frame', atMs, String(atMs))
-    }
-  }
-
-  async function bothComing(server: TestServer): Promise<{ publisher: RtmpProbe; player: RtmpProbe }> {
-    const publisher = await publishing(server)
-    const player = await playing(server)
-    frames(publisher, 40, 400)
-    await player.next('audio frame 400')
-    return { publisher, player }
-  }
-
-  test.each([
-    ['receiveVideo', MSG.VIDEO, MSG.AUDIO],
-    ['receiveAudio', MSG.AUDIO, MSG.VIDEO],
-  ] as const)('%s false stops that kind; the other goes on without a gap or a repetition', async (verb, off, on) => {
-    const server = await serve()
-    const { publisher, player } = await bothComing(server)
-    player.commandOn(1, verb, 7, null, false)
-    expect((await player.next('_result')).transactionId).toBe(7)
-    for (let atMs = 440; atMs <= 1000; atMs += 40) frames(publisher, atMs, atMs)
-    await player.next(({ message }) => message.typeId === on && message.timestampMs === 1000)
-    const frameTimes = timesOf(
-      player.mediaMessages.filter(({ payload }) => payload[1] === 1),
-      on,
-    )
-    expect(frameTimes).toEqual(Array.from({ length: 26 }, (_, at) => at * 40))
-    expect(timesOf(player.mediaMessages, off).at(-1)).toBeLessThan(1000)
-  })
-
-  test('receiveAudio true brings the sound back at once, and the picture is not repeated', async () => {
-    const server = await serve()
-    const { publisher, player } = await bothComing(server)
-    player.commandOn(1, 'receiveAudio', 0, null, false)
-    await player.ping()
-    frames(publisher, 440, 440)
-    await player.next('video inter 440')
-    player.commandOn(1, 'receiveAudio', 0, null, true)
-    await player.ping()
-    frames(publisher, 480, 480)
-    await player.next('video inter 480')
-    frames(publisher, 520, 520)
-    await player.next('audio frame 520')
-    const inters = player.labels.filter((label) => label.startsWith('video inter'))
-    expect(new Set(inters).size).toBe(inters.length)
-  })
-
-  test('receiveVideo true brings the picture back at a key frame, and time does not go back', async () => {
-    const server = await serve()
-    const { publisher, player } = await bothComing(server)
-    player.commandOn(1, 'receiveVideo', 0, null, false)
-    await player.ping()
-    for (const atMs of [440, 480]) {
-      frames(publisher, atMs, atMs)
-      await player.next(`audio frame ${atMs}`)
-    }
-    player.commandOn(1, 'receiveVideo', 0, null, true)
-    await player.ping()
-    frames(publisher, 520, 600)
-    await publisher.ping()
-    publisher.media('video key', 640, 'k2')
-    frames(publisher, 640, 680)
-    await player.next('video header h1')
-    await player.next('video key k2')
-    await player.next('video inter 680')
-    await player.next('audio frame 680')
-    for (const typeId of [MSG.AUDIO, MSG.VIDEO]) {
-      const times = timesOf(player.mediaMessages, typeId)
-      expect(times).toEqual(times.toSorted((a, b) => a - b))
-    }
-  })
-})
-
-describe('the duration of play', () => {
-  test('counts from the first frame; then Play.Stop, and the connection stays', async () => {
-    const server = await serve()
-    const publisher = await RtmpProbe.connected(server)
-    await publisher.publish('cam')
-    await publisher.begin(500_000)
-    const player = await playing(server, 'cam', -2000, 1000, true)
-    await player.next('audio frame a1')
-    for (let atMs = 200; atMs <= 2000; atMs += 200) publisher.media('audio frame', 500_000 + atMs, `+${atMs}`)
-    await player.next('onStatus NetStream.Play.Stop')
-    await player.next('streamEof 1')
-    expect(player.labels).toContain('audio frame +800')
-    publisher.media('audio frame', 502_200, '+2200')
-    await publisher.ping()
-    await player.ping()
-    expect(player.labels).not.toContain('audio frame +2200')
-    expect(player.raw.isOver).toBe(false)
-
-    player.commandOn(1, 'play', 0, null, 'cam', -2000, -1)
-    await player.next('onStatus NetStream.Play.Start')
-    await player.next('audio frame +2200')
-  })
-
-  test('goes on over a republish', async () => {
-    const server = await serve()
-    const publisher = await publishing(server)
-    const player = await playing(server, 'cam', -2000, 300)
-    await player.next('audio frame a1')
-    publisher.command('FCUnpublish', 0, null, 'cam')
-    await publisher.publish('cam')
-    await publisher.begin(0, '2')
-    publisher.media('audio frame', 400, 'last')
-    await player.next('onStatus NetStream.Play.Stop')
-  })
-
-  test.each([0, -1, -2, undefined, null])('%s means for ever', async (duration) => {
-    const server = await serve()
-    const publisher = await publishing(server)
-    const player = await playing(server, 'cam', -2000, duration)
-    publisher.media('audio frame', 4000, 'far')
-    await player.next('audio frame far')
-    await player.ping()
-    expect(player.labels).not.toContain('onStatus NetStream.Play.Stop')
   })
 })

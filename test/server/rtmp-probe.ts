@@ -1,3 +1,4 @@
+import { asText } from '../../src/rtmp/amf-value.ts'
 import type { AmfObject, AmfValue } from '../../src/rtmp/amf0.ts'
 import { ChunkReader } from '../../src/rtmp/chunk-reader.ts'
 import { encodeMessage } from '../../src/rtmp/chunk-writer.ts'
@@ -185,6 +186,21 @@ export class RtmpProbe {
   }
 }
 
+/** A connection that publishes, with the first frames of picture and sound sent. */
+export async function startPublisher(server: TestServer, name = 'cam', app = 'live'): Promise<RtmpProbe> {
+  const probe = await RtmpProbe.connected(server, app)
+  await probe.publish(name)
+  await probe.begin()
+  return probe
+}
+
+/** A connection that plays; what comes behind the answer has not been waited for. */
+export async function startPlayer(server: TestServer, name = 'cam', ...more: AmfValue[]): Promise<RtmpProbe> {
+  const probe = await RtmpProbe.connected(server)
+  await probe.play(name, ...more)
+  return probe
+}
+
 function describe(message: RtmpMessage): Seen {
   const { typeId, payload } = message
   const none = { message, transactionId: 0, args: [] }
@@ -192,12 +208,12 @@ function describe(message: RtmpMessage): Seen {
     case MSG.COMMAND_AMF0: {
       const { name, transactionId, args } = decodeCommand(typeId, payload)
       const code = (args[1] as AmfObject | null | undefined)?.['code']
-      const label = name === 'onStatus' ? `onStatus ${String(code)}` : name
+      const label = name === 'onStatus' ? `onStatus ${asText(code)}` : name
       return { message, label, transactionId, args }
     }
     case MSG.DATA_AMF0: {
       const [name, ...args] = decodeData(typeId, payload)
-      return { message, label: `data ${String(name)}`, transactionId: 0, args }
+      return { message, label: `data ${asText(name)}`, transactionId: 0, args }
     }
     case MSG.AUDIO:
     case MSG.VIDEO:

@@ -44,6 +44,11 @@ export async function untilIdle({ server }: TestServer): Promise<void> {
   expect(server.hub.size).toBe(0)
 }
 
+/** How many play anything. */
+export function players(server: TestServer): number {
+  return [...server.server.hub.sources].reduce((sum, source) => sum + source.players, 0)
+}
+
 /** A TCP connection without any protocol, which keeps all that it received. Gone when the test is over. */
 export class RawClient {
   readonly socket: net.Socket

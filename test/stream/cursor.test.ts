@@ -59,7 +59,7 @@ describe('a new player', () => {
     const bench = new Bench()
     bench.gop(2)
     bench.gop(2)
-    const pieces = drain(bench.feed.join(true, false))
+    const pieces = drain(bench.feed.join('new', true))
     expect(words(pieces)).toEqual([...PRELUDE, 'key3', 'inter4', 'inter5'])
     expect(readRecords(pieces).map((record) => record.dtsMs)).toEqual([3_000, 3_000, 3_000, 4_000, 5_000])
   })
@@ -68,13 +68,13 @@ describe('a new player', () => {
     const bench = new Bench({ minLatency: false })
     bench.feed.append(videoPacket(0, 0, true), HEADERS)
     bench.feed.append(videoPacket(1, 40, false), HEADERS)
-    expect(words(drain(bench.feed.join(true, false)))).toEqual([...PRELUDE, 'key0', 'inter1'])
+    expect(words(drain(bench.feed.join('new', true)))).toEqual([...PRELUDE, 'key0', 'inter1'])
   })
 
   test('waits for the next key frame when it may not have the one that was', () => {
     const bench = new Bench({ gopCache: false })
     bench.gop(2)
-    const cursor = bench.feed.join(true, true)
+    const cursor = bench.feed.join('next key', true)
     bench.more(3)
     expect(drain(cursor)).toEqual([])
     bench.gop(1)
@@ -85,7 +85,7 @@ describe('a new player', () => {
   test('of a stream without a picture starts at once, with what comes next', () => {
     const bench = new Bench()
     bench.sound(5)
-    const cursor = bench.feed.join(false, false)
+    const cursor = bench.feed.join('new', false)
     expect(drain(cursor)).toEqual([])
     bench.sound(2)
     expect(words(drain(cursor))).toEqual(['asc:1', 'aac5', 'aac6'])
@@ -94,7 +94,7 @@ describe('a new player', () => {
   test('that takes no picture needs no key frame', () => {
     const bench = new Bench({}, new RecordFormat({ video: false }))
     bench.gop(3)
-    const cursor = bench.feed.join(true, false)
+    const cursor = bench.feed.join('new', true)
     bench.sound(1, HEADERS)
     expect(words(drain(cursor))).toEqual(['asc:1', 'aac4'])
   })
@@ -102,7 +102,7 @@ describe('a new player', () => {
   test('waits for the first key frame of a publisher that began in the middle of a GOP', () => {
     const bench = new Bench()
     bench.more(3)
-    const cursor = bench.feed.join(true, false)
+    const cursor = bench.feed.join('new', true)
     bench.more(2)
     expect(drain(cursor)).toEqual([])
     bench.gop(0)
@@ -113,10 +113,10 @@ describe('a new player', () => {
     const bench = new Bench()
     const silent = HeaderSet.EMPTY.withMetadata({}).withKind('video')
     bench.feed.append(videoPacket(0, 0, true), silent)
-    const before = bench.feed.join(true, false)
+    const before = bench.feed.join('new', true)
     expect(words(drain(before))[0]).toBe('{"hasAudio":false,"hasVideo":true}')
     bench.feed.append(audioPacket(1, 10), silent.withKind('audio'))
-    expect(words(drain(bench.feed.join(true, false)))[0]).toBe('{"hasAudio":true,"hasVideo":true}')
+    expect(words(drain(bench.feed.join('new', true)))[0]).toBe('{"hasAudio":true,"hasVideo":true}')
   })
 })
 
@@ -124,13 +124,13 @@ describe('codec headers that change', () => {
   test('reach a player in their place; who joins later gets the new ones (ossrs/srs#1441)', () => {
     const bench = new Bench()
     bench.gop(1)
-    const early = bench.feed.join(true, false)
+    const early = bench.feed.join('new', true)
     const changed = headerPacket('video', 'sps:2', 2_000)
     bench.feed.append(changed, HEADERS)
     bench.feed.append(videoPacket(100, 2_000, true), HEADERS.withHeader(changed))
     bench.feed.cut()
     expect(words(drain(early))).toEqual([...PRELUDE, 'key0', 'inter1', 'sps:2', 'key100'])
-    expect(words(drain(bench.feed.join(true, false)))).toEqual(['asc:1', 'sps:2', 'key100'])
+    expect(words(drain(bench.feed.join('new', true)))).toEqual(['asc:1', 'sps:2', 'key100'])
   })
 
   test('who starts at the key frame before the change gets the old one first, then the new one in its place', () => {
@@ -139,7 +139,24 @@ describe('codec headers that change', () => {
     const changed = headerPacket('audio', 'asc:2', 2_000)
     bench.feed.append(changed, HEADERS)
     bench.feed.append(audioPacket(100, 2_000), HEADERS.withHeader(changed))
-    expect(words(drain(bench.feed.join(true, false)))).toEqual([...PRELUDE, 'key0', 'inter1', 'asc:2', 'aac100'])
+    bench.feed.cut()
+    expect(words(drain(bench.feed.join('new', true)))).toEqual([...PRELUDE, 'key0', 'inter1', 'asc:2', 'aac100'])
+  })
+})
+
+describe('a storm of new players', () => {
+  test('who begin at an older key frame does not cut the open batch to pieces for all others', () => {
+    const bench = new Bench()
+    bench.gop(3)
+    const cursor = bench.feed.join('new', true)
+    drain(cursor)
+    for (let i = 0; i < 10; i++) {
+      bench.feed.append(audioPacket(100, 2_000 + i), HEADERS)
+      bench.feed.join('new', true)
+    }
+    expect(drain(cursor)).toEqual([])
+    bench.feed.cut()
+    expect(drain(cursor)).toHaveLength(1)
   })
 })
 
@@ -147,7 +164,7 @@ describe('a slow player', () => {
   test('goes on at the newest key frame with headers first, and knows how many packets it missed', () => {
     const bench = new Bench()
     bench.gop(3)
-    const cursor = bench.feed.join(true, false)
+    const cursor = bench.feed.join('new', true)
     drain(cursor)
     for (let gop = 0; gop < 5; gop++) bench.gop(3)
     const pieces = drain(cursor)
@@ -159,7 +176,7 @@ describe('a slow player', () => {
   test('is left alone while it is not more than queue_length behind', () => {
     const bench = new Bench()
     bench.gop(0)
-    const cursor = bench.feed.join(true, false)
+    const cursor = bench.feed.join('new', true)
     drain(cursor)
     for (let gop = 0; gop < 5; gop++) bench.gop(1)
     expect(cursor.behindMs).toBe(9_000)
@@ -170,7 +187,7 @@ describe('a slow player', () => {
   test('is not thrown about by a GOP that is longer than queue_length: it gets all of it', () => {
     const bench = new Bench({ queueLengthMs: 3_000 })
     bench.gop(20)
-    const cursor = bench.feed.join(true, false)
+    const cursor = bench.feed.join('new', true)
     const expected = [...PRELUDE, 'key0', ...Array.from({ length: 20 }, (_, index) => `inter${index + 1}`)]
     const pieces: Buffer[] = []
     for (let bytes = cursor.next(); bytes && pieces.length < 50; bytes = cursor.next()) pieces.push(bytes)
@@ -181,7 +198,7 @@ describe('a slow player', () => {
   test('in the middle of a long GOP leaves it for the next key frame when that is there', () => {
     const bench = new Bench({ queueLengthMs: 3_000 })
     bench.gop(20)
-    const cursor = bench.feed.join(true, false)
+    const cursor = bench.feed.join('new', true)
     for (let piece = 0; piece < 4; piece++) cursor.next()
     bench.gop(1)
     expect(words(drain(cursor))).toEqual([...PRELUDE, 'key21', 'inter22'])
@@ -191,7 +208,7 @@ describe('a slow player', () => {
   test('that fell off a GOP too long to be kept never continues with a frame that it cannot decode', () => {
     const bench = new Bench({ gopCacheMaxFrames: 5 })
     bench.gop(0)
-    const cursor = bench.feed.join(true, false)
+    const cursor = bench.feed.join('new', true)
     drain(cursor)
     bench.more(60)
     expect(drain(cursor)).toEqual([])
@@ -204,7 +221,7 @@ describe('a slow player', () => {
 
   test('of a stream without a picture goes on at the newest sound', () => {
     const bench = new Bench()
-    const cursor = bench.feed.join(false, false)
+    const cursor = bench.feed.join('new', false)
     bench.sound(1)
     drain(cursor)
     bench.sound(60)
@@ -215,7 +232,7 @@ describe('a slow player', () => {
   test('does not starve when the picture has ceased: it goes on with the sound', () => {
     const bench = new Bench()
     bench.gop(0)
-    const cursor = bench.feed.join(true, false)
+    const cursor = bench.feed.join('new', true)
     drain(cursor)
     bench.sound(11, HEADERS)
     bench.feed.forgetGop()
@@ -227,7 +244,7 @@ describe('a slow player', () => {
 
   test('that drops again and again always gets headers and a key frame first', () => {
     const bench = new Bench({ queueLengthMs: 2_000 })
-    const cursor = bench.feed.join(true, false)
+    const cursor = bench.feed.join('new', true)
     let droppedPackets = 0
     for (let round = 0; round < 20; round++) {
       for (let gop = 0; gop < 3; gop++) bench.gop(2)
@@ -242,7 +259,7 @@ describe('a slow player', () => {
 test('a player that waits for a key frame gets the sound when the picture has ceased', () => {
   const bench = new Bench({ gopCache: false })
   bench.gop(1)
-  const cursor = bench.feed.join(true, true)
+  const cursor = bench.feed.join('next key', true)
   bench.sound(11, HEADERS)
   bench.feed.forgetGop()
   bench.sound(2, HEADERS)
@@ -252,7 +269,7 @@ test('a player that waits for a key frame gets the sound when the picture has ce
 test('skipToNewest brings a player that paused to the newest key frame, and never back', () => {
   const bench = new Bench()
   bench.gop(1)
-  const cursor = bench.feed.join(true, false)
+  const cursor = bench.feed.join('new', true)
   drain(cursor)
   bench.gop(1)
   bench.gop(1)
@@ -266,7 +283,7 @@ describe('waiting', () => {
   test('ends with the next batch, and at once when there is one or the feed has ended', async () => {
     const { world, clock } = makeTestWorld()
     const feed = new Feed(new RecordFormat(), clock, OPTIONS)
-    const cursor = feed.join(false, false)
+    const cursor = feed.join('new', false)
     const notes: string[] = []
     noting(world, notes, 'first', (thread) => cursor.wait(thread, FOREVER))
     await clock.pass(1_000)
@@ -290,7 +307,7 @@ describe('waiting', () => {
   test('at the end a player still gets what is left', () => {
     const bench = new Bench({ minLatency: false })
     bench.gop(0)
-    const cursor = bench.feed.join(true, false)
+    const cursor = bench.feed.join('new', true)
     bench.feed.append(videoPacket(9, 1_000, false), HEADERS)
     bench.feed.end()
     expect(cursor.ended).toBe(false)
@@ -301,7 +318,7 @@ describe('waiting', () => {
   test('at the end a player that never saw a key frame is done', () => {
     const bench = new Bench()
     bench.more(1)
-    const cursor = bench.feed.join(true, false)
+    const cursor = bench.feed.join('new', true)
     bench.more(2)
     bench.feed.end()
     expect(drain(cursor)).toEqual([])

@@ -105,14 +105,14 @@ describe('batches', () => {
   test('a frame of the wire format stands around each batch and each prelude, but never around nothing', () => {
     const { feed } = makeFeed({}, new RecordFormat({ framed: true }))
     feed.append(videoPacket(0, 0, true), HEADERS)
-    const [prelude, batch] = drain(feed.join(true, false)).map((bytes) => bytes.toString('latin1'))
+    const [prelude, batch] = drain(feed.join('new', true)).map((bytes) => bytes.toString('latin1'))
     expect(prelude).toMatch(/^<\d+:.*>$/s)
     expect(batch).toBe(`<${14 + 45}:${batch?.slice(4, -1)}>`)
   })
 
   test('without headers and metadata a player gets no frame around nothing', () => {
     const { feed } = makeFeed({}, new RecordFormat({ framed: true }))
-    const cursor = feed.join(false, false)
+    const cursor = feed.join('new', false)
     feed.append(audioPacket(0, 0), HeaderSet.EMPTY)
     feed.cut()
     const pieces = drain(cursor)
@@ -124,7 +124,7 @@ describe('batches', () => {
 describe('one encoding for all players', () => {
   test('each packet is written once, and all get the same Buffers', () => {
     const { clock, feed, format } = makeFeed()
-    const cursors = Array.from({ length: 50 }, () => feed.join(true, false))
+    const cursors = Array.from({ length: 50 }, () => feed.join('new', true))
     for (let number = 0; number < 100; number++) {
       feed.append(videoPacket(number, number * 40, number % 25 === 0), HEADERS)
       clock.elapse(40)
@@ -140,7 +140,7 @@ describe('one encoding for all players', () => {
   test('headers are encoded once for all players that start at the same key frame', () => {
     const { feed, format } = makeFeed()
     feed.append(videoPacket(0, 0, true), HEADERS)
-    const preludes = Array.from({ length: 10 }, () => drain(feed.join(true, false))[0])
+    const preludes = Array.from({ length: 10 }, () => drain(feed.join('new', true))[0])
     expect(new Set(preludes).size).toBe(1)
     const [header] = HEADERS.packets
     expect(header && format.writes.get(header.payload)).toBe(1)
@@ -153,7 +153,7 @@ describe('memory', () => {
   /** An hour of 25 fps, a key frame each `gopFrames`; returns the most that the log held. */
   function runHour(options: Partial<StreamOptions>, gopFrames: number, bytes: number): number {
     const { clock, feed } = makeFeed({ mwLatencyMs: 400, ...options })
-    feed.join(true, false)
+    feed.join('new', true)
     let mostBytes = 0
     for (let frame = 0; frame < HOUR_FRAMES; frame++) {
       feed.append(videoPacket(frame, frame * 40, frame % gopFrames === 0, bytes), HEADERS)

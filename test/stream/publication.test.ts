@@ -186,6 +186,20 @@ describe('codec headers', () => {
     ])
   })
 
+  test('that are announced with the first picture carry its time, though sound is ahead of it', async () => {
+    const stage = new Stage()
+    const player = stage.play()
+    const publication = stage.publish()
+    sendHeaders(publication)
+    for (let ms = 0; ms <= 1_500; ms += 100) publication.publish('audio', ms, aacFrame(ms))
+    await stage.clock.pass(0)
+    publication.publish('audio', 1_600, aacFrame(1_600))
+    publication.publish('video', 1_540, avcKey(1))
+    await stage.clock.pass(400)
+    const records = readRecords(player.pieces)
+    expect(records.slice(-2).map((record) => `${word(record)}@${record.dtsMs}`)).toEqual(['sps:1@1540', 'key1@1540'])
+  })
+
   test('of the publish before are gone with it (ossrs/srs#1441)', async () => {
     const stage = new Stage()
     const player = stage.play()
@@ -198,7 +212,7 @@ describe('codec headers', () => {
     second.publish('video', 0, avcKey(6))
     await stage.clock.pass(400)
     expect(player.takes).toHaveLength(2)
-    expect(player.words).toEqual(['key6'])
+    expect(player.words).toEqual(['mp35', 'key6'])
   })
 
   test('of HDR colours and channel layouts, which come before the first frame, reach every player', async () => {

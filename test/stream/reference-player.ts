@@ -19,6 +19,8 @@ export interface PublishLog {
   readonly isPatient: boolean
   /** The newest key frame and all after it are always there. */
   readonly keepsGop: boolean
+  /** Sound came before the first picture: headers are then held back, and announced when it comes. */
+  readonly hasLead: boolean
   readonly entries: Entry[]
 }
 
@@ -29,6 +31,12 @@ function isSame(entry: Entry | undefined, record: WireRecord): boolean {
   return record.kind === 'data'
     ? titleOf(entry.payload) === titleOf(record.payload)
     : entry.payload.equals(record.payload)
+}
+
+/** The first of all records that say the same: what a player is told as it begins may be announced just then. */
+function withoutRepeats(records: readonly WireRecord[]): WireRecord[] {
+  const name = (record: WireRecord): string => (record.kind === 'data' ? titleOf(record.payload) : word(record))
+  return records.filter((record, index) => records.findIndex((other) => name(other) === name(record)) === index)
 }
 
 /**
@@ -82,24 +90,37 @@ export class ReferencePlayer {
     let position = this.#position
     for (const record of records) {
       if (isSame(this.#log.entries[position + 1], record)) position++
-      // Metadata come again when sound or picture begins.
-      else if (record.kind !== 'data' || titleOf(record.payload) !== this.#title) return null
+      else if (!this.#isAnnounced(record, position + 1)) return null
       if (record.kind === 'data') this.#title = titleOf(record.payload)
     }
     return position
   }
 
+  /** Metadata and headers in force come again when the picture begins. */
+  #isAnnounced(record: WireRecord, at: number): boolean {
+    if (record.kind === 'data') return titleOf(record.payload) === this.#title
+    const { entries, hasLead } = this.#log
+    return hasLead && entries[at]?.headers.includes(word(record)) === true
+  }
+
+  /** True before the first picture of the stream: who begins there lacks nothing. */
+  #isLead(at: number): boolean {
+    return !this.#log.entries.slice(0, at).some((entry) => entry.kind === 'video' && entry.isFrame)
+  }
+
   /** A begin or a jump: the rest of what went before, then metadata and headers, then the log goes on at a frame. */
   #begins(frame: WireRecord): void {
-    const { entries, hasVideo } = this.#log
+    const { entries } = this.#log
     const index = entries.findIndex((entry, at) => at > this.#position && isSame(entry, frame))
     const where = `${word(frame)} after entry ${this.#position}`
     if (index < 0) throw new Error(`${where} is not in the rest of the log`)
-    if (hasVideo && !entries[index]?.isKey) throw new Error(`${where}: entry ${index} is no key frame`)
+    if (this.#log.hasLead && this.#position < 0) this.#run = withoutRepeats(this.#run)
+    const needsKey = this.#log.hasVideo && !this.#isLead(index)
+    if (needsKey && !entries[index]?.isKey) throw new Error(`${where}: entry ${index} is no key frame`)
     // Without a picture a player may also begin at metadata that stand before the frame.
     for (let at = index; at > this.#position; at--) {
       if (this.#beginsAt(at, index)) return
-      if (hasVideo || entries[at - 1]?.isFrame !== false) break
+      if (needsKey || entries[at - 1]?.isFrame !== false) break
     }
     throw new Error(`${where}: ${this.#run.map(word).join()} instead of ${entries[index]?.headers.join()}`)
   }
@@ -107,11 +128,14 @@ export class ReferencePlayer {
   /** True when the run is a begin at entry `at` that goes to entry `index`; the player is then there. */
   #beginsAt(at: number, index: number): boolean {
     const begin = this.#log.entries[at] as Entry
+    const expected = begin.headers.filter((name) => this.#run.some((record) => word(record) === name))
+    const isHeldBack = expected.length < begin.headers.length
+    if (isHeldBack && !(this.#log.hasLead && this.#isLead(at))) return false
     const logAt = this.#run.length - (index - at + 1)
-    const preludeAt = logAt - begin.headers.length - 1
+    const preludeAt = logAt - expected.length - 1
     const [metadata, ...headers] = this.#run.slice(preludeAt, logAt)
     if (preludeAt < 0 || metadata?.kind !== 'data' || titleOf(metadata.payload) !== begin.title) return false
-    if (headers.map(word).join() !== begin.headers.join()) return false
+    if (headers.map(word).join() !== expected.join()) return false
     const follows = this.#run.slice(logAt).every((record, offset) => isSame(this.#log.entries[at + offset], record))
     const position = this.#follow(this.#run.slice(0, preludeAt))
     if (!follows || position === null) return false

@@ -59,14 +59,14 @@ function place(timeline: Timeline, packets: readonly Arrival[]): Placed[] {
   }))
 }
 
-function track(placed: readonly Placed[], name: Placed['track']): Placed[] {
+function onTrack(placed: readonly Placed[], name: Placed['track']): Placed[] {
   return placed.filter((packet) => packet.track === name)
 }
 
 function expectMonotonic(placed: readonly Placed[]): void {
   for (const name of ['video0', 'audio0'] as const) {
     let lastMs = 0
-    for (const { outMs } of track(placed, name)) {
+    for (const { outMs } of onTrack(placed, name)) {
       if (!(outMs >= lastMs)) throw new Error(`${name} goes from ${lastMs} to ${outMs}`)
       lastMs = outMs
     }
@@ -75,7 +75,7 @@ function expectMonotonic(placed: readonly Placed[]): void {
 
 /** How far a track's output is from the ideal clock at its end. */
 function driftMs(placed: readonly Placed[], name: Placed['track']): number {
-  const last = track(placed, name).at(-1)
+  const last = onTrack(placed, name).at(-1)
   return last ? last.outMs - last.idealMs : Number.NaN
 }
 
@@ -86,7 +86,7 @@ function desyncMs(placed: readonly Placed[]): number {
 
 /** The largest step of a track's output. */
 function largestGapMs(placed: readonly Placed[], name: Placed['track']): number {
-  const out = track(placed, name).map((packet) => packet.outMs)
+  const out = onTrack(placed, name).map((packet) => packet.outMs)
   return Math.max(...out.slice(1).map((ms, index) => ms - (out[index] ?? 0)))
 }
 

@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { type Clip, type ClipName, Clips, DECODED_LIST, PACKET_LIST, parseDecoded } from '../support/clips.ts'
+import { asLines, backwardSteps, type Frames, parseFrames, sameSpan } from '../support/frames.ts'
+import { LiveServer } from '../support/live-server.ts'
+import { publishFile, type StartTool, type Tool, withTools } from '../support/tool.ts'
+
+const VARIANTS = ['H.264 and AAC', 'B-frames and AAC', 'H.264 and MP3', 'audio only', 'video only'] as const
+/** Frames of both kinds that are published before a late player comes: more than the first two-second GOP. */
+const FRAMES_BEFORE = { 'B-frames and AAC': 170, 'audio only': 100 } as const
+const clips = Clips.use(...VARIANTS)
+const live = LiveServer.use()
+
+describe('ffmpeg publishes, and plays what it published', () => {
+  test.concurrent.for(VARIANTS)('%s: each packet and picture, for players that came first', async (variant) => {
+    const stream = streamName(variant)
+    const clip = clips.get(variant)
+    await withTools(async (start) => {
+      const players = [startPlayer(start, live.rtmpUrl(stream)), startPlayer(start, live.flvUrl(stream))]
+      await live.hasPlayers(stream, players.length)
+      const publisher = publishFile(start, clip.path, live.rtmpUrl(stream))
+      for (const player of players) await expectAll(player, clip)
+      expect((await publisher.succeeded()).stderr).toBe('')
+    })
+    await live.hasPlayers(stream, 0)
+  })
+
+  test.concurrent.for(['B-frames and AAC', 'audio only'] as const)(
+    '%s: from a key frame on, for players that came later',
+    async (variant) => {
+      const stream = `${streamName(variant)}-late`
+      const clip = clips.get(variant)
+      await withTools(async (start) => {
+        const publisher = publishFile(start, clip.path, live.rtmpUrl(stream))
+        await live.isLive(stream, FRAMES_BEFORE[variant])
+        const players = [startPlayer(start, live.rtmpUrl(stream)), startPlayer(start, live.flvUrl(stream))]
+        for (const player of players) {
+          const { packets } = await played(player)
+          expect(packets.audio.length).toBeLessThan(clip.packets.audio.length)
+          expect(asLines(packets)).toEqual(asLines(sameSpan(clip.packets, packets)))
+        }
+        expect((await publisher.succeeded()).stderr).toBe('')
+      })
+    },
+  )
+})
+
+/** An ffmpeg that plays, and where it writes what it got. */
+interface Player {
+  readonly tool: Tool
+  readonly packetList: string
+  readonly decodedList: string
+}
+
+let lists = 0
+
+function startPlayer(start: StartTool, url: string): Player {
+  const packetList = clips.output(`${++lists}-packets.txt`)
+  const decodedList = clips.output(`${lists}-decoded.txt`)
+  const args = ['-v', 'error', '-i', url, ...PACKET_LIST, packetList, ...DECODED_LIST, decodedList]
+  return { tool: start('ffmpeg', args), packetList, decodedList }
+}
+
+/** What a player got, once the stream has ended. It must have had nothing to complain of. */
+async function played({ tool, packetList, decodedList }: Player): Promise<{ packets: Frames; decodedList: string }> {
+  expect((await tool.succeeded()).stderr).toBe('')
+  const packets = parseFrames(readFileSync(packetList, 'utf8'))
+  expect(backwardSteps(packets.video)).toEqual([])
+  expect(backwardSteps(packets.audio)).toEqual([])
+  return { packets, decodedList: readFileSync(decodedList, 'utf8') }
+}
+
+async function expectAll(player: Player, clip: Clip): Promise<void> {
+  const { packets, decodedList } = await played(player)
+  expect(asLines(packets)).toEqual(asLines(clip.packets))
+  expect(parseDecoded(decodedList)).toEqual(clip.decoded)
+}
+
+function streamName(variant: ClipName): string {
+  return variant.replaceAll(/\W+/g, '-')
+}

@@ -1,0 +1,51 @@
+import { afterAll, beforeAll } from 'vitest'
+import type { Source } from '../../../src/stream/source.ts'
+import { startServer, type TestServer, type VhostChanges } from '../../support/server.ts'
+import { until } from '../../support/until.ts'
+
+/** A server in this process for all tests of a file; each test has a stream name of its own. */
+export class LiveServer {
+  #server: TestServer | null = null
+
+  /** To be called at the top of a test file. */
+  static use(changes: VhostChanges = {}): LiveServer {
+    const live = new LiveServer()
+    beforeAll(async () => {
+      live.#server = await startServer(changes)
+    })
+    afterAll(() => live.#server?.stop())
+    return live
+  }
+
+  get server(): TestServer {
+    if (!this.#server) throw new Error('the server does not run yet')
+    return this.#server
+  }
+
+  rtmpUrl(stream: string): string {
+    return `rtmp://127.0.0.1:${this.server.rtmpPort}/live/${stream}`
+  }
+
+  flvUrl(stream: string): string {
+    return `http://127.0.0.1:${this.server.httpPort}/live/${stream}.flv`
+  }
+
+  /** Null when nobody publishes or plays the stream. */
+  source(stream: string): Source | null {
+    const key = `__defaultVhost__/live/${stream}`
+    return [...this.server.server.hub.sources].find((source) => source.key === key) ?? null
+  }
+
+  /** Waits until the stream has exactly so many players. */
+  async hasPlayers(stream: string, count: number): Promise<void> {
+    await until(`${stream} has ${count} players`, () => (this.source(stream)?.players ?? 0) === count)
+  }
+
+  /** Waits until the stream is published and its publisher has sent `frames` of picture or sound. */
+  async isLive(stream: string, frames = 1): Promise<void> {
+    await until(`${stream} has ${frames} frames`, () => {
+      const counters = this.source(stream)?.publication?.counters
+      return counters !== undefined && counters.videoFrames + counters.audioFrames >= frames
+    })
+  }
+}
