@@ -18,6 +18,8 @@ import type { HttpExchange, HttpHandler } from './http-session.ts'
 import { matchMount } from './mount.ts'
 import type { VhostOptions } from './options.ts'
 
+/** For the first frame of a publisher that is there: SRS's timeout for publishers that send nothing. */
+const FIRST_FRAME_TIMEOUT_MS = 20_000
 const LAST_CHUNK = Buffer.from('0\r\n\r\n', 'latin1')
 
 /** What a request for a live stream means. */
@@ -92,7 +94,7 @@ class FlvPlayer {
   async #play(thread: Thread, source: Source): Promise<void> {
     const { key, vhost } = this.#wanted
     const publication = await waitPublisher(thread, source, vhost.httpRemux.waitPublisherMs)
-    const cursor = publication && (await publication.join(thread, this.#format))
+    const cursor = publication && (await publication.join(thread, this.#format, 'new', FIRST_FRAME_TIMEOUT_MS))
     if (!cursor) {
       await this.#exchange?.answerText(thread, 404, `No stream ${key}.`)
       return

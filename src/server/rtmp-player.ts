@@ -32,7 +32,6 @@ export class RtmpPlayer {
   readonly #connection: RtmpConnection
   readonly #hub: Hub
   readonly #request: PlayRequest
-  readonly #source: Source
   readonly #resumed = new Condition('unpause')
   readonly #thread: Thread
   #selection: RtmpSelection
@@ -40,22 +39,23 @@ export class RtmpPlayer {
   #firstDtsMs: number | null = null
   #dropped = 0
 
-  /** Starts playing at once; whoever starts it calls `stop`. The source is held from here on. */
+  /** Starts playing; whoever starts it calls `stop`. */
   constructor(owner: Thread, connection: RtmpConnection, hub: Hub, request: PlayRequest) {
     this.#connection = connection
     this.#hub = hub
     this.#request = request
     this.#selection = request.selection
-    this.#source = hub.acquire(request.key)
-    this.#source.players++
     this.#thread = owner.spawn('rtmp-play', (thread) => this.#run(thread))
   }
 
   /** Ends the player; returns when its thread is gone and has left the stream. */
   async stop(owner: Thread): Promise<void> {
     await this.#thread.stop(owner, 'player stopped')
-    this.#source.players--
-    this.#hub.release(this.#source)
+  }
+
+  /** What was asked for has been played; the connection may ask for more. */
+  get ended(): boolean {
+    return this.#thread.ended
   }
 
   pause(paused: boolean): void {
@@ -69,8 +69,10 @@ export class RtmpPlayer {
   }
 
   async #run(thread: Thread): Promise<void> {
+    const source = this.#hub.acquire(this.#request.key)
+    source.players++
     try {
-      await this.#playAll(thread)
+      await this.#playAll(thread, source)
     } catch (error) {
       if (error instanceof InterruptedError) throw error
       // The thread that reads the commands sees the closed socket and ends the session.
@@ -78,14 +80,17 @@ export class RtmpPlayer {
       // A fault of ours: the thread fails, which is logged and counted.
       if (!(error instanceof StError)) throw error
       thread.log.info({ reason: describeEnd(error), dropped: this.#dropped }, 'player cannot be served any longer')
+    } finally {
+      source.players--
+      this.#hub.release(source)
     }
   }
 
-  async #playAll(thread: Thread): Promise<void> {
+  async #playAll(thread: Thread, source: Source): Promise<void> {
     const { streamId } = this.#request.selection
     for (let isFirst = true; ; isFirst = false) {
-      const waits = !this.#source.publication
-      const publication = await this.#source.published(thread, FOREVER)
+      const waits = !source.publication
+      const publication = await source.published(thread, FOREVER)
       if (waits || !isFirst) this.#tell('NetStream.Play.PublishNotify', 'is now published', USER_EVENT.STREAM_BEGIN)
       const isDone = await this.#playOne(thread, publication)
       if (isDone) {
@@ -104,7 +109,7 @@ export class RtmpPlayer {
     for (let before: RtmpSelection | null = null; ; ) {
       const selection = this.#selection
       const format = new RtmpFormat(selection)
-      const cursor = await publication.join(thread, format, joinAt(before, selection))
+      const cursor = await publication.join(thread, format, joinAt(before, selection), FOREVER)
       if (!cursor) return false
       before = selection
       try {

@@ -111,7 +111,7 @@ class RtmpSession {
 
   #timeoutMs(): number {
     if (this.#publisher) return this.#publisher.timeoutMs
-    if (this.#players.size > 0) return FOREVER
+    for (const player of this.#players.values()) if (!player.ended) return FOREVER
     return this.#hadStream ? BETWEEN_STREAMS_TIMEOUT_MS : OPENING_TIMEOUT_MS
   }
 

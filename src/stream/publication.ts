@@ -1,5 +1,5 @@
+import { isDeepStrictEqual } from 'node:util'
 import { Condition } from '../st/condition.ts'
-import { FOREVER } from '../st/clock.ts'
 import { StError } from '../st/errors.ts'
 import type { Thread } from '../st/thread.ts'
 import { CodecError } from '../codec/errors.ts'
@@ -91,6 +91,8 @@ export class Publication {
   setMetadata(metadata: Metadata | null): void {
     if (this.#ended) return
     this.#received(0)
+    // GStreamer's muxer says the same again and again.
+    if (isDeepStrictEqual(metadata, this.#headers.metadata)) return
     this.#headers = this.#headers.withMetadata(metadata)
     this.#gop.addMetadata(this.#headers, this.#timeline.nowMs)
     this.#announceMetadata()
@@ -113,19 +115,22 @@ export class Publication {
 
   /**
    * A cursor for a player, once it is known what the stream has.
-   * @param start where: for a new player as the options say; 'now' for one that has read another format up to here;
-   *   'next key' for one that did so without the picture
-   * @returns null when the publish ended before
+   * @param at where it begins
+   * @param timeoutMs limit for the first frame, or FOREVER
+   * @returns null when the publish ended before, or no frame came in time
    * @throws InterruptedError
    */
-  async join(thread: Thread, format: WireFormat, start: JoinAt = 'new'): Promise<Cursor | null> {
+  async join(thread: Thread, format: WireFormat, at: JoinAt, timeoutMs: number): Promise<Cursor | null> {
+    const { clock } = thread.world
+    const deadlineMs = clock.nowMs() + timeoutMs
     while (!this.#isSettled && !this.#ended) {
-      const nowMs = thread.world.clock.nowMs()
-      const leftMs = this.#firstFrameDtsMs === null ? FOREVER : this.#firstFrameMs + SETTLE_MS - nowMs
+      const untilMs = this.#firstFrameDtsMs === null ? deadlineMs : this.#firstFrameMs + SETTLE_MS
+      const leftMs = untilMs - clock.nowMs()
       if (leftMs <= 0) break
       await this.#waitSettled(thread, leftMs)
     }
-    return this.#ended ? null : this.#joinNow(format, start)
+    const hasFrames = this.#firstFrameDtsMs !== null
+    return this.#ended || !hasFrames ? null : this.#joinNow(format, at)
   }
 
   /** A player that had joined is gone; the last one of a format takes its feed with it. */
@@ -155,7 +160,7 @@ export class Publication {
     }
   }
 
-  #joinNow(format: WireFormat, start: JoinAt): Cursor {
+  #joinNow(format: WireFormat, at: JoinAt): Cursor {
     let feed = this.#feeds.get(format.key)
     if (!feed) {
       feed = new Feed(format, this.publisher.world.clock, this.#options)
@@ -166,7 +171,7 @@ export class Publication {
       this.#feeds.set(format.key, feed)
     }
     const hasPicture = this.#headers.hasVideo && !this.#pictureCeased()
-    return feed.join(start === 'new' && this.#gop.hasStart ? 'start' : start, hasPicture)
+    return feed.join(at === 'new' && this.#gop.hasStart ? 'start' : at, hasPicture)
   }
 
   #parse(kind: 'audio' | 'video', payload: Buffer): UntimedPacket[] {

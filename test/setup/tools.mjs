@@ -4,6 +4,9 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
+/** Tells which elements GStreamer has: they come in several packages. */
+const INSPECT = 'gst-inspect-1.0'
+
 /** Each tool: how to see that it is there, and the Debian packages that bring it. */
 const TOOLS = [
   { name: 'ffmpeg', present: () => onPath('ffmpeg'), packages: ['ffmpeg'] },
@@ -11,6 +14,17 @@ const TOOLS = [
   { name: 'chromium', present: () => onPath('chromium'), packages: ['chromium'] },
   { name: 'cvlc', present: hasVlc, packages: ['vlc-bin', 'vlc-plugin-base'] },
   { name: 'rtmpdump', present: () => onPath('rtmpdump'), packages: ['rtmpdump'] },
+  {
+    name: 'gst-launch-1.0 with rtmp2, rtmp, flv and libav',
+    present: hasGstreamer,
+    packages: [
+      'gstreamer1.0-tools',
+      'gstreamer1.0-plugins-base',
+      'gstreamer1.0-plugins-good',
+      'gstreamer1.0-plugins-bad',
+      'gstreamer1.0-libav',
+    ],
+  },
   // VLC refuses to run as root, so root's tests run it as nobody.
   { name: 'setpriv', present: () => process.getuid?.() !== 0 || onPath('setpriv'), packages: ['util-linux'] },
 ]
@@ -60,4 +74,10 @@ function hasVlc() {
     `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`,
   ]
   return folders.some((folder) => existsSync(join(folder, 'vlc/plugins/codec/libavcodec_plugin.so')))
+}
+
+function hasGstreamer() {
+  if (!onPath('gst-launch-1.0') || !onPath(INSPECT)) return false
+  const elements = ['rtmp2src', 'rtmpsink', 'flvdemux', 'aacparse', 'h264parse', 'avdec_h264']
+  return elements.every((element) => spawnSync(INSPECT, ['--exists', element]).status === 0)
 }

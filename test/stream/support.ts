@@ -109,7 +109,7 @@ export class Player {
   async #run(thread: Thread): Promise<void> {
     for (;;) {
       const publication = await this.#source.published(thread, FOREVER)
-      const cursor = await publication.join(thread, this.format)
+      const cursor = await publication.join(thread, this.format, 'new', FOREVER)
       if (cursor) await this.#take(thread, publication, cursor)
       else this.missed++
     }
