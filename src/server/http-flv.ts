@@ -1,7 +1,6 @@
 import { flvHeader } from '../format/flv/tag.ts'
 import { responseHead } from '../http/response.ts'
 import { parseStreamUrl, streamKey } from '../rtmp/url.ts'
-import { FOREVER } from '../st/clock.ts'
 import { asError, InterruptedError, StError } from '../st/errors.ts'
 import { formatEndpoint } from '../st/network.ts'
 import type { Thread } from '../st/thread.ts'
@@ -21,6 +20,8 @@ import type { VhostOptions } from './options.ts'
 /** For the first frame of a publisher that is there: SRS's timeout for publishers that send nothing. */
 const FIRST_FRAME_TIMEOUT_MS = 20_000
 const LAST_CHUNK = Buffer.from('0\r\n\r\n', 'latin1')
+
+const always = (): boolean => true
 
 /** What a request for a live stream means. */
 interface FlvRequest {
@@ -94,7 +95,7 @@ class FlvPlayer {
   async #play(thread: Thread, source: Source): Promise<void> {
     const { key, vhost } = this.#wanted
     const publication = await waitPublisher(thread, source, vhost.httpRemux.waitPublisherMs)
-    const cursor = publication && (await publication.join(thread, this.#format, 'new', FIRST_FRAME_TIMEOUT_MS))
+    const cursor = publication && (await publication.join(thread, this.#format, FIRST_FRAME_TIMEOUT_MS))
     if (!cursor) {
       await this.#exchange?.answerText(thread, 404, `No stream ${key}.`)
       return
@@ -110,10 +111,10 @@ class FlvPlayer {
 
   async #pump(thread: Thread, cursor: Cursor, sendTimeoutMs: number): Promise<void> {
     const socket = this.#socket
+    const write = (bytes: Buffer): boolean => socket.write(bytes)
     while (!cursor.ended) {
-      const bytes = cursor.next()
-      if (!bytes) await cursor.wait(thread, FOREVER)
-      else if (!socket.write(bytes)) await socket.drain(thread, sendTimeoutMs)
+      await cursor.follow(thread, write, always)
+      await socket.drain(thread, sendTimeoutMs)
     }
     if (this.#format === FLV_CHUNKED) await socket.writeFully(thread, LAST_CHUNK, sendTimeoutMs)
   }

@@ -106,20 +106,31 @@ export class RtmpPlayer {
 
   /** Plays until the publish ends. @returns true when the asked duration is over */
   async #playOne(thread: Thread, publication: Publication): Promise<boolean> {
-    for (let before: RtmpSelection | null = null; ; ) {
-      const selection = this.#selection
-      const format = new RtmpFormat(selection)
-      const cursor = await publication.join(thread, format, joinAt(before, selection), FOREVER)
-      if (!cursor) return false
-      before = selection
-      try {
+    let selection = this.#selection
+    let format = new RtmpFormat(selection)
+    let cursor = await publication.join(thread, format, FOREVER)
+    if (!cursor) return false
+    try {
+      for (;;) {
         const outcome = await this.#pump(thread, cursor, selection)
         if (outcome !== 'selection changed') return outcome === 'duration is over'
-      } finally {
-        this.#dropped += cursor.droppedPackets
-        publication.leave(cursor, format)
+        // From the last of the old feed to the first of the new one without an await: nothing is lost between them.
+        const rest = cursor.rest()
+        this.#leave(publication, cursor, format)
+        const hadVideo = selection.video
+        selection = this.#selection
+        format = new RtmpFormat(selection)
+        cursor = publication.rejoin(format, selection.video && !hadVideo ? 'next key' : 'now')
+        for (const bytes of rest) await this.#connection.socket.writeFully(thread, bytes, this.#sendTimeoutMs)
       }
+    } finally {
+      this.#leave(publication, cursor, format)
     }
+  }
+
+  #leave(publication: Publication, cursor: Cursor, format: RtmpFormat): void {
+    this.#dropped += cursor.droppedPackets
+    publication.leave(cursor, format)
   }
 
   async #pump(
@@ -128,29 +139,29 @@ export class RtmpPlayer {
     selection: RtmpSelection,
   ): Promise<'ended' | 'selection changed' | 'duration is over'> {
     const { socket } = this.#connection
-    const { sendTimeoutMs } = this.#request.vhost.play
-    for (;;) {
+    const isOver = (): boolean => this.#isOver(cursor.positionMs)
+    const goesOn = (): boolean => !this.#paused && this.#selection === selection && !isOver()
+    const write = (bytes: Buffer): boolean => socket.write(bytes)
+    while (!cursor.ended) {
+      await cursor.follow(thread, write, goesOn)
+      await socket.drain(thread, this.#sendTimeoutMs)
+      if (isOver()) return 'duration is over'
       if (this.#paused) {
         await this.#resumed.wait(thread, FOREVER)
         cursor.skipToNewest()
-        continue
-      }
-      // What has come before the change goes out as it was wanted then: nothing is lost between the two feeds.
-      if (this.#selection !== selection) cursor.hurry()
-      const bytes = cursor.next()
-      if (bytes) {
-        if (!socket.write(bytes)) await socket.drain(thread, sendTimeoutMs)
-        if (this.#isOver(cursor.positionMs)) return 'duration is over'
-      } else if (cursor.ended) return 'ended'
-      else if (this.#selection !== selection) return 'selection changed'
-      else await cursor.wait(thread, FOREVER)
+      } else if (this.#selection !== selection) return 'selection changed'
     }
+    return 'ended'
+  }
+
+  get #sendTimeoutMs(): number {
+    return this.#request.vhost.play.sendTimeoutMs
   }
 
   /** rtmpdump's `--stop`: the time counts from the first frame that this player got. */
-  #isOver(positionMs: number): boolean {
+  #isOver(positionMs: number | null): boolean {
     const { durationMs } = this.#request
-    if (durationMs <= 0) return false
+    if (durationMs <= 0 || positionMs === null) return false
     this.#firstDtsMs ??= positionMs
     return positionMs - this.#firstDtsMs >= durationMs
   }
@@ -164,10 +175,4 @@ export class RtmpPlayer {
     if (event === USER_EVENT.STREAM_BEGIN) this.#connection.send(mark, notify)
     else this.#connection.send(notify, mark)
   }
-}
-
-/** A player that changes its selection goes on where it is; for a picture that it has not had it needs a key frame. */
-function joinAt(before: RtmpSelection | null, wanted: RtmpSelection): 'new' | 'next key' | 'now' {
-  if (!before) return 'new'
-  return wanted.video && !before.video ? 'next key' : 'now'
 }

@@ -27,6 +27,17 @@ export class Condition {
     return thread.world.scheduler.block(thread, this.#waiters, timeoutMs, this.#what)
   }
 
+  /**
+   * Does `step`, and again each time this condition wakes the thread, until it says false. What a thread does over and
+   * over between two equal waits is then a plain call in its turn: 10,000 players that are up to date cost no promise
+   * and no continuation for each batch. `step` must not wait.
+   * @throws InterruptedError; what `step` throws
+   */
+  waitWhile(thread: Thread, step: () => boolean): Promise<void> {
+    if (!step()) return Promise.resolve()
+    return thread.world.scheduler.blockWhile(thread, this.#waiters, step, this.#what)
+  }
+
   /** Wakes the thread that has waited longest. */
   signal(): void {
     const waiter = this.#waiters.first

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from './clock.ts'
-import { InterruptedError, TimeoutError } from './errors.ts'
+import { asError, InterruptedError, TimeoutError } from './errors.ts'
 import { Ring } from './ring.ts'
 import type { Thread } from './thread.ts'
 import type { WaitList } from './wait-list.ts'
@@ -22,6 +22,10 @@ export class Waiter {
   next: Waiter | null = null
   timeouts: TimeoutList | null = null
   deadlineMs = 0
+  /** Done in the thread's turn in its stead; while it says true the thread waits on: see Condition.waitWhile. */
+  step: (() => boolean) | null = null
+  /** Where a waiter with a step waits again. */
+  home: WaitList | null = null
 
   constructor(thread: Thread, what: string, resolve: () => void, reject: (error: Error) => void) {
     this.thread = thread
@@ -39,7 +43,22 @@ export class Waiter {
     // Until here the interrupt was due, so that a second one in the meantime changed nothing.
     if (this.#error instanceof InterruptedError) this.thread.takeInterrupt()
     if (this.#error) this.#reject(this.#error)
-    else this.#resolve()
+    else if (!this.#waitsOn()) this.#resolve()
+  }
+
+  #waitsOn(): boolean {
+    if (!this.step || !this.home) return false
+    try {
+      if (!this.step()) return false
+      const interrupt = this.thread.takeInterrupt()
+      if (interrupt) throw interrupt
+    } catch (error) {
+      this.#reject(asError(error))
+      return true
+    }
+    this.thread.waiter = this
+    this.home.push(this)
+    return true
   }
 }
 
@@ -133,6 +152,16 @@ export class Scheduler {
       list?.push(waiter)
       if (timeoutMs !== Infinity) this.#timeoutList(timeoutMs).add(waiter)
     })
+  }
+
+  /** As `block`, without a timeout; each time it is woken, `step` decides whether the thread waits on. */
+  blockWhile(thread: Thread, list: WaitList, step: () => boolean, what: string): Promise<void> {
+    const promise = this.block(thread, list, Infinity, what)
+    if (thread.waiter) {
+      thread.waiter.step = step
+      thread.waiter.home = list
+    }
+    return promise
   }
 
   /** Puts `thread` at the end of the run queue at once: its turn comes after all that are ready now. */

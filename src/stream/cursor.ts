@@ -1,7 +1,7 @@
 import type { Thread } from '../st/thread.ts'
 import type { Batch, Feed } from './feed.ts'
 
-/** Where a player stands in a feed. Its thread is: `for (;;) write(cursor.next() ?? await cursor.wait())`. */
+/** Where a player stands in a feed. Its thread is: `while (!ended) { await cursor.follow(…); await socket.drain(…) }`. */
 export class Cursor {
   readonly #feed: Feed
   readonly #queueLengthMs: number
@@ -9,7 +9,7 @@ export class Cursor {
   #nextPacket: number | null = null
   #needsKey: boolean
   #needsHeaders = true
-  #positionMs = 0
+  #positionMs: number | null = null
   /** Packets that this player did not get because it was too slow. */
   droppedPackets = 0
 
@@ -26,8 +26,8 @@ export class Cursor {
     return this.#feed.ended && this.#seq >= this.#feed.nextSeq
   }
 
-  /** Decode time of the last packet that was given out, ms. */
-  get positionMs(): number {
+  /** Decode time of the last packet that was given out, ms; null before the first. */
+  get positionMs(): number | null {
     return this.#positionMs
   }
 
@@ -57,12 +57,20 @@ export class Cursor {
   }
 
   /**
-   * Waits until there may be something new, or the end.
-   * @throws TimeoutError, InterruptedError
+   * Writes what is there and then what comes, for as long as it is taken at once and `goesOn` says so before each batch.
+   * Returns at the end of the feed too: the caller sees which it was.
+   * @param write false: not all of it has been taken, the rest of it must be waited for
+   * @throws InterruptedError; what `write` throws
    */
-  wait(thread: Thread, timeoutMs: number): Promise<void> {
-    if (this.#feed.ended || this.#seq < this.#feed.nextSeq) return Promise.resolve()
-    return this.#feed.appended.wait(thread, timeoutMs)
+  follow(thread: Thread, write: (bytes: Buffer) => boolean, goesOn: () => boolean): Promise<void> {
+    return this.#feed.appended.waitWhile(thread, () => {
+      while (goesOn()) {
+        const bytes = this.next()
+        if (!bytes) return !this.ended
+        if (!write(bytes)) return false
+      }
+      return false
+    })
   }
 
   /** Goes on at the newest key frame (or sound), headers first; for a player that took nothing for a while. */
@@ -72,9 +80,12 @@ export class Cursor {
     if (newest && newest.seq > this.#seq) this.#jumpTo(newest)
   }
 
-  /** What has been collected for the next batch comes now: for a player that is about to change its feed. */
-  hurry(): void {
+  /** All that there is for this player, also what has been collected for the next batch; for a change of feeds. */
+  rest(): Buffer[] {
     this.#feed.cut()
+    const all: Buffer[] = []
+    for (let bytes = this.next(); bytes; bytes = this.next()) all.push(bytes)
+    return all
   }
 
   /** The player is gone. */

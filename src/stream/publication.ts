@@ -115,12 +115,11 @@ export class Publication {
 
   /**
    * A cursor for a player, once it is known what the stream has.
-   * @param at where it begins
    * @param timeoutMs limit for the first frame, or FOREVER
    * @returns null when the publish ended before, or no frame came in time
    * @throws InterruptedError
    */
-  async join(thread: Thread, format: WireFormat, at: JoinAt, timeoutMs: number): Promise<Cursor | null> {
+  async join(thread: Thread, format: WireFormat, timeoutMs: number): Promise<Cursor | null> {
     const { clock } = thread.world
     const deadlineMs = clock.nowMs() + timeoutMs
     while (!this.#isSettled && !this.#ended) {
@@ -130,7 +129,12 @@ export class Publication {
       await this.#waitSettled(thread, leftMs)
     }
     const hasFrames = this.#firstFrameDtsMs !== null
-    return this.#ended || !hasFrames ? null : this.#joinNow(format, at)
+    return this.#ended || !hasFrames ? null : this.#joinNow(format, this.#gop.hasStart ? 'start' : 'new')
+  }
+
+  /** A cursor for a player that has read another format up to here: at what comes next, or at the next key frame. */
+  rejoin(format: WireFormat, at: 'now' | 'next key'): Cursor {
+    return this.#joinNow(format, at)
   }
 
   /** A player that had joined is gone; the last one of a format takes its feed with it. */
@@ -171,7 +175,8 @@ export class Publication {
       this.#feeds.set(format.key, feed)
     }
     const hasPicture = this.#headers.hasVideo && !this.#pictureCeased()
-    return feed.join(at === 'new' && this.#gop.hasStart ? 'start' : at, hasPicture)
+    if (this.#ended) feed.end()
+    return feed.join(at, hasPicture)
   }
 
   #parse(kind: 'audio' | 'video', payload: Buffer): UntimedPacket[] {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { FOREVER } from '../../src/st/clock.ts'
 import { Condition } from '../../src/st/condition.ts'
-import { TimeoutError } from '../../src/st/errors.ts'
+import { ClosedError, TimeoutError } from '../../src/st/errors.ts'
 import { makeTestWorld, noting, outcome, type TestWorld } from './support/world.ts'
 
 let { world, clock }: TestWorld = makeTestWorld()
@@ -247,5 +247,81 @@ describe('interrupt', () => {
     condition.signal()
     await clock.settle()
     expect(notes).toEqual(['b st_interrupted', 'a ok', 'c ok'])
+  })
+})
+
+describe('waitWhile', () => {
+  test('does the step at once and at each broadcast, without running the thread, until it says false', async () => {
+    let steps = 0
+    noting(world, notes, 't', (thread) => condition.waitWhile(thread, () => ++steps < 4))
+    await clock.settle()
+    expect([steps, notes]).toEqual([1, []])
+    for (const expected of [2, 3]) {
+      condition.broadcast()
+      await clock.settle()
+      expect([steps, notes]).toEqual([expected, []])
+    }
+    condition.broadcast()
+    await clock.settle()
+    expect([steps, notes]).toEqual([4, ['t ok']])
+    condition.broadcast()
+    await clock.settle()
+    expect(steps).toBe(4)
+  })
+
+  test('does not wait when the first step says false', async () => {
+    noting(world, notes, 't', (thread) => new Condition('go').waitWhile(thread, () => false))
+    await clock.settle()
+    expect(notes).toEqual(['t ok'])
+  })
+
+  test('ends with what the step throws', async () => {
+    let isBroken = false
+    const step = (): boolean => {
+      if (isBroken) throw new ClosedError('gone')
+      return true
+    }
+    noting(world, notes, 't', (thread) => condition.waitWhile(thread, step))
+    await clock.settle()
+    isBroken = true
+    condition.broadcast()
+    await clock.settle()
+    expect(notes).toEqual(['t st_closed'])
+  })
+
+  test('is ended by an interrupt: while it waits, after the wake-up was queued, and from within the step', async () => {
+    const waiting = noting(world, notes, 'waiting', (thread) => condition.waitWhile(thread, () => true))
+    const queued = noting(world, notes, 'queued', (thread) => condition.waitWhile(thread, () => true))
+    let steps = 0
+    const suicidal = noting(world, notes, 'within', (thread) =>
+      condition.waitWhile(thread, () => {
+        if (++steps === 2) suicidal.interrupt('by itself')
+        return true
+      }),
+    )
+    await clock.settle()
+    waiting.interrupt('kicked')
+    condition.broadcast()
+    queued.interrupt('kicked')
+    await clock.settle()
+    expect(notes.toSorted()).toEqual(['queued st_interrupted', 'waiting st_interrupted', 'within st_interrupted'])
+    expect(world.threads.size).toBe(0)
+  })
+
+  test('keeps its place: who is served first stays first', async () => {
+    const order: number[] = []
+    for (let i = 0; i < 300; i++) {
+      world.spawn('t', (thread) =>
+        condition.waitWhile(thread, () => {
+          order.push(i)
+          return true
+        }),
+      )
+    }
+    await clock.settle()
+    order.length = 0
+    condition.broadcast()
+    await clock.settle()
+    expect(order).toEqual(Array.from({ length: 300 }, (_, i) => i))
   })
 })

@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { FOREVER } from '../../src/st/clock.ts'
 import { Feed } from '../../src/stream/feed.ts'
 import { HeaderSet } from '../../src/stream/headers.ts'
 import type { StreamOptions } from '../../src/stream/options.ts'
 import { TestClock } from '../st/support/clock.ts'
-import { makeTestWorld, noting } from '../st/support/world.ts'
+import { makeTestWorld, noting, type TestWorld } from '../st/support/world.ts'
 import { audioPacket, headerPacket, videoPacket } from './media.ts'
 import { readRecords, RecordFormat, word, words } from './record-format.ts'
 import { drain, OPTIONS } from './support.ts'
@@ -279,31 +278,77 @@ test('skipToNewest brings a player that paused to the newest key frame, and neve
   expect(drain(cursor)).toEqual([])
 })
 
-describe('waiting', () => {
-  test('ends with the next batch, and at once when there is one or the feed has ended', async () => {
+describe('following', () => {
+  /** A player that follows until its socket is full, it is told to stop, or the end. */
+  function follower(feed: Feed, world: TestWorld['world']) {
+    const state = { got: [] as string[], isFull: false, goesOn: true, notes: [] as string[] }
+    const cursor = feed.join('new', false)
+    const write = (bytes: Buffer): boolean => {
+      state.got.push(...words([bytes]))
+      return !state.isFull
+    }
+    const thread = noting(world, state.notes, 'follower', (self) => cursor.follow(self, write, () => state.goesOn))
+    return { state, cursor, thread }
+  }
+
+  function soundFeed() {
     const { world, clock } = makeTestWorld()
     const feed = new Feed(new RecordFormat(), clock, OPTIONS)
-    const cursor = feed.join('new', false)
-    const notes: string[] = []
-    noting(world, notes, 'first', (thread) => cursor.wait(thread, FOREVER))
-    await clock.pass(1_000)
+    return { world, clock, feed, ...follower(feed, world) }
+  }
+
+  test('writes what is there and each batch that comes, in its turn', async () => {
+    const { clock, feed, state } = soundFeed()
+    await clock.settle()
+    for (let i = 0; i < 3; i++) {
+      feed.append(audioPacket(i, i * 23), SOUND)
+      await clock.pass(350)
+    }
+    expect(state.got).toEqual(['asc:1', 'aac0', 'aac1', 'aac2'])
+    expect(state.notes).toEqual([])
+  })
+
+  test('returns when a write was not taken whole: nothing more is written', async () => {
+    const { clock, feed, state, cursor } = soundFeed()
+    await clock.settle()
+    state.isFull = true
     feed.append(audioPacket(0, 0), SOUND)
-    await clock.pass(349)
-    expect(notes).toEqual([])
-    await clock.pass(1)
-    expect(notes).toEqual(['first ok'])
-    noting(world, notes, 'second', (thread) => cursor.wait(thread, FOREVER))
+    await clock.pass(350)
+    expect([state.got, state.notes, cursor.ended]).toEqual([['asc:1'], ['follower ok'], false])
+    expect(words(drain(cursor))).toEqual(['aac0'])
+  })
+
+  test('returns when it is told not to go on, at the next batch', async () => {
+    const { clock, feed, state } = soundFeed()
     await clock.settle()
-    expect(words(drain(cursor))).toEqual(['asc:1', 'aac0'])
-    noting(world, notes, 'third', (thread) => cursor.wait(thread, 500))
-    await clock.pass(500)
+    state.goesOn = false
+    feed.append(audioPacket(0, 0), SOUND)
+    await clock.pass(350)
+    expect([state.got, state.notes]).toEqual([[], ['follower ok']])
+  })
+
+  test('returns at the end of the feed, with all that was left', async () => {
+    const { clock, feed, state, cursor } = soundFeed()
+    await clock.settle()
+    feed.append(audioPacket(0, 0), SOUND)
     feed.end()
-    noting(world, notes, 'fourth', (thread) => cursor.wait(thread, FOREVER))
     await clock.settle()
-    expect(notes).toEqual(['first ok', 'second ok', 'third st_timeout', 'fourth ok'])
+    expect([state.got, state.notes, cursor.ended]).toEqual([['asc:1', 'aac0'], ['follower ok'], true])
     expect(clock.pendingTimers).toBe(0)
   })
 
+  test('is ended by an interrupt, also by one that comes between a batch and its turn', async () => {
+    const { clock, feed, state, thread } = soundFeed()
+    await clock.settle()
+    feed.append(audioPacket(0, 0), SOUND)
+    feed.cut()
+    thread.interrupt('kicked')
+    await clock.settle()
+    expect(state.notes).toEqual(['follower st_interrupted'])
+  })
+})
+
+describe('the end', () => {
   test('at the end a player still gets what is left', () => {
     const bench = new Bench({ minLatency: false })
     bench.gop(0)

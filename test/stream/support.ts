@@ -109,7 +109,7 @@ export class Player {
   async #run(thread: Thread): Promise<void> {
     for (;;) {
       const publication = await this.#source.published(thread, FOREVER)
-      const cursor = await publication.join(thread, this.format, 'new', FOREVER)
+      const cursor = await publication.join(thread, this.format, FOREVER)
       if (cursor) await this.#take(thread, publication, cursor)
       else this.missed++
     }
@@ -122,9 +122,8 @@ export class Player {
     try {
       while (!cursor.ended) {
         while (this.#stuck) await this.#released.wait(thread, FOREVER)
-        const bytes = cursor.next()
-        if (bytes) pieces.push(bytes)
-        else await cursor.wait(thread, FOREVER)
+        const write = (bytes: Buffer): boolean => pieces.push(bytes) > 0
+        await cursor.follow(thread, write, () => !this.#stuck)
       }
     } finally {
       this.dropped += cursor.droppedPackets
