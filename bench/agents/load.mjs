@@ -1,0 +1,96 @@
+/** Thousands of players in one process that read and throw away. Called by IPC. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { monotonicMs } from '../wire/clock.mjs'
+import { openPlayer } from '../wire/player.mjs'
+import { serveCalls } from './rpc.mjs'
+
+/** Connections that may be waiting for their first answer at one time: below any server's backlog. */
+const IN_FLIGHT = 200
+const CONNECT_TIMEOUT_MS = 60_000
+const STARVED_AFTER_MS = 3_000
+
+/** @typedef {{ bytes: number, lastMs: number, longestGapMs: number, isOpen: boolean, socket: import('node:net').Socket }} Player */
+
+/** @type {Player[]} */
+const players = []
+let inFlight = 0
+let failed = 0
+let lastError = ''
+
+function open(target, readsNothing) {
+  const player = { bytes: 0, lastMs: 0, longestGapMs: 0, isOpen: true, socket: null }
+  let isWaiting = true
+  const arrived = () => {
+    if (isWaiting) inFlight--
+    isWaiting = false
+  }
+  inFlight++
+  player.socket = openPlayer(target, {
+    onStart: () => {
+      arrived()
+      if (readsNothing) player.socket.pause()
+    },
+    onBytes: (count) => {
+      const nowMs = monotonicMs()
+      const gapMs = nowMs - player.lastMs
+      if (gapMs > player.longestGapMs) player.longestGapMs = gapMs
+      player.lastMs = nowMs
+      player.bytes += count
+    },
+    onClose: (error) => {
+      if (isWaiting) failed++
+      if (error) lastError = error.message
+      player.isOpen = false
+      arrived()
+    },
+  })
+  players.push(player)
+}
+
+/** Waits until at most `most` connections are without an answer. */
+async function untilInFlight(most, deadlineMs) {
+  const isTooMany = () => inFlight > most && monotonicMs() < deadlineMs
+  while (isTooMany()) await sleep(1)
+}
+
+async function connectAll({ target, count, readsNothing = false }) {
+  const deadlineMs = monotonicMs() + CONNECT_TIMEOUT_MS
+  for (let i = 0; i < count; i++) {
+    open(target, readsNothing)
+    await untilInFlight(IN_FLIGHT - 1, deadlineMs)
+  }
+  await untilInFlight(0, deadlineMs)
+  return { connected: players.filter((player) => player.isOpen).length, failed, waiting: inFlight, lastError }
+}
+
+function beginWindow() {
+  const nowMs = monotonicMs()
+  for (const player of players) Object.assign(player, { bytes: 0, lastMs: nowMs, longestGapMs: 0 })
+}
+
+function endWindow() {
+  const nowMs = monotonicMs()
+  let bytes = 0
+  let minBytes = Infinity
+  let maxBytes = 0
+  let starved = 0
+  let alive = 0
+  for (const player of players) {
+    bytes += player.bytes
+    minBytes = Math.min(minBytes, player.bytes)
+    maxBytes = Math.max(maxBytes, player.bytes)
+    if (player.isOpen) alive++
+    if (Math.max(player.longestGapMs, nowMs - player.lastMs) >= STARVED_AFTER_MS) starved++
+  }
+  return { bytes, minBytes, maxBytes, starved, alive }
+}
+
+serveCalls({
+  connect: connectAll,
+  begin: beginWindow,
+  end: endWindow,
+  // A reset leaves no port in TIME_WAIT.
+  close: () => {
+    for (const { socket } of players) socket.resetAndDestroy()
+  },
+})

@@ -1,0 +1,131 @@
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { external } from './servers.mjs'
+import { fileLimit } from './system.mjs'
+
+const PROJECT_DIR = dirname(dirname(fileURLToPath(import.meta.url)))
+const CASES = ['play', 'publish', 'latency', 'memory', 'micro']
+const PROTOCOLS = ['http-flv', 'rtmp']
+/** Files that a server or a load process needs beside its connections. */
+const SPARE_FILES = 200
+
+export const USAGE = `npm run bench -- [options]      everything: about 15 minutes; loopback only
+
+  --quick                 less than 2 minutes, less exact
+  --only CASES            some of ${CASES.join(',')}
+  --players COUNTS        for play, default 1000,4000,10000,18000: rivals up to 1500, the floor up to 5000,
+                          above that Sluice alone and one round
+  --protocols NAMES       some of ${PROTOCOLS.join(',')}
+  --rounds N              rounds of play and publish, of which the median counts; default 3
+  --window SECONDS        how long a round measures; default 6
+  --streams N             publishers of publish, default 500
+  --kbps N                rate of a stream, default 350
+  --rivals NAMES          some of node-media-server,nginx-rtmp,floor, or none; default: those that are installed
+  --server NAME=RTMP,HTTP,PID
+                          also a server that runs already on these ports of 127.0.0.1 (HTTP 0: it has no HTTP-FLV)
+  --sluice NAME=DIST      also another build of Sluice, to compare; may be given several times
+  --dist DIST             the build that is measured, default dist
+  --node FILE             the Node that runs the servers, default this one
+  --node-args="ARGS"      options of Node for Sluice, for example --node-args="--cpu-prof --cpu-prof-dir=/tmp/prof"
+  --json FILE             also writes all numbers there
+`
+
+const PRESETS = {
+  usual: {
+    players: '1000,4000,10000,18000',
+    rounds: '3',
+    window: '6',
+    rivals: 'node-media-server,nginx-rtmp,floor',
+    settleMs: 3_000,
+    readers: [10, 500],
+    joins: 50,
+    latencyWindowMs: 6_000,
+    hasMergedWrite: true,
+    stuckMs: 60_000,
+  },
+  quick: {
+    players: '500',
+    rounds: '1',
+    window: '2.5',
+    rivals: 'node-media-server,floor',
+    settleMs: 1_500,
+    readers: [100],
+    joins: 10,
+    latencyWindowMs: 1_500,
+    hasMergedWrite: false,
+    stuckMs: 6_000,
+  },
+}
+
+/** @throws Error with a text for the user */
+export function readOptions() {
+  const text = { type: 'string' }
+  const { values } = parseArgs({
+    options: {
+      help: { type: 'boolean', short: 'h', default: false },
+      quick: { type: 'boolean', default: false },
+      only: { ...text, default: CASES.join(',') },
+      players: text,
+      protocols: { ...text, default: PROTOCOLS.join(',') },
+      rounds: text,
+      window: text,
+      streams: { ...text, default: '500' },
+      kbps: { ...text, default: '350' },
+      rivals: text,
+      server: { ...text, multiple: true, default: [] },
+      sluice: { ...text, multiple: true, default: [] },
+      dist: { ...text, default: join(PROJECT_DIR, 'dist') },
+      node: { ...text, default: process.execPath },
+      'node-args': { ...text, default: '' },
+      json: text,
+    },
+  })
+  const preset = values.quick ? PRESETS.quick : PRESETS.usual
+  return {
+    ...preset,
+    help: values.help,
+    quick: values.quick,
+    cases: names('only', values.only, CASES),
+    players: (values.players ?? preset.players).split(',').map((count) => players(count)),
+    protocols: names('protocols', values.protocols, PROTOCOLS),
+    rounds: positive('rounds', values.rounds ?? preset.rounds),
+    windowMs: positive('window', values.window ?? preset.window) * 1000,
+    streams: positive('streams', values.streams),
+    kbps: positive('kbps', values.kbps),
+    rivals: (values.rivals ?? preset.rivals).split(','),
+    servers: values.server.map(external),
+    builds: values.sluice.map(build),
+    dist: resolve(values.dist),
+    node: values.node,
+    nodeArgs: values['node-args'].split(' ').filter(Boolean),
+    json: values.json,
+  }
+}
+
+function names(option, list, known) {
+  const chosen = list.split(',')
+  const unknown = chosen.find((name) => !known.includes(name))
+  if (unknown !== undefined) throw new Error(`--${option}: ${unknown} is none of ${known.join(', ')}`)
+  return known.filter((name) => chosen.includes(name))
+}
+
+function positive(option, value) {
+  const number = Number(value)
+  if (!(number > 0)) throw new Error(`--${option} must be a number above 0, is ${value}`)
+  return number
+}
+
+function players(value) {
+  const count = positive('players', value)
+  const most = fileLimit() - SPARE_FILES
+  if (count > most)
+    throw new Error(`--players: a process may open ${fileLimit()} files here, so at most ${most} players`)
+  return count
+}
+
+function build(value) {
+  const [name, dist] = value.split('=')
+  if (!name || !dist) throw new Error(`--sluice must be NAME=DIST, is ${value}`)
+  return { name, dist: resolve(dist) }
+}

@@ -1,0 +1,182 @@
+/** The servers that are measured: each is started fresh for every measurement, on its own core and on free ports. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { callsTo, freePort, SERVER_CORE, startPinned, stopProcess, untilListening } from './processes.mjs'
+import { canRun, childPids, fileLimit } from './system.mjs'
+import { BEAT_MARK } from './wire/media.mjs'
+
+/** The name of the build that is measured. */
+export const SUBJECT = 'Sluice'
+const BENCH_DIR = dirname(fileURLToPath(import.meta.url))
+const PROBE = join(BENCH_DIR, 'agents', 'probe.mjs')
+const HOST = '127.0.0.1'
+const MW_LATENCY_MS = 350
+/** About what a tiny packet is with the headers of RTMP or FLV. */
+const BEAT_BYTES = 64
+
+/**
+ * @typedef {object} Instance a server that runs
+ * @property {number} pid of the process that does the work
+ * @property {Record<string, number>} ports by protocol
+ * @property {((name: string) => Promise<any>) | null} probe tells of its event loop, when it has one
+ * @property {() => Promise<void>} stop
+ *
+ * @typedef {object} Contender
+ * @property {string} name
+ * @property {string[]} protocols
+ * @property {boolean} isOurs
+ * @property {(options: { minLatency?: boolean, beatsPerSecond?: number }) => Promise<Instance>} start
+ * `beatsPerSecond`: the floor sends stamped packets at this rate instead of batches
+ */
+
+/**
+ * A build of Sluice.
+ * @param {{ name: string, dist: string, node: string, nodeArgs: string[], workDir: string }} build
+ * @returns {Contender}
+ */
+export function sluice({ name, dist, node, nodeArgs, workDir }) {
+  return {
+    name,
+    protocols: ['http-flv', 'rtmp'],
+    isOurs: true,
+    async start({ minLatency = false }) {
+      const rtmp = await freePort()
+      const http = await freePort()
+      const config = join(workDir, 'sluice.conf')
+      writeFileSync(config, sluiceConfig(rtmp, http, minLatency))
+      const args = [...nodeArgs, '--import', PROBE, join(dist, 'main.js'), '-c', config]
+      return startNode(node, args, { rtmp, 'http-flv': http }, workDir)
+    },
+  }
+}
+
+function sluiceConfig(rtmpPort, httpPort, minLatency) {
+  return `listen ${HOST}:${rtmpPort};
+max_connections 100000;
+srs_log_tank console;
+http_server { enabled on; listen ${HOST}:${httpPort}; }
+vhost __defaultVhost__ {
+    min_latency ${minLatency ? 'on' : 'off'};
+    play { mw_latency ${MW_LATENCY_MS}; }
+    http_remux { enabled on; }
+}
+`
+}
+
+async function startNode(node, args, ports, workDir) {
+  const log = openSync(join(workDir, 'server.log'), 'w')
+  const child = startPinned(SERVER_CORE, node, args, ['ignore', log, log, 'ipc'])
+  await untilListening(ports.rtmp, child).catch((error) => {
+    throw new Error(`${error.message}\n${readFileSync(join(workDir, 'server.log'), 'utf8').slice(-2000)}`)
+  })
+  return { pid: child.pid, ports, probe: callsTo(child, 'server'), stop: () => stopProcess(child) }
+}
+
+/** node-media-server, when it is installed. @returns {Contender | null} */
+export function nodeMediaServer({ node, workDir }) {
+  try {
+    createRequire(import.meta.url).resolve('node-media-server')
+  } catch {
+    return null
+  }
+  return {
+    name: 'node-media-server',
+    protocols: ['http-flv', 'rtmp'],
+    isOurs: false,
+    async start() {
+      const rtmp = await freePort()
+      const http = await freePort()
+      const data = join(workDir, 'node-media-server')
+      mkdirSync(data, { recursive: true })
+      const args = [
+        '--import',
+        PROBE,
+        join(BENCH_DIR, 'agents', 'node-media-server.mjs'),
+        String(rtmp),
+        String(http),
+        data,
+      ]
+      return startNode(node, args, { rtmp, 'http-flv': http }, workDir)
+    },
+  }
+}
+
+/** nginx with the RTMP module, when both are installed. It has no HTTP-FLV and no GOP cache. @returns {Contender | null} */
+export function nginxRtmp({ workDir }) {
+  if (!canRun('nginx', ['-v'])) return null
+  const about = spawnSync('nginx', ['-V'], { encoding: 'utf8' }).stderr
+  const modules = /--modules-path=(\S+)/.exec(about)?.[1] ?? '/usr/lib/nginx/modules'
+  const module = join(modules, 'ngx_rtmp_module.so')
+  if (!existsSync(module) && !about.includes('rtmp')) return null
+  return {
+    name: 'nginx-rtmp',
+    protocols: ['rtmp'],
+    isOurs: false,
+    async start() {
+      const rtmp = await freePort()
+      const prefix = join(workDir, 'nginx')
+      mkdirSync(prefix, { recursive: true })
+      const config = join(prefix, 'nginx.conf')
+      writeFileSync(config, nginxConfig(rtmp, existsSync(module) ? module : null))
+      const args = ['-p', prefix, '-e', join(prefix, 'error.log'), '-c', config]
+      const child = startPinned(SERVER_CORE, 'nginx', args, ['ignore', 'ignore', 'ignore'])
+      await untilListening(rtmp, child)
+      const [worker] = childPids(child.pid)
+      return { pid: worker, ports: { rtmp }, probe: null, stop: () => stopProcess(child) }
+    },
+  }
+}
+
+function nginxConfig(port, module) {
+  const files = Math.min(fileLimit(), 1_000_000)
+  return `${module ? `load_module ${module};` : ''}
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile ${files};
+pid nginx.pid;
+error_log error.log error;
+events { worker_connections ${files}; }
+rtmp { server { listen ${HOST}:${port}; access_log off; application live { live on; } } }
+`
+}
+
+/**
+ * The floor, when there is a C compiler.
+ * @param {{ kbps: number, workDir: string }} options @returns {Contender | null}
+ */
+export function floor({ kbps, workDir }) {
+  const program = join(workDir, 'floor')
+  const { status } = spawnSync('cc', ['-O2', '-o', program, join(BENCH_DIR, 'floor.c')], { stdio: 'inherit' })
+  if (status !== 0) return null
+  return {
+    name: 'floor',
+    protocols: ['raw'],
+    isOurs: false,
+    async start({ beatsPerSecond }) {
+      const batch = [Math.round((kbps * MW_LATENCY_MS) / 8), MW_LATENCY_MS]
+      const args = beatsPerSecond ? [BEAT_BYTES, 1000 / beatsPerSecond, BEAT_MARK.toString('latin1')] : batch
+      const child = startPinned(SERVER_CORE, program, args.map(String), ['ignore', 'pipe', 'inherit'])
+      const [line] = await once(child.stdout, 'data')
+      return { pid: child.pid, ports: { raw: Number(line) }, probe: null, stop: () => stopProcess(child) }
+    },
+  }
+}
+
+/** A server that the user has started. `text` is name=rtmpPort,httpPort,pid; httpPort 0 when it has no HTTP-FLV. */
+export function external(text) {
+  const match = /^([^=]+)=(\d+),(\d+),(\d+)$/.exec(text)
+  if (!match) throw new Error(`--server must be name=rtmpPort,httpPort,pid, is ${text}`)
+  const [, name, rtmp, http, pid] = match
+  const ports = { rtmp: Number(rtmp), ...(Number(http) > 0 ? { 'http-flv': Number(http) } : {}) }
+  return {
+    name,
+    protocols: Object.keys(ports),
+    isOurs: false,
+    start: async () => ({ pid: Number(pid), ports, probe: null, stop: () => sleep(500) }),
+  }
+}

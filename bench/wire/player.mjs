@@ -1,0 +1,74 @@
+import { connect } from 'node:net'
+import {
+  clientAck,
+  clientHello,
+  connectCommand,
+  createStreamCommand,
+  playCommand,
+  SERVER_HELLO_BYTES,
+} from './rtmp.mjs'
+
+const HELLO = clientHello()
+/** Ports do not run out: each of these addresses has its own. */
+const SOURCE_ADDRESSES = 16
+const READ_BYTES = 256 * 1024
+/** Every player of a process reads into the same memory: nothing is allocated, nothing is kept. */
+const readBuffer = Buffer.alloc(READ_BYTES)
+
+let opened = 0
+
+/**
+ * @typedef {{ protocol: 'rtmp'|'http-flv'|'raw', host: string, port: number, app: string, stream: string }} Target
+ * @typedef {object} PlayerHandler
+ * @property {() => void} onStart the server has begun to answer
+ * @property {(count: number, bytes: Buffer) => void} onBytes bytes are valid during the call only
+ * @property {(error: Error | null) => void} onClose
+ */
+
+/**
+ * A player that asks for a stream in as few writes as the protocol allows and hands on what comes.
+ * @param {Target} target @param {PlayerHandler} handler
+ */
+export function openPlayer(target, handler) {
+  const { protocol, host, port } = target
+  const localAddress = `127.0.0.${2 + (opened++ % SOURCE_ADDRESSES)}`
+  const ask = protocol === 'rtmp' ? rtmpRequest(target) : null
+  let received = 0
+  let started = false
+  let failure = null
+  const onRead = (count, bytes) => {
+    const before = received
+    received += count
+    if (ask && before < SERVER_HELLO_BYTES) {
+      if (received >= SERVER_HELLO_BYTES) socket.write(ask)
+    } else if (!started) {
+      started = true
+      handler.onStart()
+    }
+    handler.onBytes(count, bytes)
+    return true
+  }
+  const socket = connect({ host, port, localAddress, noDelay: true, onread: { buffer: readBuffer, callback: onRead } })
+  socket.on('connect', () => {
+    if (protocol === 'rtmp') socket.write(HELLO)
+    else if (protocol === 'http-flv') socket.write(httpRequest(target))
+    else handler.onStart()
+  })
+  socket.on('error', (error) => (failure = error))
+  socket.on('close', () => handler.onClose(failure))
+  return socket
+}
+
+/** C2 and the commands together. A server that has answered C1 takes them as they come; its first stream is 1. */
+function rtmpRequest({ host, port, app, stream }) {
+  return Buffer.concat([
+    clientAck(Buffer.alloc(SERVER_HELLO_BYTES)),
+    connectCommand(host, port, app),
+    createStreamCommand(),
+    playCommand(stream),
+  ])
+}
+
+export function httpRequest({ host, port, app, stream }) {
+  return `GET /${app}/${stream}.flv HTTP/1.1\r\nHost: ${host}:${port}\r\nUser-Agent: bench\r\n\r\n`
+}
