@@ -8,7 +8,7 @@ import { Feed, type JoinAt } from './feed.ts'
 import { GopCache } from './gop-cache.ts'
 import { HeaderSet } from './headers.ts'
 import type { StreamOptions } from './options.ts'
-import { type Metadata, type Packet, parsePackets, type UntimedPacket } from './packet.ts'
+import { type Metadata, type Packet, parsePackets, type UntimedPacket, withTime } from './packet.ts'
 import type { Timeline } from './timeline.ts'
 import type { WireFormat } from './wire-format.ts'
 
@@ -194,14 +194,14 @@ export class Publication {
   }
 
   #take(untimed: UntimedPacket, timestampMs: number): void {
-    const track = `${untimed.kind}${untimed.trackId}`
+    const track = untimed.trackId === 0 ? untimed.kind : `${untimed.kind}${untimed.trackId}`
     if (untimed.type === 'header' || untimed.type === 'config') {
-      const header: Packet = { ...untimed, dtsMs: this.#timeline.stamp(track) }
+      const header = withTime(untimed, this.#timeline.stamp(track))
       this.#append(header)
       this.#headers = this.#headers.withHeader(header)
       return
     }
-    const packet: Packet = { ...untimed, dtsMs: this.#timeline.correct(track, timestampMs, this.lastPacketMs) }
+    const packet = withTime(untimed, this.#timeline.correct(track, timestampMs, this.lastPacketMs))
     if (packet.type === 'frame') this.#count(packet)
     this.#append(packet)
     if (packet.type === 'frame') this.#settle(packet)

@@ -74,11 +74,17 @@ function parseLegacy(payload: Buffer, flags: number, format: number): AudioTag {
   const known = LEGACY_FORMATS.get(format) ?? { codec: `legacy-${format}` }
   const sampleRate = known.sampleRate ?? SOUND_RATES[(flags >> RATE_SHIFT) & RATE_MASK] ?? 0
   const channels = known.channels ?? ((flags & STEREO) === 0 ? 1 : 2)
-  const tag = { codec: known.codec, trackId: 0, enhanced: false, sampleRate, channels }
-  if (format !== FORMAT_AAC) return { ...tag, type: 'frame', bodyOffset: 1 }
-  const packetType = payload.readUInt8(1)
-  const type = AAC_PACKET_TYPES[packetType] ?? unknownPacketType(packetType)
-  return { ...tag, type, bodyOffset: AAC_HEADER_BYTES }
+  const isAac = format === FORMAT_AAC
+  const packetType = isAac ? payload.readUInt8(1) : 0
+  return {
+    codec: known.codec,
+    trackId: 0,
+    type: isAac ? (AAC_PACKET_TYPES[packetType] ?? unknownPacketType(packetType)) : 'frame',
+    enhanced: false,
+    bodyOffset: isAac ? AAC_HEADER_BYTES : 1,
+    sampleRate,
+    channels,
+  }
 }
 
 function parseEnhanced(payload: Buffer): AudioTag {
