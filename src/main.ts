@@ -16,7 +16,6 @@ import { World } from './st/world.ts'
 
 const PACKAGE_DIR = dirname(dirname(fileURLToPath(import.meta.url)))
 const DEFAULT_FILE = join(PACKAGE_DIR, 'conf', 'sluice.conf')
-const ANY_ADDRESS = '::'
 const EXIT_USAGE = 2
 const USAGE = `sluice: a live-streaming server. RTMP in; RTMP and HTTP-FLV out.
 
@@ -143,7 +142,7 @@ function stopOnSignals(world: World, server: Server): void {
 }
 
 function endpoints(addresses: readonly { host: string | null; port: number }[]): Endpoint[] {
-  return addresses.map(({ host, port }) => ({ host: host ?? ANY_ADDRESS, port }))
+  return addresses.map(({ host, port }) => ({ host: host ?? '', port }))
 }
 
 /** The files of the default page, which the build puts beside the program. */

@@ -13,7 +13,7 @@ import { type PageFile, pageHandler } from './page.ts'
 import { serveRtmp } from './rtmp-session.ts'
 import { streamsHandler } from './streams.ts'
 
-/** Where to listen; host `::` serves IPv4 and IPv6. */
+/** Where to listen; host '' is every address of the machine. */
 export interface ServerAddresses {
   readonly rtmp: readonly Endpoint[]
   readonly http: readonly Endpoint[]

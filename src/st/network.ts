@@ -49,7 +49,7 @@ export interface PortHandle {
 /** The network of a world. */
 export interface Network {
   /**
-   * Listens on `host`:`port`; port 0 lets the system choose.
+   * Listens on `host`:`port`; port 0 lets the system choose; host '' is every address, of IPv6 too where there is IPv6.
    * @throws the system's error, for example with code EADDRINUSE
    */
   listen(host: string, port: number, onPipe: (pipe: Pipe) => void): Promise<PortHandle>

@@ -287,6 +287,16 @@ describe('a listener', () => {
     }),
   )
 
+  test('on every address takes IPv4 peers and knows them plainly, with and without IPv6 in the machine', () =>
+    runThread(world, async (thread) => {
+      const listener = await Listener.open(world, '', 0)
+      const client = await connect(thread, { host: HOST, port: listener.local.port }, FOREVER)
+      const server = await listener.accept(thread)
+      expect(server.remote.host).toBe(HOST)
+      for (const socket of [client, server]) socket.close()
+      listener.close()
+    }))
+
   test('on a port that is taken throws EADDRINUSE', () =>
     runThread(world, async () => {
       const first = await Listener.open(world, HOST, 0)

@@ -92,7 +92,7 @@ export class RealNetwork implements Network {
     const server = net.createServer({ allowHalfOpen: true, highWaterMark: 1, noDelay: true })
     return new Promise((resolve, reject) => {
       server.once('error', reject)
-      server.listen({ host, port, backlog: BACKLOG }, () => {
+      server.listen({ ...(host === '' ? {} : { host }), port, backlog: BACKLOG }, () => {
         server.off('error', reject)
         server.on('error', ignoreFailedAccept)
         const address = server.address() as net.AddressInfo
