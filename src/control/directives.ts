@@ -27,7 +27,7 @@ export const ROOT_DIRECTIVES = {
   pithy_print_ms: duration(
     'ms',
     { min: 100, max: HOUR_MS },
-    { default: 10_000, reload: true, meaning: 'How often a connection logs its counts.' },
+    { default: 10_000, reload: true, meaning: 'How often a publisher logs its counts.' },
   ),
   srs_log_tank: choice(['file', 'console'], {
     default: 'console',
@@ -87,7 +87,7 @@ export const VHOST_DIRECTIVES = {
     reload: true,
     meaning: 'Sends what each turn of the publisher brought, without waiting for mw_latency.',
   }),
-  tcp_nodelay: flag({ default: false, reload: true, meaning: 'TCP_NODELAY for players.' }),
+  tcp_nodelay: flag({ default: false, reload: true, meaning: 'TCP_NODELAY for players: accepted, it is always on.' }),
   in_ack_size: bytes(ACK_SIZES, {
     default: 0,
     reload: true,

@@ -31,6 +31,7 @@ export interface VhostOptions {
 export interface ServerOptions {
   readonly maxConnections: number
   readonly crossdomain: boolean
+  /** How often a publisher logs its counts, ms. */
   readonly pithyPrintMs: number
   /** The settings for a requested vhost: its own, else those of `__defaultVhost__`; null when it is not served. */
   resolveVhost(name: string): VhostOptions | null

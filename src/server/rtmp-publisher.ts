@@ -2,26 +2,28 @@ import type { Thread } from '../st/thread.ts'
 import { asObject } from '../rtmp/amf-value.ts'
 import { decodeData, encodeData } from '../rtmp/command.ts'
 import { MSG, type RtmpMessage, splitAggregate } from '../rtmp/message.ts'
-import type { Hub } from '../stream/hub.ts'
 import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
+import type { ServerContext } from './context.ts'
 import type { VhostOptions } from './options.ts'
 
 /** The publishing side of an RTMP connection: media messages go from here into the source. */
 export class RtmpPublisher {
   readonly #thread: Thread
-  readonly #hub: Hub
+  readonly #context: ServerContext
   readonly #vhost: VhostOptions
   readonly #source: Source
   readonly #publication: Publication
   #hasSent = false
+  #printedMs: number
 
   /** @throws StreamBusyError; the source is then not held */
-  constructor(thread: Thread, hub: Hub, key: string, vhost: VhostOptions) {
+  constructor(thread: Thread, context: ServerContext, key: string, vhost: VhostOptions) {
     this.#thread = thread
-    this.#hub = hub
+    this.#context = context
+    this.#printedMs = thread.world.clock.nowMs()
     this.#vhost = vhost
-    this.#source = hub.acquire(key)
+    this.#source = context.hub.acquire(key)
     try {
       this.#publication = this.#source.publish(thread, {
         ...vhost.play,
@@ -29,7 +31,7 @@ export class RtmpPublisher {
         takeoverAfterMs: vhost.publish.takeoverAfterMs,
       })
     } catch (error) {
-      hub.release(this.#source)
+      context.hub.release(this.#source)
       throw error
     }
   }
@@ -62,17 +64,21 @@ export class RtmpPublisher {
   /** The turn is over: nothing more has arrived. */
   flush(): void {
     this.#publication.flush()
+    const nowMs = this.#thread.world.clock.nowMs()
+    if (nowMs - this.#printedMs < this.#context.options.pithyPrintMs) return
+    this.#printedMs = nowMs
+    this.#thread.log.info({ ...this.#counts(), players: this.#source.players }, 'publisher')
   }
 
   /** Ends the publish and gives the source back. */
   end(): void {
-    const { videoFrames, audioFrames, receivedBytes, malformed } = this.#publication.counters
-    this.#thread.log.info(
-      { stream: this.#source.key, videoFrames, audioFrames, receivedBytes, malformed },
-      'unpublished',
-    )
+    this.#thread.log.info(this.#counts(), 'unpublished')
     this.#source.unpublish(this.#publication)
-    this.#hub.release(this.#source)
+    this.#context.hub.release(this.#source)
+  }
+
+  #counts(): object {
+    return { stream: this.#source.key, ...this.#publication.counters }
   }
 
   /** Metadata is kept for the players that come; other data (cue points, text) is passed on. */

@@ -234,7 +234,7 @@ class RtmpSession {
     }
     const key = streamKey({ ...url, vhost: vhost.name })
     try {
-      this.#publisher = new RtmpPublisher(this.#thread, this.#context.hub, key, vhost)
+      this.#publisher = new RtmpPublisher(this.#thread, this.#context, key, vhost)
     } catch (error) {
       if (!(error instanceof StreamBusyError)) throw error
       this.#refuse(

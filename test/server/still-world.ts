@@ -96,6 +96,11 @@ export class StillServer {
     return this.#test.log.lines.findLast(({ text }) => text.startsWith('connection ended'))?.fields['reason']
   }
 
+  /** The fields of the lines with this text, in order. */
+  logged(text: string): Record<string, unknown>[] {
+    return this.#test.log.lines.filter((line) => line.text === text).map(({ fields }) => fields)
+  }
+
   rtmp(): Promise<StillConnection> {
     return this.#accept((thread, socket) => serveRtmp(thread, socket, this.#context))
   }

@@ -91,6 +91,22 @@ describe('RTMP', () => {
     expect([client.isClosed, server.threads, server.hub.size]).toEqual([true, 0, 0])
   })
 
+  test('a publisher logs its counts every pithy_print_ms', async () => {
+    const server = new StillServer()
+    const publisher = await server.rtmp()
+    await publisher.connectToApp()
+    await publisher.command(1, 'publish', null, 'cam', 'live')
+    for (let second = 0; second < 25; second++) {
+      await publisher.media('video key', second * 1_000)
+      await server.clock.pass(1_000)
+    }
+    const counts = server.logged('publisher')
+    expect(counts.map(({ videoFrames }) => videoFrames)).toEqual([11, 21])
+    expect(counts[0]).toMatchObject({ stream: '__defaultVhost__/live/cam', audioFrames: 0, players: 0 })
+    await publisher.end()
+    expect(server.logged('unpublished')).toMatchObject([{ videoFrames: 25 }])
+  })
+
   test('a publisher has 20 s for its first message and 5 s for each that follows', async () => {
     const server = new StillServer()
     const client = await server.rtmp()
