@@ -106,13 +106,6 @@ export class Socket implements PipeHandler {
     }
   }
 
-  /** Gives bytes back: the next read gets them first. */
-  unread(bytes: Buffer): void {
-    if (bytes.length === 0) return
-    this.#input.unshift(bytes)
-    this.#inputBytes += bytes.length
-  }
-
   /**
    * Sends bytes without copying them: they must not change any more.
    * @returns true when the kernel took them all; else the writer calls `drain` before it makes more

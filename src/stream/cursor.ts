@@ -31,12 +31,6 @@ export class Cursor {
     return this.#positionMs
   }
 
-  /** How far this player is behind the newest batch, ms. */
-  get behindMs(): number {
-    const batch = this.#feed.batch(this.#seq)
-    return batch ? this.#feed.headDtsMs - batch.firstDtsMs : 0
-  }
-
   /** The next bytes for this player, or null when there are none yet. Never waits. */
   next(): Buffer | null {
     this.#skipWhenSlow()

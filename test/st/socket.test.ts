@@ -130,18 +130,6 @@ describe('tryRead, take and unread', () => {
     expect(socket.take(1)).toBeNull()
   })
 
-  test('unread puts bytes before all others', () => {
-    arrives('world')
-    socket.unread(Buffer.from('hello '))
-    socket.unread(Buffer.alloc(0))
-    expect(socket.take(8)?.toString()).toBe('hello wo')
-    socket.unread(Buffer.from('wo'))
-    expect(socket.tryRead()?.toString()).toBe('wo')
-    expect(socket.tryRead()?.toString()).toBe('rld')
-    expect(socket.tryRead()).toBeNull()
-    expect(socket.receivedBytes).toBe(5)
-  })
-
   test('a thread that reads 1,000 pieces that are there lets no other ready thread run in between', async () => {
     let steps = 0
     const other = async (thread: Thread): Promise<void> => {
