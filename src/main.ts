@@ -84,7 +84,14 @@ async function run(config: Config): Promise<void> {
     file: config.srsLogTank === 'file' ? config.srsLogFile : null,
     pretty: process.stdout.isTTY,
   })
-  const world = new World(new RealClock(), new RealNetwork(), log)
+  const network = new RealNetwork()
+  if (network.slowReason) {
+    log.warn(
+      { reason: network.slowReason },
+      'connections are served on the sockets of Node: each costs more CPU and memory',
+    )
+  }
+  const world = new World(new RealClock(), network, log)
   const { maxConnections, pithyPrintMs, httpServer } = config
   const server = new Server(
     world,

@@ -159,6 +159,8 @@ const emptyStats = () => ({ bytes: 0, packets: 0, blocked: 0, latestMs: 0, readD
 let stats = emptyStats()
 /** @type {Publisher[]} */
 const publishers = []
+/** @type {ReturnType<typeof setInterval> | undefined} */
+let asking
 
 /** A connection on which the server has allowed to publish. */
 async function openPublication(target) {
@@ -168,7 +170,7 @@ async function openPublication(target) {
   return socket
 }
 
-async function start({ target, streams, file, kbps, fps = 0, asks = false }) {
+async function start({ target, streams, file, kbps, fps = 0 }) {
   const content = fps > 0 ? new Beats(file, fps) : new LoopedFile(file, kbps)
   const sockets = []
   for (let i = 0; i < streams; i += IN_FLIGHT) {
@@ -178,7 +180,6 @@ async function start({ target, streams, file, kbps, fps = 0, asks = false }) {
   const nowMs = monotonicMs()
   sockets.forEach((socket, i) => publishers.push(new Publisher(socket, content, nowMs + (SPREAD_MS * i) / streams)))
   setInterval(() => tick(content), TICK_MS)
-  if (asks) setInterval(() => publishers[0].ask(monotonicMs()), ASK_INTERVAL_MS)
   return publishers.length
 }
 
@@ -200,7 +201,14 @@ serveCalls({
   begin: () => {
     stats = emptyStats()
   },
-  end: () => ({ ...stats, errors: publishers.map((publisher) => publisher.error).filter(Boolean) }),
+  /** From here to `end` the first publisher asks the server for answers, which tell how soon it is read. */
+  ask: () => {
+    asking = setInterval(() => publishers[0].ask(monotonicMs()), ASK_INTERVAL_MS)
+  },
+  end: () => {
+    clearInterval(asking)
+    return { ...stats, errors: publishers.map((publisher) => publisher.error).filter(Boolean) }
+  },
   close: () => {
     for (const publisher of publishers) publisher.close()
   },

@@ -30,7 +30,7 @@ function measure(contender, { stuckMs }) {
     for (const protocol of protocols) await healthy.call('open', { target: session.target(protocol), count: 1 })
     await sleep(Math.min(WARM_UP_MS, stuckMs))
     const beforeBytes = rssBytes(pid)
-    await Promise.all([healthy.call('begin'), probe?.('reset')])
+    await Promise.all([healthy.call('begin'), probe?.('watch')])
     const stuck = session.agent('load')
     for (const protocol of protocols) {
       const count = STUCK_PLAYERS / protocols.length

@@ -44,23 +44,35 @@ function isInvited(contender, players) {
 function measure({ contender, protocol }, players, options) {
   return Session.run(contender, {}, async (session) => {
     const { pid, probe } = session.server
-    const publisher = protocol === 'raw' ? null : await session.publish({ kbps: options.kbps, asks: contender.isOurs })
+    const publisher = protocol === 'raw' ? null : await session.publish({ kbps: options.kbps })
     const idleRss = rssBytes(pid)
     const load = session.agent('load')
     const opened = await load.call('connect', { target: session.target(protocol), count: players })
     if (opened.connected < players) throw new Error(`only ${opened.connected} connected: ${opened.lastError}`)
     await sleep(options.settleMs)
-    await Promise.all([load.call('begin'), publisher?.call('begin'), probe?.('reset')])
+    await Promise.all([load.call('begin'), publisher?.call('begin')])
     const usage = new Usage(pid, SERVER_CORE)
     const loadUsage = new Usage(load.pid, LOAD_CORE)
     await sleep(options.windowMs)
     const used = usage.read()
     const loadUsed = loadUsage.read()
-    const [got, sent, loop] = await Promise.all([load.call('end'), publisher?.call('end'), probe?.('loopDelay')])
+    const got = await load.call('end')
+    const { sent, loop } = await watchDelays(publisher, probe, { asks: contender.isOurs, windowMs: options.windowMs })
     await load.call('close')
     const about = { server: contender.name, isOurs: contender.isOurs, protocol, players }
     return { ...about, ...figures({ players, idleRss, used, loadUsed, got, loop, delaysMs: sent?.readDelaysMs ?? [] }) }
   })
+}
+
+/**
+ * How late the server's loop is and how soon a publisher is read. After the window in which CPU is counted: to be asked
+ * and to watch itself wakes a server more often than a publisher does.
+ */
+async function watchDelays(publisher, probe, { asks, windowMs }) {
+  await Promise.all([probe?.('watch'), asks ? publisher?.call('ask') : null])
+  await sleep(windowMs)
+  const [sent, loop] = await Promise.all([publisher?.call('end'), probe?.('loopDelay')])
+  return { sent, loop }
 }
 
 function figures({ players, idleRss, used, loadUsed, got, loop, delaysMs }) {

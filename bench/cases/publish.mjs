@@ -33,16 +33,20 @@ function measure(contender, options) {
   return Session.run(contender, {}, async (session) => {
     const { pid, probe } = session.server
     const publisher = await session.publish(
-      { kbps: options.kbps, streams: options.streams, asks: contender.isOurs },
+      { kbps: options.kbps, streams: options.streams },
       SPREAD_MS + options.settleMs,
     )
-    await Promise.all([publisher.call('begin'), probe?.('reset')])
+    await publisher.call('begin')
     const usage = new Usage(pid, SERVER_CORE)
     const loadUsage = new Usage(publisher.pid, LOAD_CORE)
     await sleep(options.windowMs)
     const used = usage.read()
     const loadUsed = loadUsage.read()
-    const [sent, loop] = await Promise.all([publisher.call('end'), probe?.('loopDelay')])
+    const sent = await publisher.call('end')
+    // Afterwards, since the monitor costs CPU.
+    await probe?.('watch')
+    await sleep(options.windowMs)
+    const loop = await probe?.('loopDelay')
     if (sent.blocked > 0)
       throw new Error(`does not keep up: packets waited ${sent.blocked} times for a full connection`)
     if (sent.errors.length > 0) throw new Error(`${sent.errors.length} publishers lost: ${sent.errors[0]}`)

@@ -21,8 +21,6 @@ import type { VhostOptions } from './options.ts'
 const FIRST_FRAME_TIMEOUT_MS = 20_000
 const LAST_CHUNK = Buffer.from('0\r\n\r\n', 'latin1')
 
-const always = (): boolean => true
-
 /** What a request for a live stream means. */
 interface FlvRequest {
   readonly key: string
@@ -111,9 +109,8 @@ class FlvPlayer {
 
   async #pump(thread: Thread, cursor: Cursor, sendTimeoutMs: number): Promise<void> {
     const socket = this.#socket
-    const write = (bytes: Buffer): boolean => socket.write(bytes)
     while (!cursor.ended) {
-      await cursor.follow(thread, write, always)
+      await cursor.follow(thread, socket)
       await socket.drain(thread, sendTimeoutMs)
     }
     if (this.#format === FLV_CHUNKED) await socket.writeFully(thread, LAST_CHUNK, sendTimeoutMs)

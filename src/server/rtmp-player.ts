@@ -4,7 +4,7 @@ import { InterruptedError, StError } from '../st/errors.ts'
 import type { Thread } from '../st/thread.ts'
 import type { RtmpConnection } from '../rtmp/connection.ts'
 import { USER_EVENT, userControl } from '../rtmp/message.ts'
-import type { Cursor } from '../stream/cursor.ts'
+import type { Cursor, Sink } from '../stream/cursor.ts'
 import type { Hub } from '../stream/hub.ts'
 import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
@@ -35,6 +35,8 @@ export class RtmpPlayer {
   readonly #resumed = new Condition('unpause')
   readonly #thread: Thread
   #selection: RtmpSelection
+  /** The place from which it plays at present. */
+  #cursor: Cursor | null = null
   #paused = false
   #firstDtsMs: number | null = null
   #dropped = 0
@@ -60,12 +62,14 @@ export class RtmpPlayer {
 
   pause(paused: boolean): void {
     this.#paused = paused
+    this.#cursor?.halt(this.#thread)
     this.#resumed.broadcast()
   }
 
   /** `receiveAudio`, `receiveVideo`: RTMP 1.0 sections 7.2.2.4 and 7.2.2.5. */
   receive(kind: 'audio' | 'video', wanted: boolean): void {
     this.#selection = { ...this.#selection, [kind]: wanted }
+    this.#cursor?.halt(this.#thread)
   }
 
   async #run(thread: Thread): Promise<void> {
@@ -139,19 +143,26 @@ export class RtmpPlayer {
     selection: RtmpSelection,
   ): Promise<'ended' | 'selection changed' | 'duration is over'> {
     const { socket } = this.#connection
-    const isOver = (): boolean => this.#isOver(cursor.positionMs)
-    const goesOn = (): boolean => !this.#paused && this.#selection === selection && !isOver()
-    const write = (bytes: Buffer): boolean => socket.write(bytes)
+    const sink = this.#request.durationMs > 0 ? this.#untilOver(cursor) : socket
+    this.#cursor = cursor
     while (!cursor.ended) {
-      await cursor.follow(thread, write, goesOn)
-      await socket.drain(thread, this.#sendTimeoutMs)
-      if (isOver()) return 'duration is over'
       if (this.#paused) {
         await this.#resumed.wait(thread, FOREVER)
         cursor.skipToNewest()
       } else if (this.#selection !== selection) return 'selection changed'
+      else {
+        await cursor.follow(thread, sink)
+        await socket.drain(thread, this.#sendTimeoutMs)
+        if (this.#isOver(cursor.positionMs)) return 'duration is over'
+      }
     }
     return 'ended'
+  }
+
+  /** The socket, which takes no more when the asked duration is over. */
+  #untilOver(cursor: Cursor): Sink {
+    const { socket } = this.#connection
+    return { write: (bytes) => socket.write(bytes) && !this.#isOver(cursor.positionMs) }
   }
 
   get #sendTimeoutMs(): number {

@@ -1,3 +1,4 @@
+import { type Follower, Followers } from './followers.ts'
 import { type Thread } from './thread.ts'
 import { WaitList } from './wait-list.ts'
 
@@ -8,6 +9,7 @@ import { WaitList } from './wait-list.ts'
 export class Condition {
   readonly #what: string
   readonly #waiters: WaitList
+  #followers: Followers | null = null
 
   /**
    * @param what names the wait in errors and in the list of threads, for example 'next batch'
@@ -28,14 +30,21 @@ export class Condition {
   }
 
   /**
-   * Does `step`, and again each time this condition wakes the thread, until it says false. What a thread does over and
-   * over between two equal waits is then a plain call in its turn: 10,000 players that are up to date cost no promise
-   * and no continuation for each batch. `step` must not wait.
-   * @throws InterruptedError; what `step` throws
+   * Lets `follower` do its step, and again at each broadcast, until it says no. What a thread does over and over between
+   * two equal waits is then a plain call in its turn: 10,000 players that are up to date cost no promise, no
+   * continuation and no queueing for each batch. A signal does not reach them.
+   * @throws InterruptedError; what the step throws
    */
-  waitWhile(thread: Thread, step: () => boolean): Promise<void> {
-    if (!step()) return Promise.resolve()
-    return thread.world.scheduler.blockWhile(thread, this.#waiters, step, this.#what)
+  follow(thread: Thread, follower: Follower): Promise<void> {
+    if (!follower.step()) return Promise.resolve()
+    this.#followers ??= new Followers()
+    return thread.world.scheduler.blockFollowing(thread, this.#followers, follower, this.#what)
+  }
+
+  /** Ends the `follow` in which `thread` waits, if it does, as if its step had said no. */
+  release(thread: Thread): void {
+    const { waiter } = thread
+    if (waiter && waiter.followers === this.#followers) thread.world.scheduler.wake(waiter, null)
   }
 
   /** Wakes the thread that has waited longest. */
@@ -49,5 +58,6 @@ export class Condition {
     for (let waiter = this.#waiters.first; waiter; waiter = this.#waiters.first) {
       waiter.thread.world.scheduler.wake(waiter, null)
     }
+    this.#followers?.broadcast()
   }
 }

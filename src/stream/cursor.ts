@@ -1,10 +1,18 @@
+import type { Follower } from '../st/followers.ts'
 import type { Thread } from '../st/thread.ts'
 import type { Batch, Feed } from './feed.ts'
 
+/** Where a player's bytes go: a socket. */
+export interface Sink {
+  /** @returns false: not all of it has been taken, the rest must be waited for */
+  write(bytes: Buffer): boolean
+}
+
 /** Where a player stands in a feed. Its thread is: `while (!ended) { await cursor.follow(…); await socket.drain(…) }`. */
-export class Cursor {
+export class Cursor implements Follower {
   readonly #feed: Feed
   readonly #queueLengthMs: number
+  #sink: Sink | null = null
   #seq: number
   #nextPacket: number | null = null
   #needsKey: boolean
@@ -51,20 +59,27 @@ export class Cursor {
   }
 
   /**
-   * Writes what is there and then what comes, for as long as it is taken at once and `goesOn` says so before each batch.
-   * Returns at the end of the feed too: the caller sees which it was.
-   * @param write false: not all of it has been taken, the rest of it must be waited for
-   * @throws InterruptedError; what `write` throws
+   * Writes what is there and then what comes, for as long as it is taken at once. Returns at the end of the feed too, and
+   * when it was halted: the caller sees which it was.
+   * @throws InterruptedError; what `sink.write` throws
    */
-  follow(thread: Thread, write: (bytes: Buffer) => boolean, goesOn: () => boolean): Promise<void> {
-    return this.#feed.appended.waitWhile(thread, () => {
-      while (goesOn()) {
-        const bytes = this.next()
-        if (!bytes) return !this.ended
-        if (!write(bytes)) return false
-      }
-      return false
-    })
+  follow(thread: Thread, sink: Sink): Promise<void> {
+    this.#sink = sink
+    return this.#feed.appended.follow(thread, this)
+  }
+
+  /** Makes the `follow` in which `thread` waits return now. */
+  halt(thread: Thread): void {
+    this.#feed.appended.release(thread)
+  }
+
+  /** For the condition that `follow` waits for. */
+  step(): boolean {
+    for (;;) {
+      const bytes = this.next()
+      if (!bytes) return !this.ended
+      if (!this.#sink?.write(bytes)) return false
+    }
   }
 
   /** Goes on at the newest key frame (or sound), headers first; for a player that took nothing for a while. */

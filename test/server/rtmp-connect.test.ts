@@ -1,9 +1,9 @@
-import * as net from 'node:net'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { AmfObject } from '../../src/rtmp/amf0.ts'
 import { encodeCommand } from '../../src/rtmp/command.ts'
 import { MSG } from '../../src/rtmp/message.ts'
 import { RtmpProbe } from './rtmp-probe.ts'
+import { StillServer } from './still-world.ts'
 import { eventually, serve } from './support.ts'
 
 describe('connect', () => {
@@ -40,18 +40,12 @@ describe('connect', () => {
   })
 
   test('is answered in one write, so that no delayed acknowledgement comes between', async () => {
-    const server = await serve()
-    const probe = await RtmpProbe.open(server.rtmpPort)
-    const port = probe.raw.socket.localPort
-    const writes = vi.spyOn(net.Socket.prototype, 'write')
-    try {
-      probe.connect()
-      await probe.next('onBWDone')
-      const ofServer = (writes.mock.contexts as net.Socket[]).filter((socket) => socket.remotePort === port)
-      expect(ofServer).toHaveLength(1)
-    } finally {
-      writes.mockRestore()
-    }
+    const connection = await new StillServer().rtmp()
+    await connection.shakeHands()
+    const before = connection.pipe.written.length
+    await connection.command(0, 'connect', { app: 'live', tcUrl: 'rtmp://127.0.0.1/live' })
+    expect(connection.written).toContain('onBWDone')
+    expect(connection.pipe.written.length - before).toBe(1)
   })
 
   test('transaction id of the client comes back, not a constant', async () => {

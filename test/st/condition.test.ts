@@ -250,10 +250,10 @@ describe('interrupt', () => {
   })
 })
 
-describe('waitWhile', () => {
-  test('does the step at once and at each broadcast, without running the thread, until it says false', async () => {
+describe('follow', () => {
+  test('does the step at once and at each broadcast, without running the thread, until it says no', async () => {
     let steps = 0
-    noting(world, notes, 't', (thread) => condition.waitWhile(thread, () => ++steps < 4))
+    noting(world, notes, 't', (thread) => condition.follow(thread, { step: () => ++steps < 4 }))
     await clock.settle()
     expect([steps, notes]).toEqual([1, []])
     for (const expected of [2, 3]) {
@@ -269,8 +269,8 @@ describe('waitWhile', () => {
     expect(steps).toBe(4)
   })
 
-  test('does not wait when the first step says false', async () => {
-    noting(world, notes, 't', (thread) => new Condition('go').waitWhile(thread, () => false))
+  test('does not wait when the first step says no', async () => {
+    noting(world, notes, 't', (thread) => new Condition('go').follow(thread, { step: () => false }))
     await clock.settle()
     expect(notes).toEqual(['t ok'])
   })
@@ -281,7 +281,7 @@ describe('waitWhile', () => {
       if (isBroken) throw new ClosedError('gone')
       return true
     }
-    noting(world, notes, 't', (thread) => condition.waitWhile(thread, step))
+    noting(world, notes, 't', (thread) => condition.follow(thread, { step }))
     await clock.settle()
     isBroken = true
     condition.broadcast()
@@ -289,14 +289,17 @@ describe('waitWhile', () => {
     expect(notes).toEqual(['t st_closed'])
   })
 
-  test('is ended by an interrupt: while it waits, after the wake-up was queued, and from within the step', async () => {
-    const waiting = noting(world, notes, 'waiting', (thread) => condition.waitWhile(thread, () => true))
-    const queued = noting(world, notes, 'queued', (thread) => condition.waitWhile(thread, () => true))
+  test('is ended by an interrupt: while it waits, before its step, and from within the step', async () => {
+    const step = (): boolean => true
+    const waiting = noting(world, notes, 'waiting', (thread) => condition.follow(thread, { step }))
+    const queued = noting(world, notes, 'queued', (thread) => condition.follow(thread, { step }))
     let steps = 0
     const suicidal = noting(world, notes, 'within', (thread) =>
-      condition.waitWhile(thread, () => {
-        if (++steps === 2) suicidal.interrupt('by itself')
-        return true
+      condition.follow(thread, {
+        step: () => {
+          if (++steps === 2) suicidal.interrupt('by itself')
+          return steps < 2
+        },
       }),
     )
     await clock.settle()
@@ -308,20 +311,55 @@ describe('waitWhile', () => {
     expect(world.threads.size).toBe(0)
   })
 
-  test('keeps its place: who is served first stays first', async () => {
-    const order: number[] = []
-    for (let i = 0; i < 300; i++) {
-      world.spawn('t', (thread) =>
-        condition.waitWhile(thread, () => {
-          order.push(i)
-          return true
-        }),
-      )
+  /** Followers that count their steps. @param last the step of number i at which it goes */
+  function counted(count: number, last: (i: number) => number): number[] {
+    const steps = Array.from({ length: count }, () => 0)
+    for (let i = 0; i < count; i++) {
+      const step = (): boolean => {
+        steps[i] = (steps[i] ?? 0) + 1
+        return (steps[i] ?? 0) < last(i)
+      }
+      world.spawn('t', (thread) => condition.follow(thread, { step }))
     }
+    return steps
+  }
+
+  test('reaches everybody, also when others leave at the same broadcast', async () => {
+    const steps = counted(1_000, (i) => (i % 3 === 0 ? 2 : 100))
     await clock.settle()
-    order.length = 0
     condition.broadcast()
     await clock.settle()
-    expect(order).toEqual(Array.from({ length: 300 }, (_, i) => i))
+    // Who took the place of one that left may get a step for nothing.
+    expect(steps.every((count) => count >= 2 && count <= 3)).toBe(true)
+    condition.broadcast()
+    await clock.settle()
+    expect(steps.filter((_, i) => i % 3 === 0).every((count) => count === 2)).toBe(true)
+    expect(steps.filter((_, i) => i % 3 !== 0).every((count) => count >= 3)).toBe(true)
+    expect(world.threads.size).toBe(666)
+  })
+
+  test('reaches everybody again when a broadcast comes while another is under way', async () => {
+    const steps = counted(1_000, () => 100)
+    await clock.settle()
+    condition.broadcast()
+    await clock.turn()
+    const before = [...steps]
+    condition.broadcast()
+    await clock.settle()
+    expect(before.some((count) => count === 1)).toBe(true)
+    expect(steps.every((count, i) => count > (before[i] ?? 0))).toBe(true)
+  })
+
+  test('of two broadcasts the larger does not hold up the smaller', async () => {
+    const other = new Condition('other stream')
+    const many = counted(10_000, () => 100)
+    let few = 0
+    world.spawn('t', (thread) => other.follow(thread, { step: () => ++few < 100 }))
+    await clock.settle()
+    condition.broadcast()
+    other.broadcast()
+    await clock.turn()
+    expect(few).toBe(2)
+    expect(many.filter((count) => count === 2).length).toBeLessThan(300)
   })
 })

@@ -280,13 +280,13 @@ test('skipToNewest brings a player that paused to the newest key frame, and neve
 describe('following', () => {
   /** A player that follows until its socket is full, it is told to stop, or the end. */
   function follower(feed: Feed, world: TestWorld['world']) {
-    const state = { got: [] as string[], isFull: false, goesOn: true, notes: [] as string[] }
+    const state = { got: [] as string[], isFull: false, notes: [] as string[] }
     const cursor = feed.join('new', false)
     const write = (bytes: Buffer): boolean => {
       state.got.push(...words([bytes]))
       return !state.isFull
     }
-    const thread = noting(world, state.notes, 'follower', (self) => cursor.follow(self, write, () => state.goesOn))
+    const thread = noting(world, state.notes, 'follower', (self) => cursor.follow(self, { write }))
     return { state, cursor, thread }
   }
 
@@ -317,13 +317,16 @@ describe('following', () => {
     expect(words(drain(cursor))).toEqual(['aac0'])
   })
 
-  test('returns when it is told not to go on, at the next batch', async () => {
-    const { clock, feed, state } = soundFeed()
+  test('returns at once when it is halted, and writes nothing more', async () => {
+    const { clock, feed, state, cursor, thread } = soundFeed()
     await clock.settle()
-    state.goesOn = false
+    cursor.halt(thread)
+    await clock.settle()
+    expect(state.notes).toEqual(['follower ok'])
+    cursor.halt(thread)
     feed.append(audioPacket(0, 0), SOUND)
     await clock.pass(350)
-    expect([state.got, state.notes]).toEqual([[], ['follower ok']])
+    expect(state.got).toEqual([])
   })
 
   test('returns at the end of the feed, with all that was left', async () => {

@@ -98,7 +98,8 @@ export class Player {
   set stuck(stuck: boolean) {
     this.#stuck = stuck
     this.wasStuck ||= stuck
-    if (!stuck) this.#released.broadcast()
+    if (stuck) this.cursor?.halt(this.thread)
+    else this.#released.broadcast()
   }
 
   leave(): void {
@@ -123,7 +124,7 @@ export class Player {
       while (!cursor.ended) {
         while (this.#stuck) await this.#released.wait(thread, FOREVER)
         const write = (bytes: Buffer): boolean => pieces.push(bytes) > 0
-        await cursor.follow(thread, write, () => !this.#stuck)
+        await cursor.follow(thread, { write })
       }
     } finally {
       this.dropped += cursor.droppedPackets

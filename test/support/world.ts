@@ -36,10 +36,13 @@ export class RecordingLog implements Log {
   }
 }
 
-/** A world on the real clock and the real network, with a log that can be looked at. */
-export function makeWorld(): { world: World; log: RecordingLog } {
+/**
+ * A world on the real clock and the real network, with a log that can be looked at.
+ * @param useHandles see RealNetwork
+ */
+export function makeWorld(useHandles = true): { world: World; log: RecordingLog } {
   const log = new RecordingLog()
-  return { world: new World(new RealClock(), new RealNetwork(), log), log }
+  return { world: new World(new RealClock(), new RealNetwork(useHandles), log), log }
 }
 
 /**

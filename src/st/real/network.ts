@@ -1,92 +1,28 @@
 import * as net from 'node:net'
-import type { ConnectOptions, Endpoint, Network, Pipe, PipeHandler, PortHandle } from '../network.ts'
+import type { ConnectOptions, Network, Pipe, PortHandle } from '../network.ts'
+import { listenHandle, streamBinding } from './handle.ts'
+import { NetPipe } from './net-pipe.ts'
+import { TcpPipes } from './tcp-pipe.ts'
 
 /** Connections that the kernel keeps for us before they are accepted; SRS's value. */
 const BACKLOG = 512
 
-/** IPv4 peers of a dual-stack socket arrive as ::ffff:1.2.3.4; people and access lists know them as 1.2.3.4. */
-function plainHost(host: string | undefined): string {
-  if (!host) return ''
-  return host.startsWith('::ffff:') ? host.slice('::ffff:'.length) : host
-}
-
-const HANDLER = Symbol('handler')
-
-interface PipedSocket extends net.Socket {
-  [HANDLER]?: PipeHandler
-}
-
-function onData(this: PipedSocket, bytes: Buffer): void {
-  this[HANDLER]?.onData(bytes)
-}
-
-function onEnd(this: PipedSocket): void {
-  this[HANDLER]?.onEnd()
-}
-
-function onDrain(this: PipedSocket): void {
-  this[HANDLER]?.onDrain()
-}
-
-function onClose(this: PipedSocket): void {
-  this[HANDLER]?.onClose(this.errored)
-}
-
-/** A TCP connection of node:net. */
-class NetPipe implements Pipe {
-  readonly #socket: net.Socket
-  readonly remote: Endpoint
-  readonly local: Endpoint
-
-  constructor(socket: net.Socket) {
-    this.#socket = socket
-    this.remote = { host: plainHost(socket.remoteAddress), port: socket.remotePort ?? 0 }
-    this.local = { host: plainHost(socket.localAddress), port: socket.localPort ?? 0 }
-    // An answer of several small writes must not wait for the peer's delayed acknowledgement.
-    socket.setNoDelay(true)
-    socket.setKeepAlive(true, 60_000)
-  }
-
-  get pendingBytes(): number {
-    return this.#socket.writableLength
-  }
-
-  attach(handler: PipeHandler): void {
-    const socket: PipedSocket = this.#socket
-    socket[HANDLER] = handler
-    // Shared functions: with closures each of 10,000 players would cost half a kilobyte more.
-    socket.on('data', onData)
-    socket.on('end', onEnd)
-    socket.on('drain', onDrain)
-    socket.on('close', onClose)
-    // A connection may break before anybody is attached.
-    if (socket.destroyed) queueMicrotask(() => handler.onClose(socket.errored))
-  }
-
-  write(bytes: Buffer): boolean {
-    this.#socket.write(bytes)
-    return this.#socket.writableLength === 0
-  }
-
-  pause(): void {
-    this.#socket.pause()
-  }
-
-  resume(): void {
-    this.#socket.resume()
-  }
-
-  end(): void {
-    this.#socket.end()
-  }
-
-  destroy(): void {
-    this.#socket.destroy()
-  }
-}
-
-/** node:net as the network of the real world. */
+/**
+ * node:net as the network of the real world. Connections that come in are served on Node's handles where this Node has
+ * them as they are known; else, and connections that go out, on its sockets, which do the same and cost more.
+ */
 export class RealNetwork implements Network {
+  readonly #pipes: TcpPipes | null
+  /** Why connections cost more than they need; null: they do not. */
+  readonly slowReason: string | null
+
+  /** @param useHandles false: only the documented interface of Node */
+  constructor(useHandles = true) {
+    const binding = useHandles ? streamBinding() : new Error('asked for')
+    this.#pipes = binding instanceof Error ? null : new TcpPipes(binding)
+    this.slowReason = binding instanceof Error ? binding.message : null
+  }
+
   listen(host: string, port: number, onPipe: (pipe: Pipe) => void): Promise<PortHandle> {
     // The high-water mark of 1 makes 'drain' follow every write that the kernel did not take whole.
     const server = net.createServer({ allowHalfOpen: true, highWaterMark: 1, noDelay: true })
@@ -95,6 +31,7 @@ export class RealNetwork implements Network {
       server.listen({ ...(host === '' ? {} : { host }), port, backlog: BACKLOG }, () => {
         server.off('error', reject)
         server.on('error', ignoreFailedAccept)
+        this.#acceptOnHandle(server, onPipe)
         const address = server.address() as net.AddressInfo
         resolve({
           local: { host: address.address, port: address.port },
@@ -131,6 +68,18 @@ export class RealNetwork implements Network {
       socket.on('error', ignoreError)
       socket.removeAllListeners('connect')
       socket.destroy()
+    }
+  }
+
+  #acceptOnHandle(server: net.Server, onPipe: (pipe: Pipe) => void): void {
+    const pipes = this.#pipes
+    const listening = pipes && listenHandle(server)
+    if (!listening) return
+    listening.onconnection = (status, handle) => {
+      // No descriptor or memory was left for one connection: its peer is told by the kernel, and the port goes on.
+      if (status < 0) return
+      const pipe = pipes.accept(handle)
+      if (pipe) onPipe(pipe)
     }
   }
 }
