@@ -1,11 +1,15 @@
 #!/usr/bin/env node
 import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, extname, join } from 'node:path'
+import { dirname, extname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Config, ConfigError, loadConfig } from './control/config.ts'
+import { chooseFile } from './control/environment.ts'
+import { fullConf } from './control/full-conf.ts'
 import { makeLog } from './control/log.ts'
+import { keepServerId, openFileLimit, PidFile } from './control/process.ts'
 import type { PageFile } from './server/page.ts'
+import { SERVER_NAME } from './server/options.ts'
 import { Server } from './server/server.ts'
 import { asError } from './st/errors.ts'
 import type { Log } from './st/log.ts'
@@ -19,13 +23,20 @@ const DEFAULT_FILE = join(PACKAGE_DIR, 'conf', 'sluice.conf')
 const EXIT_USAGE = 2
 const USAGE = `sluice: a live-streaming server. RTMP in; RTMP and HTTP-FLV out.
 
-usage: sluice [-c FILE] [-t | -v | -h]
+usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
 
-  -c FILE  the configuration; without it ${DEFAULT_FILE}
-  -t       test the configuration and exit
-  -v       print the version and exit
-  -h       print this and exit
+  -c FILE      the configuration; without it SRS_CONFIG_FILE, else ${DEFAULT_FILE}
+  -e           no file: the SRS_... variables alone (also SRS_ENV_ONLY=on)
+  -t           test the configuration and exit
+  -v, -V       print the version and exit
+  -g, -G       print the signature and exit
+  -h, -?       print this and exit
+  --full-conf  print every directive with its meaning and default and exit
 `
+/** Options that SRS has under two letters. */
+const SAME_OPTION: Readonly<Record<string, string>> = { '-V': '-v', '-G': '-g', '-?': '-h' }
+/** Relative names on the command line and in `include` start here, also after work_dir. */
+const START_DIR = process.cwd()
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -40,23 +51,29 @@ async function main(): Promise<void> {
   const options = readArguments()
   if (options.help) return print(USAGE)
   if (options.version) return print(`sluice ${packageVersion()}\n`)
-  const config = readConfig(options.config)
+  if (options.signature) return print(`${SERVER_NAME}/${packageVersion()}\n`)
+  if (options['full-conf']) return print(fullConf())
+  const config = readConfig(chooseFile({ file: options.config, isEnvOnly: options.env }, process.env))
   if (!config) {
     process.exitCode = 1
     return
   }
   if (options.test) print(`The configuration is valid.\n`)
-  else await run(config)
+  else if (changeFolder(config.workDir)) await run(config)
 }
 
-function readArguments(): { config: string; test: boolean; version: boolean; help: boolean } {
+function readArguments() {
   try {
     const { values } = parseArgs({
+      args: process.argv.slice(2).map((argument) => SAME_OPTION[argument] ?? argument),
       options: {
         config: { type: 'string', short: 'c', default: DEFAULT_FILE },
+        env: { type: 'boolean', short: 'e', default: false },
         test: { type: 'boolean', short: 't', default: false },
         version: { type: 'boolean', short: 'v', default: false },
+        signature: { type: 'boolean', short: 'g', default: false },
         help: { type: 'boolean', short: 'h', default: false },
+        'full-conf': { type: 'boolean', default: false },
       },
     })
     return values
@@ -66,9 +83,10 @@ function readArguments(): { config: string; test: boolean; version: boolean; hel
   }
 }
 
-function readConfig(file: string): Config | null {
+function readConfig(file: string | null): Config | null {
   try {
-    const config = loadConfig({ file, readFile: (path) => readFileSync(path, 'utf8'), env: process.env })
+    const readFile = (path: string): string => readFileSync(resolve(START_DIR, path), 'utf8')
+    const config = loadConfig({ file, readFile, env: process.env, openFiles: openFileLimit() })
     for (const warning of config.warnings) process.stderr.write(`sluice: warning: ${warning}\n`)
     return config
   } catch (error) {
@@ -78,11 +96,24 @@ function readConfig(file: string): Config | null {
   }
 }
 
+/** Goes to work_dir; false, with a word and the exit code set, when it cannot. */
+function changeFolder(folder: string): boolean {
+  try {
+    process.chdir(folder)
+    return true
+  } catch (error) {
+    process.stderr.write(`sluice: work_dir: ${asError(error).message}\n`)
+    process.exitCode = 1
+    return false
+  }
+}
+
 async function run(config: Config): Promise<void> {
   const log = makeLog({
     level: config.logLevel,
     file: config.srsLogTank === 'file' ? config.srsLogFile : null,
     pretty: process.stdout.isTTY,
+    utc: config.utcTime,
   })
   const network = new RealNetwork()
   if (network.slowReason) {
@@ -114,8 +145,30 @@ async function run(config: Config): Promise<void> {
     process.exitCode = 1
     return
   }
+  writePidFile(log, config)
+  log.info({ serverId: serverId(world, config) }, 'started')
   announce(log, server)
   stopOnSignals(world, server)
+}
+
+/** Writes the pid file, for as long as the process runs. */
+function writePidFile(log: Log, config: Config): void {
+  try {
+    const file = new PidFile(config.pid, process.pid, config.origins.has('pid'))
+    process.on('exit', () => file.remove())
+  } catch (error) {
+    log.warn({ err: error }, 'cannot write the pid file')
+  }
+}
+
+function serverId(world: World, config: Config): string {
+  const fresh = `vid-${world.newId().slice(1)}`
+  try {
+    return keepServerId(config.serverId, config.pid, fresh)
+  } catch (error) {
+    world.log.warn({ err: error }, 'cannot keep the id of the server beside the pid file')
+    return config.serverId || fresh
+  }
 }
 
 function announce(log: Log, server: Server): void {

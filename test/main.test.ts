@@ -26,9 +26,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 function run(
   args: string[],
   onOut: (out: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
+  env: Record<string, string> = {},
 ): Promise<Run> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [PROGRAM, ...args])
+    const child = spawn(process.execPath, [PROGRAM, ...args], { env: { ...process.env, ...env } })
     const result: Run = { code: null, out: '', err: '' }
     child.stdout.on('data', (bytes: Buffer) => {
       result.out += bytes.toString()
@@ -54,10 +55,35 @@ describe('the command line', () => {
     expect(await run(['-v'])).toEqual({ code: 0, out: `sluice ${version}\n`, err: '' })
   })
 
-  test('-h prints the usage', async () => {
-    const { code, out } = await run(['-h'])
+  test.each(['-h', '-?'])('%s prints the usage', async (option) => {
+    const { code, out } = await run([option])
     expect(code).toBe(0)
-    for (const option of ['-c FILE', '-t', '-v', '-h']) expect(out).toContain(option)
+    for (const known of ['-c FILE', '-e', '-t', '-v', '-h', '--full-conf']) expect(out).toContain(known)
+  })
+
+  test('-V and -G are version and signature, as with SRS', async () => {
+    expect((await run(['-V'])).out).toMatch(/^sluice \d+\.\d+\.\d+\n$/)
+    expect((await run(['-G'])).out).toMatch(/^Sluice\/\d+\.\d+\.\d+\n$/)
+  })
+
+  test('--full-conf prints conf/full.conf', async () => {
+    expect(await run(['--full-conf'])).toEqual({ code: 0, out: readFileSync('conf/full.conf', 'utf8'), err: '' })
+  })
+
+  test('-t -e tests the environment alone', async () => {
+    expect(await run(['-t', '-e'], undefined, { SRS_LISTEN: '' })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('environment: listen is missing'),
+    })
+    expect(await run(['-t'], undefined, { SRS_ENV_ONLY: 'on', SRS_LISTEN: '1935' })).toMatchObject({ code: 0 })
+  })
+
+  test('SRS_CONFIG_FILE names the file', async () => {
+    const file = config('named.conf', 'nonsense;')
+    expect(await run(['-t'], undefined, { SRS_CONFIG_FILE: file })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(`${file}:1: nonsense is not known`),
+    })
   })
 
   test('an unknown option is an error that shows the usage', async () => {
@@ -68,7 +94,10 @@ describe('the command line', () => {
   })
 
   test('-t accepts the default configuration', async () => {
-    expect(await run(['-t'])).toEqual({ code: 0, out: 'The configuration is valid.\n', err: '' })
+    const { code, out, err } = await run(['-t'])
+    expect({ code, out }).toEqual({ code: 0, out: 'The configuration is valid.\n' })
+    // Where few files may be open, it says so.
+    expect(err.replace(/^.*needs \d+ open files.*\n/m, '')).toBe('')
   })
 
   test('-t names file and line of every problem, and exits with 1', async () => {
@@ -103,6 +132,44 @@ describe('a run', () => {
     expect(out).toMatch(/HTTP listens on 127\.0\.0\.1:\d+/)
     expect(out).toMatch(/ffmpeg .* rtmp:\/\/localhost:\d+\/live\/livestream/)
     expect(out).toContain('stopped')
+    expect(code).toBe(0)
+  })
+
+  test('holds its pid file, in work_dir, and keeps its id beside it', async () => {
+    const text = `${CONF}work_dir ${folder};\npid ./run/a.pid;\n`
+    const pidFile = join(folder, 'run', 'a.pid')
+    let pid = ''
+    const { out } = await run(['-c', config('pid.conf', text)], (soFar, kill) => {
+      if (pid !== '' || !soFar.includes('ffplay')) return
+      pid = readFileSync(pidFile, 'utf8')
+      kill('SIGTERM')
+    })
+    expect(pid).toMatch(/^\d+\n$/)
+    expect(existsSync(pidFile)).toBe(false)
+    const id = readFileSync(join(folder, 'run', 'a.id'), 'utf8')
+    expect(id).toMatch(/^vid-[0-9a-z]{7}$/)
+    expect(out).toContain(id)
+  })
+
+  test('a work_dir that is not there is an error', async () => {
+    const { code, err } = await run(['-c', config('dir.conf', `${CONF}work_dir ${join(folder, 'none')};\n`)])
+    expect(code).toBe(1)
+    expect(err).toContain('work_dir')
+  })
+
+  test('starts from the environment alone', async () => {
+    let isTold = false
+    const env = { SRS_LISTEN: '127.0.0.1:0', SRS_HTTP_SERVER_ENABLED: 'on', SRS_HTTP_SERVER_LISTEN: '127.0.0.1:0' }
+    const { code, out } = await run(
+      ['-e'],
+      (text, kill) => {
+        if (isTold || !text.includes('ffplay')) return
+        isTold = true
+        kill('SIGTERM')
+      },
+      env,
+    )
+    expect(out).toMatch(/HTTP listens on 127\.0\.0\.1:\d+/)
     expect(code).toBe(0)
   })
 

@@ -10,6 +10,8 @@ export interface LogOptions {
   readonly file: string | null
   /** Coloured lines for people; only for standard output. */
   readonly pretty: boolean
+  /** UTC for the times of readable lines. JSON lines have the time as a number. */
+  readonly utc: boolean
 }
 
 /** The process's log: pino, JSON lines, or readable ones on a terminal. */
@@ -17,5 +19,6 @@ export function makeLog(options: LogOptions): Log {
   if (options.file !== null)
     return pino({ level: options.level }, pino.destination({ dest: options.file, mkdir: true }))
   if (!options.pretty) return pino({ level: options.level })
-  return pino({ level: options.level }, pretty({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' }))
+  const translateTime = `${options.utc ? 'UTC' : 'SYS'}:HH:MM:ss.l`
+  return pino({ level: options.level }, pretty({ ignore: 'pid,hostname', translateTime }))
 }

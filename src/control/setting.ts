@@ -1,12 +1,4 @@
-/** The kinds of values that directives take: how each is read from text, and what is said when it is wrong. */
-
-/** Where a listener is bound. */
-export interface ListenAddress {
-  /** An IPv4 or IPv6 address without brackets; null: every address of the machine. */
-  readonly host: string | null
-  /** 0..65535; 0 lets the system choose a free port. */
-  readonly port: number
-}
+/** The shapes that directives have. */
 
 /** What became of a directive's arguments. */
 export type Parsed<T> = { readonly value: T; readonly warning?: string } | { readonly wrong: string }
@@ -15,12 +7,14 @@ export type Parsed<T> = { readonly value: T; readonly warning?: string } | { rea
 export interface SettingFacts<T> {
   /** The value when the directive is absent; null: the directive is required. */
   readonly default: T | null
-  /** One sentence for the documentation. */
+  /** One or two sentences for the documentation. */
   readonly meaning: string
   /** True: a reload applies a new value to the running server; false: it counts from the next start. */
   readonly reload: boolean
   /** Said instead of what the kind says about allowed values. */
   readonly allowed?: string
+  /** Arguments for the documentation, where the default has no text of its own. */
+  readonly example?: string
   /** Environment variables beside the one that follows from the path. */
   readonly env?: readonly string[]
   /** True: no environment variable sets it. */
@@ -29,15 +23,28 @@ export interface SettingFacts<T> {
   readonly defaultFrom?: string
   /** True: a vhost does not take this value from `__defaultVhost__`. */
   readonly notInherited?: boolean
+  /** True: the value is never shown. */
+  readonly isSecret?: boolean
+  /** What to say about a value that is taken but does not do what one may think. */
+  warn?(value: T): string | undefined
 }
+
+/**
+ * How a directive carries its value: in one word, in several, in several lines of the same name (`allow play all;`), or
+ * in a block of names of the user's choice. For the last two, each line gives a list, and the lists are joined.
+ */
+export type Form = 'word' | 'words' | 'lines' | 'pairs'
 
 /** One directive with a value. `S` is added to its name in the typed result, so that units show in names. */
 export interface Setting<T, S extends string = ''> extends SettingFacts<T> {
   readonly kind: 'setting'
+  readonly form: Form
   /** What may be written, for documentation and errors: "an integer, 1 to 100". */
   readonly allowed: string
   readonly suffix: S
   parse(args: readonly string[]): Parsed<T>
+  /** The arguments that give the value, one text for each line that it takes. */
+  print(value: T): readonly string[]
 }
 
 /** One directive with a block. */
@@ -45,128 +52,84 @@ export interface Block<C extends Directives> {
   readonly kind: 'block'
   readonly meaning: string
   readonly children: C
+  /** True: a vhost that has this block takes nothing of the one in `__defaultVhost__`. */
+  readonly isWhole?: boolean
+  /** True: a second one is an error, else it has no effect. */
+  readonly isSingle?: boolean
 }
+
+/** A block that may stand several times, with a name: `ingest NAME { }`. The name may be absent. */
+export interface Blocks<C extends Directives> {
+  readonly kind: 'blocks'
+  readonly meaning: string
+  readonly children: C
+  readonly reload: boolean
+  /** A name for the documentation. */
+  readonly example: string
+  readonly notInherited?: boolean
+}
+
+/** A directive of SRS for something that is no part of Sluice: accepted with whatever is in it, and ignored. */
+export interface Foreign {
+  readonly kind: 'foreign'
+  /** What it is: "WebRTC". */
+  readonly what: string
+}
+
+/** What may stand for one name. */
+export type Entry = Setting<unknown, string> | Block<Directives> | Blocks<Directives> | Foreign
 
 /** The directives of one level, by name. */
 export interface Directives {
-  readonly [name: string]: Setting<unknown, string> | Block<Directives>
+  readonly [name: string]: Entry
 }
 
 /** Makes a block of directives. */
-export function block<const C extends Directives>(meaning: string, children: C): Block<C> {
-  return { kind: 'block', meaning, children }
+export function block<const C extends Directives>(
+  meaning: string,
+  children: C,
+  facts: Partial<Pick<Block<C>, 'isWhole' | 'isSingle'>> = {},
+): Block<C> {
+  return { kind: 'block', meaning, children, ...facts }
 }
 
-/** `on` or `off`. */
-export function flag(facts: SettingFacts<boolean>): Setting<boolean> {
-  const parse = single((word): Parsed<boolean> => {
-    if (word === 'on' || word === 'off') return { value: word === 'on' }
-    return { wrong: word }
-  })
-  return { kind: 'setting', suffix: '', allowed: 'on or off', ...facts, parse }
+/** Makes a block that may stand several times. */
+export function blocks<const C extends Directives>(
+  facts: Omit<Blocks<C>, 'kind' | 'children'>,
+  children: C,
+): Blocks<C> {
+  return { kind: 'blocks', ...facts, children }
 }
 
-/** One of the given words; '' as default when none need be chosen. */
-export function choice<const T extends string, const D extends T | ''>(
-  words: readonly T[],
-  facts: SettingFacts<D>,
-): Setting<T | D> {
-  const parse = single((word): Parsed<T> => {
-    const value = words.find((candidate) => candidate === word)
-    return value === undefined ? { wrong: word } : { value }
-  })
-  return { kind: 'setting', suffix: '', allowed: `one of ${words.join(', ')}`, ...facts, parse }
+/** Makes a directive that is accepted and ignored. */
+export function foreign(what: string): Foreign {
+  return { kind: 'foreign', what }
 }
 
-/** A text; `pattern` restricts it and `allowed` says how. */
-export function text(facts: SettingFacts<string>, pattern = /./, allowed = 'a text'): Setting<string> {
-  const parse = single((word): Parsed<string> => (pattern.test(word) ? { value: word } : { wrong: word }))
-  return { kind: 'setting', suffix: '', allowed, ...facts, parse }
+/** What a kind of one word knows: the rest follows. */
+interface WordKind<T, S extends string> {
+  readonly suffix: S
+  readonly allowed: string
+  parse(word: string): Parsed<T>
+  print(value: T): string
 }
 
-/** Bounds of a number. Inside `min`..`max` but outside `usual` it is taken with a warning. */
-export interface Range {
-  readonly min: number
-  readonly max: number
-  readonly usual?: readonly [number, number]
+/** Makes a setting of one word. */
+export function word<T, S extends string = ''>(kind: WordKind<T, S>, facts: SettingFacts<T>): Setting<T, S> {
+  const { suffix, allowed } = kind
+  const parse = (args: readonly string[]): Parsed<T> =>
+    args.length === 1 ? kind.parse(args[0] ?? '') : { wrong: args.join(' ') }
+  const print = (value: T): readonly string[] => [kind.print(value)].filter((printed) => printed !== '')
+  return { kind: 'setting', form: 'word', suffix, allowed, ...facts, parse, print }
 }
 
-/** An integer without unit. */
-export function integer(range: Range, facts: SettingFacts<number>): Setting<number> {
-  const parse = single((word) => (/^\d{1,15}$/.test(word) ? inRange(Number(word), range, word) : { wrong: word }))
-  return { kind: 'setting', suffix: '', allowed: `an integer, ${range.min} to ${range.max}`, ...facts, parse }
+/** `vhost.play.gop_cache` -> `SRS_VHOST_PLAY_GOP_CACHE`. */
+export function envName(path: string): string {
+  return `SRS_${path.replaceAll('.', '_').toUpperCase()}`
 }
 
-const KILO = 1024
-const SIZE_UNITS: Readonly<Record<string, number>> = { '': 1, k: KILO, m: KILO * KILO, g: KILO * KILO * KILO }
-
-/** A number of bytes: `60000`, `64k`, `2m`. */
-export function bytes(range: Range, facts: SettingFacts<number>): Setting<number> {
-  const allowed = `a number of bytes, ${range.min} to ${range.max} (64k, 2m)`
-  const parse = single((word): Parsed<number> => {
-    const value = scaled(/^(\d{1,12})([kmg]?)$/i.exec(word), SIZE_UNITS)
-    return value === null ? { wrong: word } : inRange(value, range, word)
-  })
-  return { kind: 'setting', suffix: '', allowed, ...facts, parse }
-}
-
-const MS_PER = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const
-
-/**
- * A time, in the typed result always in ms: a plain number is in `unit`, or the unit is written: `350ms`, `10s`, `2m`.
- * The range and the default are in ms.
- */
-export function duration(unit: 'ms' | 's', rangeMs: Range, facts: SettingFacts<number>): Setting<number, 'Ms'> {
-  const per = MS_PER[unit]
-  const allowed = `a time in ${unit}, ${rangeMs.min / per} to ${rangeMs.max / per} (or 500ms, 10s, 2m)`
-  const parse = single((word): Parsed<number> => {
-    const value = scaled(/^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|)$/.exec(word), { ...MS_PER, '': per })
-    return value === null ? { wrong: word } : inRange(Math.round(value), rangeMs, word)
-  })
-  return { kind: 'setting', suffix: 'Ms', allowed, ...facts, parse }
-}
-
-/** One or more listening addresses: `1935`, `127.0.0.1:1935`, `[::1]:1935`. */
-export function addresses(facts: SettingFacts<readonly ListenAddress[]>): Setting<readonly ListenAddress[]> {
-  const parse = (args: readonly string[]): Parsed<readonly ListenAddress[]> => {
-    const value: ListenAddress[] = []
-    for (const arg of args) {
-      const address = parseAddress(arg)
-      if (address === null) return { wrong: arg }
-      value.push(address)
-    }
-    return value.length === 0 ? { wrong: '' } : { value }
-  }
-  return { kind: 'setting', suffix: '', allowed: '[ip:]port or [ipv6]:port, one or more', ...facts, parse }
-}
-
-const ADDRESS = /^(?:(\d{1,3}(?:\.\d{1,3}){3}):|\[([0-9a-fA-F:.]+)\]:)?(\d{1,5})$/
-const MAX_PORT = 65_535
-
-function parseAddress(word: string): ListenAddress | null {
-  const match = ADDRESS.exec(word)
-  if (match === null) return null
-  const [, ipv4, ipv6, portText] = match
-  const port = Number(portText)
-  if (port > MAX_PORT) return null
-  if (ipv4 !== undefined) return ipv4.split('.').every((part) => Number(part) <= 255) ? { host: ipv4, port } : null
-  if (ipv6 !== undefined) return URL.canParse(`http://[${ipv6}]/`) ? { host: ipv6, port } : null
-  return { host: null, port }
-}
-
-function single<T>(parse: (word: string) => Parsed<T>): (args: readonly string[]) => Parsed<T> {
-  return (args) => (args.length === 1 ? parse(args[0] ?? '') : { wrong: args.join(' ') })
-}
-
-function scaled(match: RegExpExecArray | null, units: Readonly<Record<string, number>>): number | null {
-  if (match === null) return null
-  const factor = units[(match[2] ?? '').toLowerCase()]
-  return factor === undefined ? null : Number(match[1]) * factor
-}
-
-function inRange(value: number, range: Range, word: string): Parsed<number> {
-  if (value < range.min || value > range.max) return { wrong: word }
-  const [low, high] = range.usual ?? [range.min, range.max]
-  if (value < low || value > high) return { value, warning: `${word} is outside the usual ${low} to ${high}` }
-  return { value }
+/** The environment variables of a setting, in the order in which they count. */
+export function envNames(setting: Setting<unknown, string>, path: string): readonly string[] {
+  if (setting.noEnv || setting.form === 'lines' || setting.form === 'pairs') return []
+  return [envName(path), ...(setting.env ?? [])]
 }

@@ -1,4 +1,6 @@
 const VHOST = '[vhost]'
+/** The format that is served; mounts with other endings are not served. */
+const FORMAT = '.flv'
 
 /** What the path of a request for a live stream names. */
 export interface MountedNames {
@@ -8,6 +10,7 @@ export interface MountedNames {
 
 /** Reads app and stream from a path by `http_remux.mount`; null when it is not mounted there. */
 export function matchMount(mount: string, path: string): MountedNames | null {
+  if (!mount.endsWith(FORMAT)) return null
   const pattern = pathTemplate(mount)
     .replace(/[.*+?^${}()|\\]/g, '\\$&')
     .replace('[app]', '(?<app>.+)')
@@ -16,8 +19,9 @@ export function matchMount(mount: string, path: string): MountedNames | null {
   return groups?.['stream'] === undefined ? null : { app: groups['app'] ?? '', stream: groups['stream'] }
 }
 
-/** The path, percent-encoded, at which a stream is mounted: what `matchMount` reads. */
-export function mountPath(mount: string, { app, stream }: MountedNames): string {
+/** The path, percent-encoded, at which a stream is mounted: what `matchMount` reads; null: nowhere. */
+export function mountPath(mount: string, { app, stream }: MountedNames): string | null {
+  if (!mount.endsWith(FORMAT)) return null
   const path = pathTemplate(mount).replace(/\[(app|stream)\]/g, (_place, name) => (name === 'app' ? app : stream))
   return path.split('/').map(encodeURIComponent).join('/')
 }

@@ -37,7 +37,8 @@ function addresses(key: string, context: ServerContext): object {
   const app = path.join('/')
   const query = vhost === DEFAULT_VHOST ? '' : `?vhost=${vhost}`
   const httpRemux = context.options.resolveVhost(vhost)?.httpRemux
-  const flv = httpRemux?.enabled ? mountPath(httpRemux.mount, { app, stream }) + query : null
+  const flvPath = httpRemux?.enabled ? mountPath(httpRemux.mount, { app, stream }) : null
+  const flv = flvPath === null ? null : flvPath + query
   return { vhost, path: `/${app}/${stream}`, rtmp: `/${app}/${stream}${query}`, flv }
 }
 

@@ -1,20 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { type Config, ConfigError, loadConfig } from '../../src/control/config.ts'
-
-function load(text: string, env: Record<string, string> = {}): Config {
-  return loadConfig({ file: 'a.conf', readFile: () => text, env })
-}
-
-function problems(text: string, env: Record<string, string> = {}): readonly string[] {
-  try {
-    load(text, env)
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems
-    throw error
-  }
-  return []
-}
+import { loadConfig } from '../../src/control/config.ts'
+import { load, problems } from './load.ts'
 
 const ANY = { host: null }
 
@@ -28,15 +14,21 @@ describe('defaults', () => {
       pithyPrintMs: 10_000,
       srsLogTank: 'console',
       logLevel: 'info',
-      daemon: 'off',
+      daemon: false,
+      pid: './objs/srs.pid',
+      serverId: '',
+      workDir: './',
+      graceMaxWaitMs: 3_600_000,
       httpServer: { enabled: false, listen: [{ ...ANY, port: 8080 }], crossdomain: true },
+      httpApi: { enabled: false, listen: [{ host: '127.0.0.1', port: 1985 }], auth: { enabled: false } },
+      exporter: { enabled: false, listen: [{ ...ANY, port: 9972 }] },
       warnings: [],
     })
     expect(config.resolveVhost('__defaultVhost__')).toBeNull()
   })
 
   test('a vhost has its defaults, times in ms', () => {
-    expect(load('listen 1; vhost v { }').resolveVhost('v')).toEqual({
+    expect(load('listen 1; vhost v { }').resolveVhost('v')).toMatchObject({
       name: 'v',
       enabled: true,
       chunkSize: 60_000,
@@ -47,6 +39,14 @@ describe('defaults', () => {
       play: { gopCache: true, gopCacheMaxFrames: 2500, queueLengthMs: 10_000, mwLatencyMs: 350, sendTimeoutMs: 30_000 },
       publish: { firstpktTimeoutMs: 20_000, normalTimeoutMs: 5000, takeoverAfterMs: 2000 },
       httpRemux: { enabled: false, mount: '[vhost]/[app]/[stream].flv', waitPublisherMs: 10_000 },
+      httpHooks: { enabled: false, onPublish: [], timeoutMs: 30_000, retries: 1, failOpen: false, secret: '' },
+      security: { enabled: false, allow: [], deny: [] },
+      token: { enabled: false, secret: '', publish: true, play: true, param: 'token' },
+      hls: { enabled: false, hlsFragmentMs: 10_000, hlsWindowMs: 60_000, hlsTdRatio: 1, hlsDisposeMs: 120_000 },
+      dvr: { enabled: false, dvrApply: ['all'], dvrPlan: 'session', dvrDurationMs: 30_000 },
+      cluster: { mode: 'local', origin: [], coworkers: [] },
+      ingest: [],
+      transcode: [],
     })
   })
 })
@@ -109,11 +109,12 @@ describe('values', () => {
     expect(problems('listen 1; chunk_size 0;')).toHaveLength(1)
   })
 
-  test('daemon on is refused with the reason', () => {
-    expect(problems('listen 1; daemon on;')).toEqual([
-      expect.stringMatching(/^a\.conf:1: daemon "on" is not allowed: it needs off \(Sluice runs in the foreground/),
-    ])
-    expect(problems('listen 1; daemon off;')).toEqual([])
+  test('daemon on starts in the foreground with a warning', () => {
+    expect(load('listen 1; daemon on;')).toMatchObject({
+      daemon: true,
+      warnings: [expect.stringMatching(/^a\.conf:1: daemon: Sluice stays in the foreground/)],
+    })
+    expect(load('listen 1; daemon off;').warnings).toEqual([])
   })
 
   test.each([
@@ -126,11 +127,12 @@ describe('values', () => {
     expect(load(`listen 1; ${text}`).logLevel).toBe(level)
   })
 
-  test('a mount needs [stream] and ends in .flv', () => {
+  test('a mount needs [stream] and the ending of a format', () => {
     const mount = (text: string) => problems(`listen 1; vhost v { http_remux { mount ${text}; } }`)
     expect(mount('/[app]/[stream].flv')).toEqual([])
     expect(mount('/live.flv')).toHaveLength(1)
-    expect(mount('[vhost]/[app]/[stream].ts')).toHaveLength(1)
+    expect(mount('[vhost]/[app]/[stream].ts')).toEqual([])
+    expect(mount('[vhost]/[app]/[stream].m3u8')).toHaveLength(1)
   })
 })
 
@@ -190,7 +192,7 @@ vhost v {
       expect.stringMatching(/^a\.conf:2: frobnicate is not known; known here: listen, max_connections, .*, vhost$/),
       expect.stringMatching(/^a\.conf:7: play is not known/),
       'a.conf:1: max_connections "many" is not allowed: it needs an integer, 1 to 10000000',
-      'a.conf:5: http_server.port is not known; known here: enabled, listen, crossdomain',
+      'a.conf:5: http_server.port is not known; known here: enabled, listen, dir, crossdomain, https',
       'a.conf:4: http_server.enabled "maybe" is not allowed: it needs on or off',
       'a.conf: listen is missing: it needs [ip:]port or [ipv6]:port, one or more',
       'a.conf:9: vhost.play takes a block: play { }',
@@ -251,9 +253,9 @@ describe('environment', () => {
   })
 
   test('a bad variable is named', () => {
-    expect(problems('listen 1;', { SRS_MAX_CONNECTIONS: 'x', SRS_DAEMON: 'on' })).toEqual([
+    expect(problems('listen 1;', { SRS_MAX_CONNECTIONS: 'x', SRS_DAEMON: 'yes' })).toEqual([
       'environment: SRS_MAX_CONNECTIONS "x" is not allowed: it needs an integer, 1 to 10000000',
-      expect.stringMatching(/^environment: SRS_DAEMON "on" is not allowed/),
+      expect.stringMatching(/^environment: SRS_DAEMON "yes" is not allowed/),
     ])
   })
 
@@ -265,13 +267,4 @@ describe('environment', () => {
     })
     expect(() => loadConfig({ ...source, env: {} })).toThrow('environment: listen is missing')
   })
-})
-
-test('the default configuration loads without a warning', () => {
-  const file = new URL('../../conf/sluice.conf', import.meta.url)
-  const config = loadConfig({ file: 'conf/sluice.conf', readFile: () => readFileSync(file, 'utf8'), env: {} })
-  expect(config.warnings).toEqual([])
-  expect(config).toMatchObject({ maxConnections: 20_000, logLevel: 'info', httpServer: { enabled: true } })
-  expect(config.listen).toEqual([{ host: null, port: 1935 }])
-  expect(config.resolveVhost('localhost')?.httpRemux.enabled).toBe(true)
 })

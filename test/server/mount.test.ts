@@ -28,4 +28,10 @@ describe('a mount', () => {
     expect(mountPath(mount, names)).toBe(path)
     expect(matchMount(mount, decodeURIComponent(path))).toEqual(names)
   })
+
+  test.each(['.ts', '.aac', '.mp3'])('of %s is not served', (ending) => {
+    const mount = `[vhost]/[app]/[stream]${ending}`
+    expect(matchMount(mount, `/live/cam${ending}`)).toBeNull()
+    expect(mountPath(mount, { app: 'live', stream: 'cam' })).toBeNull()
+  })
 })

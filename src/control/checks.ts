@@ -1,0 +1,109 @@
+/** Checks of what no single directive can know: settings that exclude or need each other. */
+import type { ListenAddress } from './address.ts'
+import type { RootConfig, VhostConfig } from './values.ts'
+
+/** Something to say about a setting. `place` is its path with the name of its vhost: `vhost.NAME.hls.enabled`. */
+export interface Finding {
+  readonly place: string
+  readonly message: string
+  readonly isError: boolean
+}
+
+/** SRS keeps this many files for itself. */
+const OWN_FILES = 128
+const WILDCARDS = ['0.0.0.0', '::']
+
+/** What is wrong or odd about the root. `openFiles` is how many the process may open; null: not known. */
+export function checkRoot(root: RootConfig, openFiles: number | null): readonly Finding[] {
+  return [...checkHttp(root), ...checkAccess(root), ...checkProcess(root, openFiles)]
+}
+
+/** What is wrong about a vhost. */
+export function checkVhost(vhost: VhostConfig): readonly Finding[] {
+  const { hls, httpRemux, forward, publish, ingest, cluster, token, name } = vhost
+  const at = (path: string) => `vhost.${name}.${path}`
+  const ids = ingest.map((one) => one.name)
+  const twice = ids.findIndex((id, index) => ids.indexOf(id) !== index)
+  return [
+    hls.enabled && httpRemux.enabled && httpRemux.mount.endsWith('.ts')
+      ? wrong(at('http_remux.mount'), 'a mount of .ts has the names of HLS segments: hls must be off')
+      : null,
+    forward.enabled && publish.kickoffForIdleMs > 0
+      ? wrong(
+          at('publish.kickoff_for_idle'),
+          'forward needs publishers that nobody watches: one of the two must be off',
+        )
+      : null,
+    twice >= 0
+      ? wrong(at(`ingest.${ids[twice] === '' ? twice : ids[twice]}`), `ingest "${ids[twice]}" is there already`)
+      : null,
+    cluster.mode === 'remote' && cluster.origin.length === 0
+      ? wrong(at('cluster.mode'), 'an edge (cluster.mode remote) needs cluster.origin')
+      : null,
+    token.enabled && token.secret === '' ? wrong(at('token.enabled'), 'token needs token.secret') : null,
+  ].filter((finding) => finding !== null)
+}
+
+function* checkHttp({ listen, httpServer: server, httpApi: api }: RootConfig): Iterable<Finding> {
+  for (const [name, service] of [['http_server', server] as const, ['http_api', api] as const]) {
+    if (service.https.enabled && !service.enabled) {
+      yield wrong(`${name}.https.enabled`, `${name}.https needs ${name}.enabled on`)
+    }
+    if (service.enabled && shares(listen, service.listen)) {
+      yield wrong(`${name}.listen`, `${name}.listen is an address of listen: RTMP and HTTP need their own`)
+    }
+  }
+  const isHttpShared = server.enabled && api.enabled && shares(server.listen, api.listen)
+  const isHttpsShared = server.https.enabled && api.https.enabled && shares(server.https.listen, api.https.listen)
+  if (server.https.enabled && api.https.enabled && isHttpShared !== isHttpsShared) {
+    yield wrong(
+      'http_api.https.listen',
+      'http_api and http_server must share both their http and https addresses, or none',
+    )
+  }
+}
+
+function* checkAccess({ httpApi: { enabled, auth, listen } }: RootConfig): Iterable<Finding> {
+  if (auth.enabled && (auth.username === '' || auth.password === '')) {
+    yield wrong('http_api.auth.enabled', 'http_api.auth needs username and password')
+  }
+  const isOpen = listen.some(({ host }) => host === null || !isLoopback(host))
+  if (enabled && !auth.enabled && isOpen) {
+    yield odd('http_api.listen', 'whoever reaches http_api can end clients: listen on 127.0.0.1, or switch auth on')
+  }
+}
+
+function* checkProcess(root: RootConfig, openFiles: number | null): Iterable<Finding> {
+  if (root.isFull)
+    yield wrong('is_full', 'is_full marks a file of all directives, which is there to be read, not to be run')
+  if (root.asprocess && root.daemon) yield wrong('asprocess', 'asprocess and daemon exclude each other')
+  const needed = root.maxConnections + OWN_FILES
+  if (openFiles !== null && needed > openFiles) {
+    const message = `max_connections ${root.maxConnections} needs ${needed} open files and the process may have ${openFiles}`
+    yield odd('max_connections', `${message}: raise it with ulimit -n ${needed}`)
+  }
+}
+
+function shares(some: readonly ListenAddress[], others: readonly ListenAddress[]): boolean {
+  return some.some((one) => others.some((other) => one.port === other.port && one.port !== 0 && overlap(one, other)))
+}
+
+function overlap(one: ListenAddress, other: ListenAddress): boolean {
+  return one.host === other.host || isWild(one) || isWild(other)
+}
+
+function isWild({ host }: ListenAddress): boolean {
+  return host === null || WILDCARDS.includes(host)
+}
+
+function isLoopback(host: string): boolean {
+  return host.startsWith('127.') || host === '::1'
+}
+
+function wrong(place: string, message: string): Finding {
+  return { place, message, isError: true }
+}
+
+function odd(place: string, message: string): Finding {
+  return { place, message, isError: false }
+}

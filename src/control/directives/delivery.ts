@@ -1,0 +1,184 @@
+/** How a vhost takes streams in and gives them out live. */
+import { bytes, decimal, duration, integer } from '../quantity.ts'
+import { block } from '../setting.ts'
+import { choice, flag, text } from '../words.ts'
+import {
+  CHUNK_SIZES,
+  COUNTS,
+  DEFAULT_CHUNK_SIZE,
+  HOUR_MS,
+  HTML_DIR,
+  TIMEOUTS,
+  UP_TO_A_WEEK,
+  UP_TO_AN_HOUR,
+} from './limits.ts'
+
+const ACK_SIZES = { min: 0, max: 0x7f_ff_ff_ff } as const
+const UP_TO_A_MINUTE = { min: 0, max: 60_000 } as const
+
+/** The directives of a vhost that hold one value. */
+export const CONNECTION_DIRECTIVES_OF_VHOST = {
+  enabled: flag({
+    default: true,
+    reload: true,
+    noEnv: true,
+    notInherited: true,
+    meaning: 'Whether the vhost is served; when off, it answers like a vhost that is not there.',
+  }),
+  chunk_size: bytes(CHUNK_SIZES, {
+    default: DEFAULT_CHUNK_SIZE,
+    reload: true,
+    defaultFrom: 'chunk_size',
+    meaning: "Size of the RTMP chunks that are sent; absent: the root's.",
+  }),
+  min_latency: flag({
+    default: false,
+    reload: true,
+    meaning: 'Sends what each turn of the publisher brought, without waiting for mw_latency.',
+  }),
+  tcp_nodelay: flag({ default: false, reload: true, meaning: 'TCP_NODELAY for players: accepted, it is always on.' }),
+  in_ack_size: bytes(ACK_SIZES, {
+    default: 0,
+    reload: true,
+    meaning: 'Received bytes between two acknowledgements; 0: what the peer asked for.',
+  }),
+  out_ack_size: bytes(ACK_SIZES, {
+    default: 2_500_000,
+    reload: true,
+    meaning: 'Window that the peer is asked to acknowledge; 0: it is not asked.',
+  }),
+}
+
+/** How players are served. */
+export const PLAY = block('How players are served.', {
+  gop_cache: flag({
+    default: true,
+    reload: true,
+    meaning: 'Keeps the packets since the last key frame, so that a player sees a picture at once.',
+  }),
+  gop_cache_max_frames: integer(
+    { min: 0, max: 1_000_000 },
+    { default: 2500, reload: true, meaning: 'A longer group of pictures is not cached.' },
+  ),
+  queue_length: duration('s', TIMEOUTS, {
+    default: 10_000,
+    reload: true,
+    meaning: 'How far a slow player may fall behind before it skips to the newest key frame. SRS takes 30.',
+  }),
+  mw_latency: duration('ms', UP_TO_A_MINUTE, {
+    default: 350,
+    reload: true,
+    meaning: 'Merged write: packets are collected this long and sent in one piece.',
+  }),
+  mw_msgs: integer(
+    { min: 0, max: 1_000_000 },
+    { default: 8, reload: true, meaning: 'Accepted: packets are collected by time alone, see mw_latency.' },
+  ),
+  send_timeout: duration('ms', TIMEOUTS, {
+    default: 30_000,
+    reload: true,
+    meaning: 'A player that takes nothing for this long is closed (Sluice).',
+  }),
+  max_players: integer(COUNTS, {
+    default: 0,
+    reload: true,
+    meaning: 'Most players of one stream; more are refused. 0: no limit (Sluice).',
+  }),
+  time_jitter: choice(['full', 'zero', 'off'], {
+    default: 'full',
+    reload: true,
+    meaning: 'How timestamps are corrected: full, only made to start at 0, or not at all.',
+  }),
+  mix_correct: flag({ default: false, reload: true, meaning: 'Orders audio and video by their timestamps.' }),
+  atc: flag({ default: false, reload: true, meaning: "Keeps the encoder's absolute timestamps." }),
+  atc_auto: flag({ default: false, reload: true, meaning: 'Switches atc on when the metadata has bravo_atc.' }),
+  send_min_interval: duration('ms', UP_TO_A_MINUTE, {
+    default: 0,
+    reload: true,
+    meaning: 'The pause between two messages to a player.',
+  }),
+  reduce_sequence_header: flag({
+    default: false,
+    reload: true,
+    meaning: 'Does not send a codec header again that has not changed.',
+  }),
+})
+
+/** How publishers are served. */
+export const PUBLISH = block('How publishers are served.', {
+  firstpkt_timeout: duration('ms', TIMEOUTS, {
+    default: 20_000,
+    reload: true,
+    meaning: 'A publisher that sends no packet for this long at first is closed.',
+  }),
+  normal_timeout: duration('ms', TIMEOUTS, {
+    default: 5000,
+    reload: true,
+    meaning: 'A publisher that sends no packet for this long later is closed.',
+  }),
+  takeover_after: duration('ms', UP_TO_AN_HOUR, {
+    default: 2000,
+    reload: true,
+    meaning:
+      'A second publisher of a stream takes it over when the first was silent this long, else it is refused; ' +
+      '0: the newest always takes it over (Sluice).',
+  }),
+  max_publishers: integer(COUNTS, {
+    default: 0,
+    reload: true,
+    meaning: 'Most publishers of the vhost at one time; more are refused. 0: no limit (Sluice).',
+  }),
+  kickoff_for_idle: duration('s', UP_TO_A_WEEK, {
+    default: 0,
+    reload: true,
+    meaning: 'A publisher that nobody watched for this long is closed; 0: never.',
+  }),
+  mr: flag({
+    default: false,
+    reload: true,
+    meaning: 'Merged read: accepted, what has arrived is always read at once.',
+  }),
+  mr_latency: duration('ms', UP_TO_A_MINUTE, { default: 350, reload: true, meaning: 'Accepted: see mr.' }),
+  parse_sps: flag({ default: true, reload: true, meaning: 'Accepted: width and height are always read.' }),
+  try_annexb_first: flag({ default: true, reload: true, meaning: "Accepted: the payload's form is recognised." }),
+})
+
+/** Live streams over HTTP. */
+export const HTTP_REMUX = block(
+  'Live streams over HTTP.',
+  {
+    enabled: flag({ default: false, reload: true, meaning: 'Whether they are served.' }),
+    mount: text(
+      {
+        default: '[vhost]/[app]/[stream].flv',
+        reload: true,
+        meaning: 'The path of a stream: [vhost], [app] and [stream] stand for its names; its ending gives the format.',
+      },
+      {
+        test: /^[^\s?#]*\[stream\][^\s?#]*\.(?:flv|ts|aac|mp3)$/,
+        allowed: 'a path with [stream] that ends in .flv, .ts, .aac or .mp3',
+      },
+    ),
+    wait_publisher: duration('s', UP_TO_AN_HOUR, {
+      default: 10_000,
+      reload: true,
+      meaning: 'How long a player of a stream that is not there waits for its publisher before the 404 (Sluice).',
+    }),
+    fast_cache: decimal(
+      { min: 0, max: HOUR_MS / 1000 },
+      { default: 0, reload: true, meaning: 'Seconds of audio that a new player of .aac or .mp3 gets at once.' },
+    ),
+    has_audio: flag({ default: true, reload: true, meaning: 'off: the audio is left out.' }),
+    has_video: flag({ default: true, reload: true, meaning: 'off: the video is left out.' }),
+    guess_has_av: flag({ default: true, reload: true, meaning: 'Accepted: what the stream has is known.' }),
+    drop_if_not_match: flag({ default: true, reload: true, meaning: 'Accepted: the header says what follows.' }),
+  },
+  { isSingle: true },
+)
+
+/** Files over HTTP. */
+export const HTTP_STATIC = block('Files of the vhost over HTTP.', {
+  enabled: flag({ default: false, reload: true, meaning: 'Whether they are served.' }),
+  mount: text({ default: '[vhost]/', reload: true, meaning: 'The path under which they are served.' }),
+  dir: text({ default: HTML_DIR, reload: true, meaning: 'The folder that holds them.' }),
+})

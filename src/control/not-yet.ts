@@ -1,0 +1,49 @@
+/** What the table of directives knows and this version does not do. An entry goes when its feature comes. */
+import { isDeepStrictEqual } from 'node:util'
+import type { Setting } from './setting.ts'
+
+/** What is not served, by the path of the directive that asks for it. */
+const NOT_YET: Readonly<Record<string, string>> = {
+  asprocess: 'asprocess',
+  inotify_auto_reload: 'inotify_auto_reload',
+  'http_server.dir': 'Files from http_server.dir',
+  'http_server.https.enabled': 'HTTPS (http_server)',
+  'http_api.https.enabled': 'HTTPS (http_api)',
+  'vhost.play.time_jitter': 'play.time_jitter',
+  'vhost.play.mix_correct': 'play.mix_correct',
+  'vhost.play.atc': 'play.atc',
+  'vhost.play.atc_auto': 'play.atc_auto',
+  'vhost.play.send_min_interval': 'play.send_min_interval',
+  'vhost.play.reduce_sequence_header': 'play.reduce_sequence_header',
+  'vhost.publish.kickoff_for_idle': 'publish.kickoff_for_idle',
+  'vhost.http_remux.mount': 'HTTP-TS, HTTP-AAC and HTTP-MP3 (http_remux)',
+  'vhost.http_remux.fast_cache': 'http_remux.fast_cache',
+  'vhost.http_remux.has_audio': 'http_remux.has_audio',
+  'vhost.http_remux.has_video': 'http_remux.has_video',
+  'vhost.http_static.enabled': 'Files of a vhost (http_static)',
+  'vhost.hls.enabled': 'HLS',
+  'vhost.dvr.enabled': 'Recording (dvr)',
+  'vhost.cluster.mode': 'An edge (cluster.mode remote)',
+  'vhost.cluster.origin_cluster': 'An origin cluster',
+  'vhost.forward.enabled': 'Forwarding',
+  'vhost.ingest.enabled': 'Ingest',
+  'vhost.transcode.enabled': 'Transcoding',
+  'vhost.exec.enabled': 'exec',
+}
+
+/** Values that are no default and are served all the same. */
+const SERVED: Readonly<Record<string, (value: unknown) => boolean>> = {
+  'vhost.http_remux.mount': (mount) => typeof mount === 'string' && mount.endsWith('.flv'),
+}
+
+/** Whether nothing but the default of a directive is served. */
+export function isNotYet(path: string): boolean {
+  return Object.hasOwn(NOT_YET, path) && !Object.hasOwn(SERVED, path)
+}
+
+/** What a value asks for that this version does not do; null: nothing. */
+export function notYet(path: string, value: unknown, setting: Setting<unknown, string>): string | null {
+  const what = Object.hasOwn(NOT_YET, path) ? NOT_YET[path] : undefined
+  if (what === undefined || isDeepStrictEqual(value, setting.default) || SERVED[path]?.(value)) return null
+  return `${what} is not served by this version yet`
+}

@@ -1,0 +1,41 @@
+/** What ties the server to its process: the pid file, the server's id, the limit of open files. */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+/** The process's id in a file, while the process runs. */
+export class PidFile {
+  readonly #path: string
+  readonly #text: string
+
+  /** Writes the file. A folder that is missing is made when `isAsked`, else nothing is written. @throws of the system. */
+  constructor(path: string, pid: number, isAsked: boolean) {
+    this.#path = path
+    this.#text = `${pid}\n`
+    if (isAsked) mkdirSync(dirname(path), { recursive: true })
+    if (existsSync(dirname(path))) writeFileSync(path, this.#text)
+  }
+
+  /** Removes it, unless another process has written its own by now. @throws of the system. */
+  remove(): void {
+    if (existsSync(this.#path) && readFileSync(this.#path, 'utf8') === this.#text) rmSync(this.#path)
+  }
+}
+
+/**
+ * The name of this server: the configured one, else the one beside the pid file (as in SRS: `srs.id` beside `srs.pid`),
+ * else the fresh one. It is kept there when the folder exists. @throws of the system when it cannot be written.
+ */
+export function keepServerId(configured: string, pidPath: string, fresh: string): string {
+  const path = `${pidPath.replace(/\.pid$/, '')}.id`
+  const kept = existsSync(path) ? readFileSync(path, 'utf8').trim() : ''
+  const id = configured || kept || fresh
+  if (id !== kept && existsSync(dirname(path))) writeFileSync(path, id)
+  return id
+}
+
+/** How many files this process may open, from the text of `/proc/self/limits`; null: not known, or no limit. */
+export function openFileLimit(limitsFile = '/proc/self/limits'): number | null {
+  if (!existsSync(limitsFile)) return null
+  const limit = /^Max open files\s+(\d+)/m.exec(readFileSync(limitsFile, 'utf8'))?.[1]
+  return limit === undefined ? null : Number(limit)
+}
