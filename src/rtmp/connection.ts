@@ -90,12 +90,10 @@ export class RtmpConnection {
     for (let leftMs = timeoutMs; ; leftMs = timeoutMs - (clock.nowMs() - startMs)) {
       const message = this.tryRead()
       if (message) return message
+      if (this.socket.isAtEnd()) return null
       if (leftMs <= 0) throw new TimeoutError('read of a message', timeoutMs)
       const waitMs = leftMs === timeoutMs ? timeoutMs : Math.ceil(leftMs / TIMEOUT_GRAIN_MS) * TIMEOUT_GRAIN_MS
-      const bytes = await this.socket.read(thread, waitMs)
-      if (!bytes) return null
-      this.#reader.push(bytes)
-      this.#acknowledge()
+      await this.socket.untilInput(thread, waitMs)
     }
   }
 

@@ -6,9 +6,8 @@ import { WaitList } from './wait-list.ts'
  * A condition variable as State Threads has it (`st_cond_t`): a signal has no memory, wakes the first waiter
  * or nobody. Between two waits nothing else runs, so what was tested before the wait still holds when it begins.
  */
-export class Condition {
+export class Condition extends WaitList {
   readonly #what: string
-  readonly #waiters: WaitList
   #followers: Followers | null = null
 
   /**
@@ -16,8 +15,8 @@ export class Condition {
    * @param isForInput its threads need not queue behind a broadcast: see Scheduler
    */
   constructor(what: string, isForInput = false) {
+    super(isForInput)
     this.#what = what
-    this.#waiters = new WaitList(isForInput)
   }
 
   /**
@@ -26,7 +25,7 @@ export class Condition {
    * @throws TimeoutError, InterruptedError
    */
   wait(thread: Thread, timeoutMs: number): Promise<void> {
-    return thread.world.scheduler.block(thread, this.#waiters, timeoutMs, this.#what)
+    return thread.world.scheduler.block(thread, this, timeoutMs, this.#what)
   }
 
   /**
@@ -49,13 +48,13 @@ export class Condition {
 
   /** Wakes the thread that has waited longest. */
   signal(): void {
-    const waiter = this.#waiters.first
+    const waiter = this.first
     if (waiter) waiter.thread.world.scheduler.wake(waiter, null)
   }
 
   /** Wakes all that wait now; who waits again while they are being woken waits for the next broadcast. */
   broadcast(): void {
-    for (let waiter = this.#waiters.first; waiter; waiter = this.#waiters.first) {
+    for (let waiter = this.first; waiter; waiter = this.first) {
       waiter.thread.world.scheduler.wake(waiter, null)
     }
     this.#followers?.broadcast()

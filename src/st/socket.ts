@@ -73,10 +73,25 @@ export class Socket implements PipeHandler {
     for (;;) {
       const bytes = this.tryRead()
       if (bytes) return bytes
-      if (this.#closed) throw this.#closedError()
-      if (this.#ended) return null
-      await this.#readable.wait(thread, timeoutMs)
+      if (this.isAtEnd()) return null
+      await this.untilInput(thread, timeoutMs)
     }
+  }
+
+  /** True when the peer has ended its side and all of it has been read. @throws ClosedError when the connection broke */
+  isAtEnd(): boolean {
+    if (this.#input.length > 0) return false
+    if (this.#closed) throw this.#closedError()
+    return this.#ended
+  }
+
+  /**
+   * Waits until there may be something for `tryRead`, or the end; only after both have been looked for. For readers
+   * that put pieces together: `read` would be one more frame under each of them.
+   * @throws TimeoutError, InterruptedError
+   */
+  untilInput(thread: Thread, timeoutMs: number): Promise<void> {
+    return this.#readable.wait(thread, timeoutMs)
   }
 
   /** Exactly `count` bytes if they are there, else null. Never waits. */

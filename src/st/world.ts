@@ -33,7 +33,7 @@ export class World {
   start(id: string, name: string, body: Body): Thread {
     const thread = new Thread(this, id, name)
     this.threads.add(thread)
-    void thread.run(body)
+    thread.run(body)
     return thread
   }
 
