@@ -12,6 +12,8 @@ const SOCKET_READ_BYTES = 64 * 1024
 const THREADS = 10_000
 const LARGE_CHUNK_BYTES = 60_000
 const SMALL_CHUNK_BYTES = 128
+const AVC_TAG_BYTES = 5
+const AAC_TAG_BYTES = 2
 const MIN_TIME_MS = { usual: 1_000, quick: 200 }
 
 /**
@@ -21,12 +23,13 @@ const MIN_TIME_MS = { usual: 1_000, quick: 200 }
 
 export async function microCase({ options, note }) {
   const load = (path) => import(pathToFileURL(join(options.dist, path)).href)
-  const { frames } = loadMedia(SAMPLE_FILE, options.kbps)
+  const { headers, frames } = loadMedia(SAMPLE_FILE, options.kbps)
   note('micro')
   const tasks = [
     ...(await readerTasks(load, frames)),
     ...(await writerTasks(load, frames)),
     await tagTask(load, frames),
+    await tsTask(load, headers, frames),
     ...(await feedTasks(load, frames)),
     await broadcastTask(load),
   ]
@@ -94,6 +97,33 @@ async function tagTask(load, frames) {
   const run = () =>
     frames.reduce((offset, { typeId, dtsMs, payload }) => writeFlvTag(out, offset, typeId, dtsMs, payload), 0)
   return { name: 'FLV tag', unit: 'tag', count: frames.length, bytes: run(), run }
+}
+
+/** A segment of all frames: its layout, then its bytes. */
+async function tsTask(load, headers, frames) {
+  const { TsMuxer } = await load('format/mpegts/muxer.js')
+  const { tsAudioTrack, tsVideoTrack } = await load('format/mpegts/track.js')
+  const header = (type) => headers.find(({ typeId }) => typeId === type).payload
+  const muxer = new TsMuxer(
+    tsVideoTrack('avc1', header(TYPE.VIDEO).subarray(AVC_TAG_BYTES)),
+    tsAudioTrack('mp4a', header(TYPE.AUDIO).subarray(AAC_TAG_BYTES)),
+  )
+  const tsFrames = frames.map(({ typeId, dtsMs, payload, isKey }) => {
+    if (typeId === TYPE.AUDIO) return { dtsMs, bodies: [payload.subarray(AAC_TAG_BYTES)] }
+    return { dtsMs, compositionMs: payload.readIntBE(2, 3), isKey, body: payload.subarray(AVC_TAG_BYTES) }
+  })
+  let bytes = 0
+  const run = () => {
+    const units = [muxer.tables()]
+    for (const frame of tsFrames) {
+      units.push(frame.bodies ? muxer.sound(frame.dtsMs, frame.bodies) : muxer.picture(frame))
+    }
+    bytes = units.reduce((sum, unit) => sum + unit.bytes, 0)
+    const out = Buffer.allocUnsafeSlow(bytes)
+    units.reduce((offset, unit) => muxer.write(out, offset, unit), 0)
+  }
+  run()
+  return { name: 'MPEG-TS muxer', unit: 'frame', count: frames.length, bytes, run }
 }
 
 /** A feed with one reader's cursor: append, cut at key frames, encode, broadcast. */

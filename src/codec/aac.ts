@@ -19,6 +19,10 @@ const OBJECT_PS = 29
 const GENERAL_AUDIO: ReadonlySet<number> = new Set([1, 2, 3, 4, 6, 7, 17, 19, 20, 21, 22, 23])
 const ERROR_RESILIENT_FROM = 17
 const SYNC_SBR = 0x2b7
+const ADTS_OBJECT_TYPES = 4
+const ADTS_CHANNEL_CONFIGS = 8
+const PROGRAM_ID_BITS = 3
+const NOTHING = Buffer.alloc(0)
 const SYNC_PS = 0x548
 
 const PROFILE_NAMES: ReadonlyMap<number, string> = new Map([
@@ -42,6 +46,17 @@ export interface AacConfig {
   sampleRate: number
   /** 0 when the configuration does not tell. */
   channels: number
+}
+
+/** What the header of an ADTS frame takes over from an AudioSpecificConfig (ISO/IEC 14496-3 1.A.2.2). */
+export interface AdtsConfig {
+  /** Audio object type less one, 0 to 3. */
+  readonly profile: number
+  readonly rateIndex: number
+  /** 0: `program` tells. */
+  readonly channelConfig: number
+  /** A program_config_element that must stand before each frame, padded to whole bytes; empty for most. */
+  readonly program: Buffer
 }
 
 interface CoreConfig {
@@ -68,6 +83,45 @@ export function parseAacConfig(bytes: Buffer): AacConfig {
   const profile = PROFILE_NAMES.get(extension === 0 ? objectType : extension) ?? ''
   const sampleRate = extension === 0 ? core.sampleRate : core.extensionRate
   return { objectType, profile, sampleRate, channels }
+}
+
+/**
+ * Reads an AudioSpecificConfig for ADTS, which shows the coded layer only: decoders find SBR and PS by themselves.
+ * @throws CodecError 'adts_object_type', 'adts_sample_rate' for what ADTS cannot say (xHE, LD, odd rates)
+ */
+export function parseAdtsConfig(bytes: Buffer): AdtsConfig {
+  const reader = new BitReader(bytes)
+  const { objectType, sampleRate, channelConfig } = readCore(reader)
+  if (objectType < 1 || objectType > ADTS_OBJECT_TYPES) {
+    throw new CodecError('adts_object_type', `ADTS has object types 1 to ${ADTS_OBJECT_TYPES}, found ${objectType}`)
+  }
+  const rateIndex = SAMPLE_RATES.indexOf(sampleRate)
+  if (rateIndex === -1) throw new CodecError('adts_sample_rate', `ADTS has no index for ${sampleRate} Hz`)
+  if (channelConfig >= ADTS_CHANNEL_CONFIGS) {
+    throw new CodecError('adts_channels', `ADTS has channel configurations 0 to 7, found ${channelConfig}`)
+  }
+  if (channelConfig > 0) return { profile: objectType - 1, rateIndex, channelConfig, program: NOTHING }
+  reader.skip(1) // frameLengthFlag
+  if (reader.flag()) reader.skip(14) // coreCoderDelay
+  reader.skip(1) // extensionFlag
+  return { profile: objectType - 1, rateIndex, channelConfig, program: copyProgramConfig(bytes, reader) }
+}
+
+/** The program config element as it stands before a frame (4.4.2.1): its id, and byte alignment counted from there. */
+function copyProgramConfig(bytes: Buffer, reader: BitReader): Buffer {
+  const copy = new BitReader(bytes)
+  copy.skip(copy.left - reader.left)
+  const bitsBefore = reader.left
+  readProgramElements(reader)
+  const elementBits = bitsBefore - reader.left
+  reader.skip(reader.left % 8)
+  const comment = Buffer.from(Array.from({ length: reader.bits(8) }, () => reader.bits(8)))
+  const head = Buffer.alloc(Math.ceil((PROGRAM_ID_BITS + elementBits) / 8))
+  for (let bit = 0; bit < PROGRAM_ID_BITS + elementBits; bit++) {
+    const isSet = bit < PROGRAM_ID_BITS ? bit !== 1 : copy.flag() // the id is 101
+    if (isSet) head[bit >> 3] = (head[bit >> 3] ?? 0) | (0x80 >> (bit & 7))
+  }
+  return Buffer.concat([head, Buffer.of(comment.length), comment])
 }
 
 function readCore(reader: BitReader): CoreConfig {
@@ -115,8 +169,17 @@ function readGeneralAudio(reader: BitReader, core: CoreConfig): number | null {
   return channels
 }
 
-/** program_config_element (4.4.1.1): counts channels; a channel pair is two. */
+/** program_config_element (4.4.1.1): returns its channels. */
 function readProgramConfig(reader: BitReader): number {
+  const channels = readProgramElements(reader)
+  // The comment starts at a byte boundary of the AudioSpecificConfig.
+  reader.skip(reader.left % 8)
+  reader.skip(reader.bits(8) * 8)
+  return channels
+}
+
+/** The element as far as its comment; counts channels, a channel pair is two. */
+function readProgramElements(reader: BitReader): number {
   reader.skip(10) // element_instance_tag, object_type, sampling_frequency_index
   const elements = reader.bits(4) + reader.bits(4) + reader.bits(4) // front, side, back
   const lowFrequency = reader.bits(2)
@@ -131,9 +194,6 @@ function readProgramConfig(reader: BitReader): number {
     reader.skip(4) // element_tag_select
   }
   reader.skip((lowFrequency + associated) * 4 + coupling * 5)
-  // The comment starts at a byte boundary of the AudioSpecificConfig.
-  reader.skip(reader.left % 8)
-  reader.skip(reader.bits(8) * 8)
   return channels
 }
 

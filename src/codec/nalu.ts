@@ -1,3 +1,5 @@
+import { CodecError } from './errors.ts'
+
 const EMULATION_PREVENTION = 3
 
 /**
@@ -19,4 +21,15 @@ export function removeEmulationPrevention(nalu: Buffer): Buffer {
     out[length++] = byte
   }
   return out.subarray(0, length)
+}
+
+/**
+ * Index behind the NAL unit whose length field of `lengthBytes` (1 to 4) stands at `offset` (ISO/IEC 14496-15 5.2.3).
+ * @throws CodecError 'nalu_truncated' when it does not end within `bytes`
+ */
+export function naluEnd(bytes: Buffer, offset: number, lengthBytes: number): number {
+  const start = offset + lengthBytes
+  const end = start > bytes.length ? start : start + bytes.readUIntBE(offset, lengthBytes)
+  if (end > bytes.length) throw new CodecError('nalu_truncated', `NAL unit needs ${end} bytes, has ${bytes.length}`)
+  return end
 }

@@ -1,5 +1,5 @@
 import { describe, test } from 'vitest'
-import { parseAacConfig } from '../../src/codec/aac.ts'
+import { parseAacConfig, parseAdtsConfig } from '../../src/codec/aac.ts'
 import { parseAc3Frame } from '../../src/codec/ac3.ts'
 import { parseAv1Config, parseAv1Size } from '../../src/codec/av1.ts'
 import { parseAvcConfig } from '../../src/codec/avc.ts'
@@ -7,7 +7,9 @@ import { CodecError } from '../../src/codec/errors.ts'
 import { parseFlacConfig } from '../../src/codec/flac.ts'
 import { parseHevcConfig } from '../../src/codec/hevc.ts'
 import { parseMp3Frame } from '../../src/codec/mp3.ts'
-import { parseOpusHead } from '../../src/codec/opus.ts'
+import { opusChannelConfig, parseOpusHead } from '../../src/codec/opus.ts'
+import { avcParameterSets, hevcParameterSets } from '../../src/codec/parameter-sets.ts'
+import { codecString } from '../../src/codec/rfc6381.ts'
 import { parseVp8Size, parseVp9Size, parseVpxConfig } from '../../src/codec/vpx.ts'
 import { audioSamples, videoSamples } from './samples.ts'
 
@@ -26,6 +28,13 @@ const PARSERS: Record<string, Parser> = {
   'ec-3': parseAc3Frame,
 }
 const FRAME_PARSERS: Record<string, Parser> = { av01: parseAv1Size, vp09: parseVp9Size, vp08: parseVp8Size }
+
+const FURTHER_PARSERS: Record<string, Parser> = {
+  avc1: avcParameterSets,
+  hvc1: hevcParameterSets,
+  mp4a: parseAdtsConfig,
+  Opus: (bytes) => ({ channels: opusChannelConfig(bytes) }),
+}
 
 /** A value or a CodecError; any other exception fails the test, and so does a number that is no number. */
 function parseOrRefuse(parse: Parser, bytes: Buffer): void {
@@ -64,6 +73,9 @@ describe('damaged headers give a value or a CodecError', () => {
   test.each([...videoSamples, ...audioSamples])('$encoder', ({ codec, header, keyFrame }) => {
     const parse = PARSERS[codec]
     if (parse) mutate(parse, Buffer.from(header, 'hex'))
+    const parseFurther = FURTHER_PARSERS[codec]
+    if (parseFurther) mutate(parseFurther, Buffer.from(header, 'hex'))
+    mutate((bytes) => ({ codec: codecString(codec, bytes) }), Buffer.from(header, 'hex'))
     const parseFrame = FRAME_PARSERS[codec]
     if (parseFrame && keyFrame !== undefined) mutate(parseFrame, Buffer.from(keyFrame, 'hex'))
   })
