@@ -14,7 +14,11 @@ const OBJECT_SCALABLE = 6
 const OBJECT_SBR = 5
 const OBJECT_ER_SCALABLE = 20
 const OBJECT_ER_BSAC = 22
+const OBJECT_LD = 23
 const OBJECT_PS = 29
+/** By frameLengthFlag (4.5.1.1). */
+const FRAME_SAMPLES = [1024, 960] as const
+const LD_FRAME_SAMPLES = [512, 480] as const
 /** Object types whose configuration is a GASpecificConfig (table 1.15). */
 const GENERAL_AUDIO: ReadonlySet<number> = new Set([1, 2, 3, 4, 6, 7, 17, 19, 20, 21, 22, 23])
 const ERROR_RESILIENT_FROM = 17
@@ -46,6 +50,8 @@ export interface AacConfig {
   sampleRate: number
   /** 0 when the configuration does not tell. */
   channels: number
+  /** What a frame lasts, counted at `sampleRate`: 1024 for LC, 2048 with SBR; 0 for the object types that are not read. */
+  frameSamples: number
 }
 
 /** What the header of an ADTS frame takes over from an AudioSpecificConfig (ISO/IEC 14496-3 1.A.2.2). */
@@ -66,6 +72,8 @@ interface CoreConfig {
   /** 0 without, 5 with SBR, 29 with SBR and PS. */
   extension: number
   extensionRate: number
+  /** What a frame of the coded layer lasts, counted at `sampleRate`. */
+  frameSamples: number
 }
 
 /** Reads an AudioSpecificConfig (ISO/IEC 14496-3 1.6.2.1), with SBR and PS signalled in either way. Throws CodecError. */
@@ -82,7 +90,9 @@ export function parseAacConfig(bytes: Buffer): AacConfig {
   const { objectType, extension } = core
   const profile = PROFILE_NAMES.get(extension === 0 ? objectType : extension) ?? ''
   const sampleRate = extension === 0 ? core.sampleRate : core.extensionRate
-  return { objectType, profile, sampleRate, channels }
+  // SBR makes two samples of one, or leaves the rate as it is ("downsampled SBR").
+  const frameSamples = sampleRate > core.sampleRate ? 2 * core.frameSamples : core.frameSamples
+  return { objectType, profile, sampleRate, channels, frameSamples }
 }
 
 /**
@@ -130,12 +140,12 @@ function readCore(reader: BitReader): CoreConfig {
   const sampleRate = readSampleRate(reader)
   const channelConfig = reader.bits(4)
   if (first !== OBJECT_SBR && first !== OBJECT_PS) {
-    return { objectType: first, sampleRate, channelConfig, extension: 0, extensionRate: 0 }
+    return { objectType: first, sampleRate, channelConfig, extension: 0, extensionRate: 0, frameSamples: 0 }
   }
   const extensionRate = readSampleRate(reader)
   const objectType = readObjectType(reader)
   if (objectType === OBJECT_ER_BSAC) reader.skip(4) // extensionChannelConfiguration
-  return { objectType, sampleRate, channelConfig, extension: first, extensionRate }
+  return { objectType, sampleRate, channelConfig, extension: first, extensionRate, frameSamples: 0 }
 }
 
 function readObjectType(reader: BitReader): number {
@@ -154,7 +164,9 @@ function readSampleRate(reader: BitReader): number {
 /** GASpecificConfig (4.4.1); returns the channels of a program config element, null when there is none. */
 function readGeneralAudio(reader: BitReader, core: CoreConfig): number | null {
   const { objectType } = core
-  reader.skip(1) // frameLengthFlag
+  const isShort = reader.flag() // frameLengthFlag
+  const [usual, short] = objectType === OBJECT_LD ? LD_FRAME_SAMPLES : FRAME_SAMPLES
+  core.frameSamples = isShort ? short : usual
   if (reader.flag()) reader.skip(14) // coreCoderDelay
   const extended = reader.flag()
   const channels = core.channelConfig === 0 ? readProgramConfig(reader) : null

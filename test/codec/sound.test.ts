@@ -11,17 +11,18 @@ const hex = (text: string): Buffer => Buffer.from(text, 'hex')
 
 describe('parseAacConfig', () => {
   test.each([
-    ['1210', 2, 'LC', 44_100, 2],
-    ['0a10', 1, 'Main', 44_100, 2],
-    ['1a10', 3, 'SSR', 44_100, 2],
-    ['2b920800', 2, 'HE', 44_100, 2], // SBR signalled first
-    ['eb8a0800', 2, 'HEv2', 44_100, 2], // PS signalled first, one coded channel
-    ['139056e5a0', 2, 'HE', 44_100, 2], // SBR behind LC
-    ['138856e5a54880', 2, 'HEv2', 44_100, 2], // SBR and PS behind LC
-    ['139056e500', 2, 'LC', 22_050, 2], // the extension says: no SBR
-    ['1390', 2, 'LC', 22_050, 2],
-  ])('%s', (config, objectType, profile, sampleRate, channels) => {
-    expect(parseAacConfig(hex(config))).toEqual({ objectType, profile, sampleRate, channels })
+    ['1210', 2, 'LC', 44_100, 2, 1024],
+    ['0a10', 1, 'Main', 44_100, 2, 1024],
+    ['1a10', 3, 'SSR', 44_100, 2, 1024],
+    ['2b920800', 2, 'HE', 44_100, 2, 2048], // SBR signalled first
+    ['eb8a0800', 2, 'HEv2', 44_100, 2, 2048], // PS signalled first, one coded channel
+    ['139056e5a0', 2, 'HE', 44_100, 2, 2048], // SBR behind LC
+    ['138856e5a54880', 2, 'HEv2', 44_100, 2, 2048], // SBR and PS behind LC
+    ['139056e500', 2, 'LC', 22_050, 2, 1024], // the extension says: no SBR
+    ['1390', 2, 'LC', 22_050, 2, 1024],
+    ['1214', 2, 'LC', 44_100, 2, 960],
+  ])('%s', (config, objectType, profile, sampleRate, channels, frameSamples) => {
+    expect(parseAacConfig(hex(config))).toEqual({ objectType, profile, sampleRate, channels, frameSamples })
   })
 
   test('an escaped sample rate', () => {
@@ -31,7 +32,7 @@ describe('parseAacConfig', () => {
 
   test('an escaped object type: xHE-AAC', () => {
     const config = new BitWriter().bits(5, 31).bits(6, 10).bits(4, 3).bits(4, 2).bytes()
-    expect(parseAacConfig(config)).toEqual({ objectType: 42, profile: 'xHE', sampleRate: 48_000, channels: 2 })
+    expect(parseAacConfig(config)).toMatchObject({ objectType: 42, profile: 'xHE', sampleRate: 48_000, channels: 2 })
   })
 
   test.each([
@@ -48,7 +49,7 @@ describe('parseAacConfig', () => {
 
   test('error resilient object types carry more flags', () => {
     const config = new BitWriter().bits(5, 23).bits(4, 3).bits(4, 2).bits(3, 1).bits(3, 0).bits(1, 0).bits(2, 0).bytes()
-    expect(parseAacConfig(config)).toMatchObject({ profile: 'LD', channels: 2 })
+    expect(parseAacConfig(config)).toMatchObject({ profile: 'LD', channels: 2, frameSamples: 512 })
   })
 
   test('a reserved sample rate index and missing bytes are refused', () => {
