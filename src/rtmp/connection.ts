@@ -21,6 +21,14 @@ const TIMEOUT_GRAIN_MS = 250
 /** Answers that a peer may leave unread before it is given up: it sends requests and never reads. */
 const UNREAD_ANSWERS_LIMIT_BYTES = 4 * 1024 * 1024
 
+/** Who takes the messages of a publisher. Neither call waits. */
+export interface MessageSink {
+  /** @returns false: the message is not for it */
+  take(message: RtmpMessage): boolean
+  /** All that had arrived has been taken. */
+  flush(): void
+}
+
 /**
  * RTMP messages over a socket, either side: handshake, chunks, and the protocol's own housekeeping
  * (acknowledgements, pings, chunk sizes), which the threads above never see.
@@ -95,6 +103,33 @@ export class RtmpConnection {
       const waitMs = leftMs === timeoutMs ? timeoutMs : Math.ceil(leftMs / TIMEOUT_GRAIN_MS) * TIMEOUT_GRAIN_MS
       await this.socket.untilInput(thread, waitMs)
     }
+  }
+
+  /**
+   * Hands messages to `sink`, in the thread's turns, until one comes that it does not take. The thread sleeps through
+   * them: a publisher's packet costs no promise and no continuation.
+   * @param timeoutMs for each message, late by up to 250 ms
+   * @returns the message that was not taken; null when the peer has ended
+   * @throws what `sink.take` throws, and as `read`
+   */
+  async follow(thread: Thread, sink: MessageSink, timeoutMs: number): Promise<RtmpMessage | null> {
+    const { clock } = thread.world
+    let rest: RtmpMessage | null = null
+    const reader = {
+      activeMs: clock.nowMs(),
+      step: (): boolean => {
+        for (let message = this.tryRead(); message; message = this.tryRead()) {
+          reader.activeMs = clock.nowMs()
+          if (sink.take(message)) continue
+          rest = message
+          return false
+        }
+        sink.flush()
+        return !this.socket.isAtEnd()
+      },
+    }
+    await this.socket.followInput(thread, reader, timeoutMs)
+    return rest
   }
 
   /**

@@ -193,3 +193,8 @@ function checkedTagBytes(payload: Buffer, offset: number): number {
   if (left < tagBytes) throw new CodecError('aggregate_short', `aggregate tag needs ${tagBytes} bytes, has ${left}`)
   return tagBytes
 }
+
+/** Whether a message is a command, in AMF0 or in the envelope of AMF3. */
+export function isCommand({ typeId }: RtmpMessage): boolean {
+  return typeId === MSG.COMMAND_AMF0 || typeId === MSG.COMMAND_AMF3
+}

@@ -1,14 +1,15 @@
 import type { Thread } from '../st/thread.ts'
 import { asObject } from '../rtmp/amf-value.ts'
 import { decodeData, encodeData } from '../rtmp/command.ts'
-import { MSG, type RtmpMessage, splitAggregate } from '../rtmp/message.ts'
+import type { MessageSink } from '../rtmp/connection.ts'
+import { isCommand, MSG, type RtmpMessage, splitAggregate } from '../rtmp/message.ts'
 import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
 import type { ServerContext } from './context.ts'
 import type { VhostOptions } from './options.ts'
 
 /** The publishing side of an RTMP connection: media messages go from here into the source. */
-export class RtmpPublisher {
+export class RtmpPublisher implements MessageSink {
   readonly #thread: Thread
   readonly #context: ServerContext
   readonly #vhost: VhostOptions
@@ -42,9 +43,20 @@ export class RtmpPublisher {
     return this.#hasSent ? normalTimeoutMs : firstpktTimeoutMs
   }
 
-  /** Takes a message that is no command; what is not media is ignored. Never waits. @throws CodecError */
-  take(message: RtmpMessage): void {
+  /** Whether anything has come from it yet. */
+  get hasSent(): boolean {
+    return this.#hasSent
+  }
+
+  /** Takes all but commands; what is not media is ignored. @throws CodecError */
+  take(message: RtmpMessage): boolean {
+    if (isCommand(message)) return false
     this.#hasSent = true
+    this.#media(message)
+    return true
+  }
+
+  #media(message: RtmpMessage): void {
     switch (message.typeId) {
       case MSG.AUDIO:
         this.#publication.publish('audio', message.timestampMs, message.payload)
@@ -57,7 +69,7 @@ export class RtmpPublisher {
         this.#data(message)
         break
       case MSG.AGGREGATE:
-        for (const part of splitAggregate(message)) this.take(part)
+        for (const part of splitAggregate(message)) this.#media(part)
     }
   }
 

@@ -8,7 +8,14 @@ import { asNumber, asObject, asText } from '../rtmp/amf-value.ts'
 import type { AmfObject, AmfValue } from '../rtmp/amf0.ts'
 import { type Command, decodeCommand } from '../rtmp/command.ts'
 import { RtmpConnection } from '../rtmp/connection.ts'
-import { MSG, PEER_LIMIT, type RtmpMessage, setChunkSize, setPeerBandwidth, windowAckSize } from '../rtmp/message.ts'
+import {
+  isCommand,
+  PEER_LIMIT,
+  type RtmpMessage,
+  setChunkSize,
+  setPeerBandwidth,
+  windowAckSize,
+} from '../rtmp/message.ts'
 import { parseStreamUrl, type StreamUrl, streamKey } from '../rtmp/url.ts'
 import { StreamBusyError } from '../stream/source.ts'
 import type { ServerContext } from './context.ts'
@@ -105,7 +112,8 @@ class RtmpSession {
 
   /** All that had arrived has been dealt with: what the publisher brought may go out, then more is waited for. */
   #nextTurn(): Promise<RtmpMessage | null> {
-    this.#publisher?.flush()
+    const publisher = this.#publisher
+    if (publisher?.hasSent) return this.#connection.follow(this.#thread, publisher, publisher.timeoutMs)
     return this.#connection.read(this.#thread, this.#timeoutMs())
   }
 
@@ -313,8 +321,4 @@ class RtmpSession {
   #resolveVhost(url: StreamUrl): VhostOptions | null {
     return this.#context.options.resolveVhost(url.vhost)
   }
-}
-
-function isCommand(message: RtmpMessage): boolean {
-  return message.typeId === MSG.COMMAND_AMF0 || message.typeId === MSG.COMMAND_AMF3
 }

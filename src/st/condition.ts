@@ -31,13 +31,15 @@ export class Condition extends WaitList {
   /**
    * Lets `follower` do its step, and again at each broadcast, until it says no. What a thread does over and over between
    * two equal waits is then a plain call in its turn: 10,000 players that are up to date cost no promise, no
-   * continuation and no queueing for each batch. A signal does not reach them.
-   * @throws InterruptedError; what the step throws
+   * continuation and no queueing for each batch.
+   * A signal reaches them when no thread waits otherwise.
+   * @param timeoutMs since the follower was active last, late by up to 250 ms; or FOREVER
+   * @throws TimeoutError, InterruptedError; what the step throws
    */
-  follow(thread: Thread, follower: Follower): Promise<void> {
+  follow(thread: Thread, follower: Follower, timeoutMs: number): Promise<void> {
     if (!follower.step()) return Promise.resolve()
     this.#followers ??= new Followers()
-    return thread.world.scheduler.blockFollowing(thread, this.#followers, follower, this.#what)
+    return thread.world.scheduler.blockFollowing(thread, this.#followers, follower, timeoutMs, this.#what)
   }
 
   /** Ends the `follow` in which `thread` waits, if it does, as if its step had said no. */
@@ -50,6 +52,7 @@ export class Condition extends WaitList {
   signal(): void {
     const waiter = this.first
     if (waiter) waiter.thread.world.scheduler.wake(waiter, null)
+    else this.#followers?.broadcast()
   }
 
   /** Wakes all that wait now; who waits again while they are being woken waits for the next broadcast. */

@@ -5,6 +5,8 @@ import type { Scheduler, Waiter } from './scheduler.ts'
 export interface Follower {
   /** Must not wait. @returns whether the thread waits on */
   step(): boolean
+  /** When it last did what its timeout is about, in ms of the clock; for those that have one. */
+  readonly activeMs?: number
 }
 
 /**
@@ -26,6 +28,7 @@ export class Followers {
 
   add(waiter: Waiter, follower: Follower): void {
     waiter.followers = this
+    waiter.follower = follower
     waiter.place = this.#waiters.length
     this.#waiters.push(waiter)
     this.#followers.push(follower)

@@ -11,6 +11,8 @@ const THREADS_PER_TURN = 128
 const STEPS_PER_TURN = 256
 /** Steps of one broadcast before that of another stream has its turn. */
 const STEPS_AT_A_TIME = 64
+/** What is left of a follower's timeout is rounded up to this, so that many share a timer. */
+const RENEWAL_GRAIN_MS = 250
 
 /** The longest delay that a clock's timer knows, about 24 days. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
@@ -27,8 +29,10 @@ export class Waiter {
   next: Waiter | null = null
   timeouts: TimeoutList | null = null
   deadlineMs = 0
-  /** It stands there instead of in a list, at `place`. */
+  timeoutMs = Infinity
+  /** It stands there instead of in a list, at `place`, while `follower` does its steps. */
   followers: Followers | null = null
+  follower: Follower | null = null
   place = 0
 
   constructor(thread: Thread, what: string, resolve: () => void, reject: (error: Error) => void) {
@@ -98,7 +102,7 @@ class TimeoutList {
         this.#timer = this.#arm(leftMs)
         return
       }
-      this.#scheduler.wake(waiter, new TimeoutError(waiter.what, this.#timeoutMs))
+      this.#scheduler.expire(waiter, nowMs)
     }
   }
 }
@@ -141,13 +145,35 @@ export class Scheduler {
       const waiter = new Waiter(thread, what, resolve, reject)
       thread.waiter = waiter
       list?.push(waiter)
+      waiter.timeoutMs = timeoutMs
       if (timeoutMs !== Infinity) this.#timeoutList(timeoutMs).add(waiter)
     })
   }
 
-  /** Suspends `thread` among `followers`, where `follower` does its steps, until one says no. @throws as `block` */
-  blockFollowing(thread: Thread, followers: Followers, follower: Follower, what: string): Promise<void> {
-    const promise = this.block(thread, null, Infinity, what)
+  /** For the list in which `waiter` was: its time is over, unless it follows and was active meanwhile. */
+  expire(waiter: Waiter, nowMs: number): void {
+    const leftMs = (waiter.follower?.activeMs ?? -Infinity) + waiter.timeoutMs - nowMs
+    if (leftMs <= 0) {
+      this.wake(waiter, new TimeoutError(waiter.what, waiter.timeoutMs))
+      return
+    }
+    waiter.timeouts?.remove(waiter)
+    this.#timeoutList(Math.ceil(leftMs / RENEWAL_GRAIN_MS) * RENEWAL_GRAIN_MS).add(waiter)
+  }
+
+  /**
+   * Suspends `thread` among `followers`, where `follower` does its steps, until one says no.
+   * @param timeoutMs since the follower was active last, late by up to 250 ms
+   * @throws as `block`
+   */
+  blockFollowing(
+    thread: Thread,
+    followers: Followers,
+    follower: Follower,
+    timeoutMs: number,
+    what: string,
+  ): Promise<void> {
+    const promise = this.block(thread, null, timeoutMs, what)
     if (thread.waiter) followers.add(thread.waiter, follower)
     return promise
   }

@@ -1,6 +1,7 @@
 import { Condition } from './condition.ts'
 import { FOREVER } from './clock.ts'
 import { ClosedError, StError, TimeoutError } from './errors.ts'
+import type { Follower } from './followers.ts'
 import type { Endpoint, Pipe, PipeHandler } from './network.ts'
 import type { Thread } from './thread.ts'
 
@@ -92,6 +93,11 @@ export class Socket implements PipeHandler {
    */
   untilInput(thread: Thread, timeoutMs: number): Promise<void> {
     return this.#readable.wait(thread, timeoutMs)
+  }
+
+  /** Lets `reader` do its step now and when something has come or has ended, until it says no: see Condition.follow. */
+  followInput(thread: Thread, reader: Follower, timeoutMs: number): Promise<void> {
+    return this.#readable.follow(thread, reader, timeoutMs)
   }
 
   /** Exactly `count` bytes if they are there, else null. Never waits. */

@@ -1,3 +1,4 @@
+import { FOREVER } from '../st/clock.ts'
 import type { Follower } from '../st/followers.ts'
 import type { Thread } from '../st/thread.ts'
 import type { Batch, Feed } from './feed.ts'
@@ -65,7 +66,7 @@ export class Cursor implements Follower {
    */
   follow(thread: Thread, sink: Sink): Promise<void> {
     this.#sink = sink
-    return this.#feed.appended.follow(thread, this)
+    return this.#feed.appended.follow(thread, this, FOREVER)
   }
 
   /** Makes the `follow` in which `thread` waits return now. */

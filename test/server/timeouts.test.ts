@@ -118,7 +118,7 @@ describe('RTMP', () => {
     await client.media('video key', 4_900)
     await server.clock.pass(4_900)
     expect(client.isClosed).toBe(false)
-    await server.clock.pass(101)
+    await server.clock.pass(351)
     expect([client.isClosed, server.threads, server.hub.size]).toEqual([true, 0, 0])
     expect(server.lastReason).toMatch(/timed out after 5000 ms/)
   })

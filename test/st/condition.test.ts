@@ -253,7 +253,7 @@ describe('interrupt', () => {
 describe('follow', () => {
   test('does the step at once and at each broadcast, without running the thread, until it says no', async () => {
     let steps = 0
-    noting(world, notes, 't', (thread) => condition.follow(thread, { step: () => ++steps < 4 }))
+    noting(world, notes, 't', (thread) => condition.follow(thread, { step: () => ++steps < 4 }, FOREVER))
     await clock.settle()
     expect([steps, notes]).toEqual([1, []])
     for (const expected of [2, 3]) {
@@ -270,7 +270,7 @@ describe('follow', () => {
   })
 
   test('does not wait when the first step says no', async () => {
-    noting(world, notes, 't', (thread) => new Condition('go').follow(thread, { step: () => false }))
+    noting(world, notes, 't', (thread) => new Condition('go').follow(thread, { step: () => false }, FOREVER))
     await clock.settle()
     expect(notes).toEqual(['t ok'])
   })
@@ -281,7 +281,7 @@ describe('follow', () => {
       if (isBroken) throw new ClosedError('gone')
       return true
     }
-    noting(world, notes, 't', (thread) => condition.follow(thread, { step }))
+    noting(world, notes, 't', (thread) => condition.follow(thread, { step }, FOREVER))
     await clock.settle()
     isBroken = true
     condition.broadcast()
@@ -291,16 +291,20 @@ describe('follow', () => {
 
   test('is ended by an interrupt: while it waits, before its step, and from within the step', async () => {
     const step = (): boolean => true
-    const waiting = noting(world, notes, 'waiting', (thread) => condition.follow(thread, { step }))
-    const queued = noting(world, notes, 'queued', (thread) => condition.follow(thread, { step }))
+    const waiting = noting(world, notes, 'waiting', (thread) => condition.follow(thread, { step }, FOREVER))
+    const queued = noting(world, notes, 'queued', (thread) => condition.follow(thread, { step }, FOREVER))
     let steps = 0
     const suicidal = noting(world, notes, 'within', (thread) =>
-      condition.follow(thread, {
-        step: () => {
-          if (++steps === 2) suicidal.interrupt('by itself')
-          return steps < 2
+      condition.follow(
+        thread,
+        {
+          step: () => {
+            if (++steps === 2) suicidal.interrupt('by itself')
+            return steps < 2
+          },
         },
-      }),
+        FOREVER,
+      ),
     )
     await clock.settle()
     waiting.interrupt('kicked')
@@ -319,7 +323,7 @@ describe('follow', () => {
         steps[i] = (steps[i] ?? 0) + 1
         return (steps[i] ?? 0) < last(i)
       }
-      world.spawn('t', (thread) => condition.follow(thread, { step }))
+      world.spawn('t', (thread) => condition.follow(thread, { step }, FOREVER))
     }
     return steps
   }
@@ -354,12 +358,36 @@ describe('follow', () => {
     const other = new Condition('other stream')
     const many = counted(10_000, () => 100)
     let few = 0
-    world.spawn('t', (thread) => other.follow(thread, { step: () => ++few < 100 }))
+    world.spawn('t', (thread) => other.follow(thread, { step: () => ++few < 100 }, FOREVER))
     await clock.settle()
     condition.broadcast()
     other.broadcast()
     await clock.turn()
     expect(few).toBe(2)
     expect(many.filter((count) => count === 2).length).toBeLessThan(300)
+  })
+
+  test('times out when it was not active for so long, a quarter of a second late at most', async () => {
+    const follower = { activeMs: clock.nowMs(), step: () => true }
+    noting(world, notes, 't', (thread) => condition.follow(thread, follower, 5_000))
+    await clock.pass(4_000)
+    follower.activeMs = clock.nowMs()
+    await clock.pass(4_999)
+    expect(notes).toEqual([])
+    await clock.pass(251)
+    expect(notes).toEqual(['t st_timeout'])
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('is reached by a signal when nobody waits otherwise', async () => {
+    let steps = 0
+    noting(world, notes, 't', (thread) => condition.follow(thread, { step: () => ++steps < 3 }, FOREVER))
+    await clock.settle()
+    condition.signal()
+    await clock.settle()
+    expect(steps).toBe(2)
+    condition.signal()
+    await clock.settle()
+    expect(notes).toEqual(['t ok'])
   })
 })
