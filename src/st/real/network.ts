@@ -1,5 +1,6 @@
 import * as net from 'node:net'
 import type { ConnectOptions, Endpoint, Network, Pipe, PipeHandler, PortHandle } from '../network.ts'
+import { connectTls } from './tls.ts'
 
 /** Connections that the kernel keeps for us before they are accepted; SRS's value. */
 const BACKLOG = 512
@@ -110,6 +111,7 @@ export class RealNetwork implements Network {
   }
 
   connect(options: ConnectOptions, settle: (result: Pipe | Error) => void): () => void {
+    if (options.tls) return connectTls(options, options.tls.serverName, settle)
     const where = {
       host: options.host,
       port: options.port,
