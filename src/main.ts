@@ -4,6 +4,8 @@ import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Config, ConfigError, loadConfig } from './control/config.ts'
+import { Hooks } from './control/hooks/hooks.ts'
+import { makeIdentity } from './control/identity.ts'
 import { makeLog } from './control/log.ts'
 import type { PageFile } from './server/page.ts'
 import { Server } from './server/server.ts'
@@ -17,6 +19,8 @@ import { World } from './st/world.ts'
 const PACKAGE_DIR = dirname(dirname(fileURLToPath(import.meta.url)))
 const DEFAULT_FILE = join(PACKAGE_DIR, 'conf', 'sluice.conf')
 const EXIT_USAGE = 2
+/** How long the end of the last clients may be told; Docker kills after 10 s. */
+const LAST_CALLBACKS_MS = 5_000
 const USAGE = `sluice: a live-streaming server. RTMP in; RTMP and HTTP-FLV out.
 
 usage: sluice [-c FILE] [-t | -v | -h]
@@ -86,6 +90,12 @@ async function run(config: Config): Promise<void> {
   })
   const world = new World(new RealClock(), new RealNetwork(), log)
   const { maxConnections, pithyPrintMs, httpServer } = config
+  const hooks = new Hooks(
+    world,
+    makeIdentity(world),
+    `Sluice/${packageVersion()}`,
+    (vhost) => config.resolveVhost(vhost)?.httpHooks ?? null,
+  )
   const server = new Server(
     world,
     {
@@ -95,6 +105,7 @@ async function run(config: Config): Promise<void> {
       resolveVhost: (name) => config.resolveVhost(name),
     },
     packageVersion(),
+    { callbacks: [hooks] },
   )
   const where = {
     rtmp: endpoints(config.listen),
@@ -108,7 +119,7 @@ async function run(config: Config): Promise<void> {
     return
   }
   announce(log, server)
-  stopOnSignals(world, server)
+  stopOnSignals(world, server, hooks)
 }
 
 function announce(log: Log, server: Server): void {
@@ -125,7 +136,7 @@ function announce(log: Log, server: Server): void {
 }
 
 /** The first signal ends the server in order, a second one at once. */
-function stopOnSignals(world: World, server: Server): void {
+function stopOnSignals(world: World, server: Server, hooks: Hooks): void {
   let isStopping = false
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1)
@@ -133,6 +144,7 @@ function stopOnSignals(world: World, server: Server): void {
     world.log.info({ signal, connections: server.connections }, 'stopping')
     world.spawn('stop', async (thread) => {
       await server.stop(thread)
+      await hooks.stop(thread, LAST_CALLBACKS_MS)
       world.log.info({}, 'stopped')
       process.exit(0)
     })

@@ -2,7 +2,7 @@
  * Every directive that Sluice knows, once: name, kind, default, meaning, environment, reload. Parsing, defaults, error
  * texts and the documentation come from these two tables. Names and meanings are SRS 7.0's, except where "(Sluice)".
  */
-import { addresses, block, bytes, choice, duration, flag, integer, text } from './setting.ts'
+import { addresses, block, bytes, choice, duration, flag, integer, type Setting, text, urls } from './setting.ts'
 
 /** The longest RTMP message, so no chunk is longer (24-bit length, RTMP 5.3.1.2.1). */
 const MAX_CHUNK_SIZE = 0xff_ff_ff
@@ -172,4 +172,45 @@ export const VHOST_DIRECTIVES = {
       },
     ),
   }),
+  http_hooks: block('Callbacks: HTTP requests that ask about clients and tell of them.', {
+    enabled: flag({ default: false, reload: true, meaning: 'Whether the callbacks below are made.' }),
+    on_connect: hook('Asked about an RTMP client when its first wish is known.'),
+    on_close: hook('Told of the end of a client that on_connect let in.'),
+    on_publish: hook('Asked about a publisher before its first packet is taken.'),
+    on_unpublish: hook('Told of the end of a publisher that on_publish let in.'),
+    on_play: hook('Asked about a player before its first byte is sent.'),
+    on_stop: hook('Told of the end of a player that on_play let in.'),
+    on_dvr: hook('Told of a finished recording.'),
+    on_hls: hook('Told of a finished HLS segment.'),
+    on_hls_notify: hook(
+      'Fetched for a finished HLS segment; [app], [stream], [ts_url], [param] and more are filled in.',
+    ),
+    timeout: duration(
+      's',
+      { min: 100, max: HOUR_MS },
+      {
+        default: 30_000,
+        reload: true,
+        meaning: 'For one callback, from the connect to the end of its answer (Sluice).',
+      },
+    ),
+    retries: integer(
+      { min: 0, max: 10 },
+      { default: 2, reload: true, meaning: 'How often a callback that reached nobody is made again (Sluice).' },
+    ),
+    fail_open: flag({
+      default: false,
+      reload: true,
+      meaning: 'Lets in whoever could not be asked about, because nobody answered in time (Sluice).',
+    }),
+    secret: text({
+      default: '',
+      reload: true,
+      meaning: 'Signs callbacks: X-Sluice-Signature: t=SECONDS,v1=HMAC-SHA256 of "SECONDS.BODY" in hex (Sluice).',
+    }),
+  }),
+}
+
+function hook(meaning: string): Setting<readonly string[]> {
+  return urls({ default: [], reload: true, meaning })
 }

@@ -140,6 +140,17 @@ export function addresses(facts: SettingFacts<readonly ListenAddress[]>): Settin
   return { kind: 'setting', suffix: '', allowed: '[ip:]port or [ipv6]:port, one or more', ...facts, parse }
 }
 
+/** One or more http:// or https:// URLs. */
+export function urls(facts: SettingFacts<readonly string[]>): Setting<readonly string[]> {
+  return { kind: 'setting', suffix: '', allowed: 'URLs with http:// or https://', ...facts, parse: parseUrls }
+}
+
+function parseUrls(args: readonly string[]): Parsed<readonly string[]> {
+  const wrong = args.find((arg) => !/^https?:\/\//i.test(arg) || !URL.canParse(arg))
+  if (wrong !== undefined) return { wrong }
+  return args.length === 0 ? { wrong: '' } : { value: args }
+}
+
 const ADDRESS = /^(?:(\d{1,3}(?:\.\d{1,3}){3}):|\[([0-9a-fA-F:.]+)\]:)?(\d{1,5})$/
 const MAX_PORT = 65_535
 

@@ -47,7 +47,45 @@ describe('defaults', () => {
       play: { gopCache: true, gopCacheMaxFrames: 2500, queueLengthMs: 10_000, mwLatencyMs: 350, sendTimeoutMs: 30_000 },
       publish: { firstpktTimeoutMs: 20_000, normalTimeoutMs: 5000, takeoverAfterMs: 2000 },
       httpRemux: { enabled: false, mount: '[vhost]/[app]/[stream].flv', waitPublisherMs: 10_000 },
+      httpHooks: {
+        enabled: false,
+        onConnect: [],
+        onClose: [],
+        onPublish: [],
+        onUnpublish: [],
+        onPlay: [],
+        onStop: [],
+        onDvr: [],
+        onHls: [],
+        onHlsNotify: [],
+        timeoutMs: 30_000,
+        retries: 2,
+        failOpen: false,
+        secret: '',
+      },
     })
+  })
+})
+
+describe('URLs of callbacks', () => {
+  test('several, with queries, in the file and in the environment', () => {
+    const text = 'listen 1; vhost v { http_hooks { enabled on; on_play http://a/x?k=1 https://[::1]:8/y; timeout 3; } }'
+    expect(load(text).resolveVhost('v')?.httpHooks).toMatchObject({
+      enabled: true,
+      onPlay: ['http://a/x?k=1', 'https://[::1]:8/y'],
+      timeoutMs: 3000,
+    })
+    const env = { SRS_VHOST_HTTP_HOOKS_ON_PUBLISH: 'http://a/1 http://a/2' }
+    expect(load('listen 1; vhost v { }', env).resolveVhost('v')?.httpHooks.onPublish).toEqual([
+      'http://a/1',
+      'http://a/2',
+    ])
+  })
+
+  test.each(['', 'ftp://a/', 'http://', 'a/b', 'http://a/ b'])('"%s" is refused', (url) => {
+    expect(problems(`listen 1; vhost v { http_hooks { on_stop ${url}; } }`)[0]).toContain(
+      'it needs URLs with http:// or https://',
+    )
   })
 })
 
