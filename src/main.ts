@@ -6,6 +6,8 @@ import { parseArgs } from 'node:util'
 import { type Config, ConfigError, loadConfig } from './control/config.ts'
 import { chooseFile } from './control/environment.ts'
 import { fullConf } from './control/full-conf.ts'
+import { Hooks } from './control/hooks/hooks.ts'
+import { makeIdentity } from './control/identity.ts'
 import { makeLog } from './control/log.ts'
 import { keepServerId, openFileLimit, PidFile } from './control/process.ts'
 import type { PageFile } from './server/page.ts'
@@ -21,6 +23,8 @@ import { World } from './st/world.ts'
 const PACKAGE_DIR = dirname(dirname(fileURLToPath(import.meta.url)))
 const DEFAULT_FILE = join(PACKAGE_DIR, 'conf', 'sluice.conf')
 const EXIT_USAGE = 2
+/** How long the end of the last clients may be told; Docker kills after 10 s. */
+const LAST_CALLBACKS_MS = 5_000
 const USAGE = `sluice: a live-streaming server. RTMP in; RTMP and HTTP-FLV out.
 
 usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
@@ -124,6 +128,13 @@ async function run(config: Config): Promise<void> {
   }
   const world = new World(new RealClock(), network, log)
   const { maxConnections, pithyPrintMs, httpServer } = config
+  const identity = makeIdentity(world, serverId(world, config))
+  const hooks = new Hooks(
+    world,
+    identity,
+    `Sluice/${packageVersion()}`,
+    (vhost) => config.resolveVhost(vhost)?.httpHooks ?? null,
+  )
   const server = new Server(
     world,
     {
@@ -133,6 +144,7 @@ async function run(config: Config): Promise<void> {
       resolveVhost: (name) => config.resolveVhost(name),
     },
     packageVersion(),
+    { callbacks: [hooks] },
   )
   const where = {
     rtmp: endpoints(config.listen),
@@ -146,9 +158,9 @@ async function run(config: Config): Promise<void> {
     return
   }
   writePidFile(log, config)
-  log.info({ serverId: serverId(world, config) }, 'started')
+  log.info({ serverId: identity.serverId }, 'started')
   announce(log, server)
-  stopOnSignals(world, server)
+  stopOnSignals(world, server, hooks)
 }
 
 /** Writes the pid file, for as long as the process runs. */
@@ -164,7 +176,7 @@ function writePidFile(log: Log, config: Config): void {
 function serverId(world: World, config: Config): string {
   const fresh = `vid-${world.newId().slice(1)}`
   try {
-    return keepServerId(config.serverId, config.pid, fresh)
+    return keepServerId(config.serverId, config.pid, fresh, config.origins.has('pid'))
   } catch (error) {
     world.log.warn({ err: error }, 'cannot keep the id of the server beside the pid file')
     return config.serverId || fresh
@@ -185,7 +197,7 @@ function announce(log: Log, server: Server): void {
 }
 
 /** The first signal ends the server in order, a second one at once. */
-function stopOnSignals(world: World, server: Server): void {
+function stopOnSignals(world: World, server: Server, hooks: Hooks): void {
   let isStopping = false
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1)
@@ -193,6 +205,7 @@ function stopOnSignals(world: World, server: Server): void {
     world.log.info({ signal, connections: server.connections }, 'stopping')
     world.spawn('stop', async (thread) => {
       await server.stop(thread)
+      await hooks.stop(thread, LAST_CALLBACKS_MS)
       world.log.info({}, 'stopped')
       process.exit(0)
     })

@@ -3,6 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { RtmpProbe } from './server/rtmp-probe.ts'
+import { CallbackServer } from './support/callback-server.ts'
 
 const PROGRAM = 'dist/main.js'
 
@@ -118,6 +120,12 @@ describe('the command line', () => {
   })
 })
 
+async function publishTo(port: number): Promise<void> {
+  const probe = await RtmpProbe.open(port)
+  probe.connect()
+  await probe.publish('cam')
+}
+
 describe('a run', () => {
   const CONF = 'listen 127.0.0.1:0;\nhttp_server { enabled on; listen 127.0.0.1:0; }\nvhost __defaultVhost__ { }\n'
 
@@ -171,6 +179,22 @@ describe('a run', () => {
     )
     expect(out).toMatch(/HTTP listens on 127\.0\.0\.1:\d+/)
     expect(code).toBe(0)
+  })
+
+  test('makes the callbacks of its configuration, and at SIGTERM tells the end of all before it goes', async () => {
+    const backEnd = await CallbackServer.start()
+    const urls = ['connect', 'close', 'publish', 'unpublish'].map((name) => `on_${name} ${backEnd.url()};`).join(' ')
+    const vhost = `vhost __defaultVhost__ { http_hooks { enabled on; ${urls} } }`
+    let hasBegun = false
+    const { code, out } = await run(['-c', config('hooks.conf', `listen 127.0.0.1:0;\n${vhost}\n`)], (text, kill) => {
+      const port = /RTMP listens on 127\.0\.0\.1:(\d+)/.exec(text)?.[1]
+      if (hasBegun || !port) return
+      hasBegun = true
+      void publishTo(Number(port)).then(() => kill('SIGTERM'))
+    })
+    expect([code, out.includes('"stopped"')]).toEqual([0, true])
+    expect(backEnd.actions).toEqual(['on_connect', 'on_publish', 'on_unpublish', 'on_close'])
+    expect(backEnd.calls[0]?.headers['user-agent']).toMatch(/^Sluice\/\d/)
   })
 
   test('a port that is taken ends it with a clear error', async () => {

@@ -23,9 +23,11 @@ export class PidFile {
 
 /**
  * The name of this server: the configured one, else the one beside the pid file (as in SRS: `srs.id` beside `srs.pid`),
- * else the fresh one. It is kept there when the folder exists. @throws of the system when it cannot be written.
+ * else the fresh one. It is kept there when the folder exists, or `isAsked` makes it.
+ * @throws of the system when it cannot be written
  */
-export function keepServerId(configured: string, pidPath: string, fresh: string): string {
+export function keepServerId(configured: string, pidPath: string, fresh: string, isAsked: boolean): string {
+  if (isAsked) mkdirSync(dirname(pidPath), { recursive: true })
   const path = `${pidPath.replace(/\.pid$/, '')}.id`
   const kept = existsSync(path) ? readFileSync(path, 'utf8').trim() : ''
   const id = configured || kept || fresh

@@ -1,5 +1,7 @@
 import type { World } from '../st/world.ts'
 import type { Hub } from '../stream/hub.ts'
+import type { Clients } from './clients.ts'
+import type { Gate } from './gate.ts'
 import type { ServerOptions } from './options.ts'
 
 /** What every connection of a server shares. */
@@ -7,6 +9,9 @@ export interface ServerContext {
   readonly world: World
   readonly hub: Hub
   readonly options: ServerOptions
+  readonly clients: Clients
+  /** Who may do what; also whether a stream is free. */
+  readonly gate: Gate
   /** Of this program, for example `0.1.0`. */
   readonly version: string
 }

@@ -9,6 +9,11 @@ export function describeEnd(error: Error | null): string {
   return error.message
 }
 
+/** Whether an end is no normal one: broken bytes, or a fault of ours. */
+export function isFault(error: Error | null): boolean {
+  return error !== null && !(error instanceof StError)
+}
+
 /**
  * Logs why a connection ended. A peer that goes, is slow or is told to go is a normal end; bad bytes are worth a
  * warning; everything else is a fault of ours: it is thrown on, so that the thread fails and is counted.

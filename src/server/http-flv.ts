@@ -4,29 +4,23 @@ import { parseStreamUrl, streamKey } from '../rtmp/url.ts'
 import { asError, InterruptedError, StError } from '../st/errors.ts'
 import { formatEndpoint } from '../st/network.ts'
 import type { Thread } from '../st/thread.ts'
-import type { Socket } from '../st/socket.ts'
 import type { Cursor } from '../stream/cursor.ts'
 import type { Hub } from '../stream/hub.ts'
 import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
 import type { WireFormat } from '../stream/wire-format.ts'
+import { type Client, clientUrl, identify, limitedText, newClient, type PlayerQueue, type Wish } from './client.ts'
 import type { ServerContext } from './context.ts'
+import { describeEnd, isFault } from './ending.ts'
 import { FLV_BARE, FLV_CHUNKED } from './flv-format.ts'
-import { describeEnd } from './ending.ts'
+import { type Leave, RefusedError } from './gate.ts'
 import type { HttpExchange, HttpHandler } from './http-session.ts'
 import { matchMount } from './mount.ts'
-import type { VhostOptions } from './options.ts'
+import { Visit } from './visit.ts'
 
 /** For the first frame of a publisher that is there: SRS's timeout for publishers that send nothing. */
 const FIRST_FRAME_TIMEOUT_MS = 20_000
 const LAST_CHUNK = Buffer.from('0\r\n\r\n', 'latin1')
-
-/** What a request for a live stream means. */
-interface FlvRequest {
-  readonly key: string
-  readonly vhost: VhostOptions
-  readonly param: string
-}
 
 /** `GET /{app}/{stream}.flv`, by the vhost's `http_remux.mount`. */
 export function flvHandler(context: ServerContext): HttpHandler {
@@ -35,12 +29,14 @@ export function flvHandler(context: ServerContext): HttpHandler {
     if (!wanted) return false
     exchange.isEndless = true
     if (exchange.request.method === 'HEAD') {
-      await answerHead(thread, exchange, context.hub, wanted.key)
+      await answerHead(thread, exchange, context.hub, wanted.sourceKey)
       return true
     }
     // From here on the connection is the player's alone: what else it sends is not answered.
     exchange.keepAlive = false
-    const player = new FlvPlayer(exchange, context.hub, wanted)
+    const client = newClient(thread, exchange.socket, 'http')
+    identify(client, wanted)
+    const player = new FlvPlayer(context, exchange, client)
     return (owner) => player.run(owner)
   }
 }
@@ -54,61 +50,101 @@ async function answerHead(thread: Thread, exchange: HttpExchange, hub: Hub, key:
 }
 
 /** One HTTP-FLV player, from its request to its end. */
-class FlvPlayer {
-  readonly #socket: Socket
-  readonly #hub: Hub
-  readonly #wanted: FlvRequest
+class FlvPlayer implements PlayerQueue {
+  readonly #context: ServerContext
+  readonly #client: Client
   readonly #format: WireFormat
   /** Let go with the head of the answer. */
   #exchange: HttpExchange | null
+  #cursor: Cursor | null = null
+  #refusal: string | null = null
 
-  constructor(exchange: HttpExchange, hub: Hub, wanted: FlvRequest) {
-    this.#socket = exchange.socket
-    this.#hub = hub
-    this.#wanted = wanted
+  constructor(context: ServerContext, exchange: HttpExchange, client: Client) {
+    this.#context = context
+    this.#client = client
     this.#format = exchange.request.version === '1.0' ? FLV_BARE : FLV_CHUNKED
     this.#exchange = exchange
+    client.queue = this
   }
 
-  /** A player's life, in two lines of the log. @throws StError */
+  get pendingBytes(): number {
+    return this.#client.socket.pendingBytes + (this.#cursor?.pendingBytes ?? 0)
+  }
+
+  get droppedPackets(): number {
+    return this.#cursor?.droppedPackets ?? 0
+  }
+
+  /** A client's life: connected, then playing and played, or refused. @throws StError */
   async run(thread: Thread): Promise<void> {
-    const { key, param } = this.#wanted
-    thread.log.info({ peer: formatEndpoint(this.#socket.remote), stream: key, param, protocol: 'http-flv' }, 'playing')
-    const source = this.#hub.acquire(key)
-    source.players++
-    let reason = 'stream ended'
+    const { peer, socket } = this.#client
+    thread.log.info({ peer: formatEndpoint(peer), protocol: 'http-flv' }, 'connected')
+    const visit = new Visit(this.#context, this.#client)
+    let leave: Leave | null = null
+    let failure: Error | null = null
     try {
-      this.#socket.hangupInterrupts(thread)
-      await this.#play(thread, source)
+      socket.hangupInterrupts(thread)
+      leave = await this.#enter(thread, visit)
+      if (leave) await this.#play(thread)
     } catch (error) {
-      reason = describeEnd(asError(error))
+      failure = asError(error)
       throw error
     } finally {
-      source.players--
-      this.#hub.release(source)
-      thread.log.info({ stream: key, reason, sentBytes: this.#socket.sentBytes }, 'played')
+      leave?.()
+      visit.end(this.#reason(failure), isFault(failure))
     }
   }
 
-  async #play(thread: Thread, source: Source): Promise<void> {
-    const { key, vhost } = this.#wanted
-    const publication = await waitPublisher(thread, source, vhost.httpRemux.waitPublisherMs)
-    const cursor = publication && (await publication.join(thread, this.#format, FIRST_FRAME_TIMEOUT_MS))
-    if (!cursor) {
-      await this.#exchange?.answerText(thread, 404, `No stream ${key}.`)
-      return
-    }
+  #reason(failure: Error | null): string {
+    return failure ? describeEnd(failure) : (this.#refusal ?? 'stream ended')
+  }
+
+  /** @returns null when the player was refused, and told so */
+  async #enter(thread: Thread, visit: Visit): Promise<Leave | null> {
     try {
-      this.#socket.write(this.#opening(publication))
-      await this.#pump(thread, cursor, vhost.play.sendTimeoutMs)
+      return await visit.enter(thread, 'play')
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error
+      const { role, sourceKey: stream } = this.#client
+      this.#refusal = error.message
+      thread.log.info({ role, stream, reason: error.message, code: error.code }, 'refused')
+      await this.#exchange?.answerText(thread, error.status, error.message)
+      return null
+    }
+  }
+
+  // Each async call within another one costs a waiting player a third of a kilobyte: there are three.
+  async #play(thread: Thread): Promise<void> {
+    const { socket, url, vhost, sourceKey } = this.#client
+    if (!vhost || sourceKey === null) throw new Error('the player has not said what it wants')
+    const { hub } = this.#context
+    const source = hub.acquire(sourceKey)
+    source.players++
+    let publication: Publication | null = null
+    let failure: Error | null = null
+    try {
+      thread.log.info({ stream: sourceKey, param: url.param }, 'playing')
+      publication = await waitPublisher(thread, source, vhost.httpRemux.waitPublisherMs)
+      this.#cursor = publication && (await publication.join(thread, this.#format, FIRST_FRAME_TIMEOUT_MS))
+      if (publication && this.#cursor) {
+        socket.write(this.#opening(publication))
+        await this.#pump(thread, this.#cursor, vhost.play.sendTimeoutMs)
+      } else await this.#exchange?.answerText(thread, 404, `No stream ${sourceKey}.`)
+    } catch (error) {
+      failure = asError(error)
+      throw error
     } finally {
-      publication.leave(cursor, this.#format)
-      if (cursor.droppedPackets > 0) thread.log.info({ dropped: cursor.droppedPackets }, 'player was slow')
+      if (this.#cursor) publication?.leave(this.#cursor, this.#format)
+      source.players--
+      hub.release(source)
+      const { sentBytes } = socket
+      const reason = this.#reason(failure)
+      thread.log.info({ stream: sourceKey, reason, sentBytes, dropped: this.droppedPackets }, 'played')
     }
   }
 
   async #pump(thread: Thread, cursor: Cursor, sendTimeoutMs: number): Promise<void> {
-    const socket = this.#socket
+    const { socket } = this.#client
     while (!cursor.ended) {
       await cursor.follow(thread, socket)
       await socket.drain(thread, sendTimeoutMs)
@@ -146,16 +182,24 @@ async function waitPublisher(thread: Thread, source: Source, waitMs: number): Pr
   }
 }
 
-function locate(exchange: HttpExchange, context: ServerContext): FlvRequest | null {
+function locate(exchange: HttpExchange, context: ServerContext): Wish | null {
   const { path, query, headers } = exchange.request
   // A decoded '?' or '#' would be taken for the start of a query below; no encoder can publish such a name.
   if (!path.endsWith('.flv') || /[?#]/.test(path)) return null
-  const tcUrl = `http://${headers.get('host') ?? ''}/`
-  const { vhost: asked, param } = parseStreamUrl({ tcUrl, app: '', streamName: `stream${query}` })
+  const host = headers.get('host') ?? ''
+  const { vhost: asked, param } = parseStreamUrl({ tcUrl: `http://${host}/`, app: '', streamName: `stream${query}` })
   const vhost = context.options.resolveVhost(asked)
   if (!vhost?.httpRemux.enabled) return null
   const names = matchMount(vhost.httpRemux.mount, path)
   if (!names) return null
-  const url = parseStreamUrl({ tcUrl: `http://-/${names.app}`, app: names.app, streamName: names.stream })
-  return { key: streamKey({ ...url, vhost: vhost.name }), vhost, param }
+  const tcUrl = `http://${host}/${names.app}`
+  const url = parseStreamUrl({ tcUrl, app: names.app, streamName: names.stream })
+  const said = { tcUrl, pageUrl: limitedText(headers.get('referer') ?? ''), swfUrl: '' }
+  return {
+    role: 'play',
+    type: 'flv-play',
+    vhost,
+    url: clientUrl({ ...url, vhost: asked, param }, said),
+    sourceKey: streamKey({ vhost: vhost.name, app: url.app, stream: url.stream }),
+  }
 }

@@ -1,6 +1,6 @@
 import { FOREVER } from '../st/clock.ts'
 import { Condition } from '../st/condition.ts'
-import { InterruptedError, StError } from '../st/errors.ts'
+import { asError, InterruptedError, StError } from '../st/errors.ts'
 import type { Thread } from '../st/thread.ts'
 import type { RtmpConnection } from '../rtmp/connection.ts'
 import { USER_EVENT, userControl } from '../rtmp/message.ts'
@@ -8,7 +8,9 @@ import type { Cursor, Sink } from '../stream/cursor.ts'
 import type { Hub } from '../stream/hub.ts'
 import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
+import type { PlayerQueue } from './client.ts'
 import { describeEnd } from './ending.ts'
+import type { Leave } from './gate.ts'
 import type { VhostOptions } from './options.ts'
 import { status } from './rtmp-answers.ts'
 import { RtmpFormat, type RtmpSelection } from './rtmp-format.ts'
@@ -22,13 +24,15 @@ export interface PlayRequest {
   /** Play so long, counted from the first frame; 0: for ever. */
   readonly durationMs: number
   readonly selection: RtmpSelection
+  /** Called at the end. */
+  readonly leave: Leave
 }
 
 /**
  * One stream to one RTMP player, in a thread of its own beside the one that reads the player's commands. Over
  * publishers that come and go the player stays.
  */
-export class RtmpPlayer {
+export class RtmpPlayer implements PlayerQueue {
   readonly #connection: RtmpConnection
   readonly #hub: Hub
   readonly #request: PlayRequest
@@ -40,6 +44,7 @@ export class RtmpPlayer {
   #paused = false
   #firstDtsMs: number | null = null
   #dropped = 0
+  #hasLeft = false
 
   /** Starts playing; whoever starts it calls `stop`. */
   constructor(owner: Thread, connection: RtmpConnection, hub: Hub, request: PlayRequest) {
@@ -53,6 +58,16 @@ export class RtmpPlayer {
   /** Ends the player; returns when its thread is gone and has left the stream. */
   async stop(owner: Thread): Promise<void> {
     await this.#thread.stop(owner, 'player stopped')
+    // A thread that was stopped before it ran has left nothing itself.
+    this.#left('player stopped')
+  }
+
+  get pendingBytes(): number {
+    return this.#connection.socket.pendingBytes + (this.#cursor?.pendingBytes ?? 0)
+  }
+
+  get droppedPackets(): number {
+    return this.#dropped + (this.#cursor?.droppedPackets ?? 0)
   }
 
   /** What was asked for has been played; the connection may ask for more. */
@@ -75,19 +90,29 @@ export class RtmpPlayer {
   async #run(thread: Thread): Promise<void> {
     const source = this.#hub.acquire(this.#request.key)
     source.players++
+    let reason = 'duration is over'
     try {
       await this.#playAll(thread, source)
     } catch (error) {
+      reason = describeEnd(asError(error))
       if (error instanceof InterruptedError) throw error
       // The thread that reads the commands sees the closed socket and ends the session.
       this.#connection.socket.close()
       // A fault of ours: the thread fails, which is logged and counted.
       if (!(error instanceof StError)) throw error
-      thread.log.info({ reason: describeEnd(error), dropped: this.#dropped }, 'player cannot be served any longer')
     } finally {
       source.players--
       this.#hub.release(source)
+      this.#left(reason)
     }
+  }
+
+  #left(reason: string): void {
+    if (this.#hasLeft) return
+    this.#hasLeft = true
+    const { key: stream, leave } = this.#request
+    this.#thread.log.info({ stream, reason, dropped: this.droppedPackets }, 'played')
+    leave()
   }
 
   async #playAll(thread: Thread, source: Source): Promise<void> {
@@ -116,6 +141,7 @@ export class RtmpPlayer {
     if (!cursor) return false
     try {
       for (;;) {
+        this.#cursor = cursor
         const outcome = await this.#pump(thread, cursor, selection)
         if (outcome !== 'selection changed') return outcome === 'duration is over'
         // From the last of the old feed to the first of the new one without an await: nothing is lost between them.
@@ -134,6 +160,7 @@ export class RtmpPlayer {
 
   #leave(publication: Publication, cursor: Cursor, format: RtmpFormat): void {
     this.#dropped += cursor.droppedPackets
+    this.#cursor = null
     publication.leave(cursor, format)
   }
 
@@ -144,7 +171,6 @@ export class RtmpPlayer {
   ): Promise<'ended' | 'selection changed' | 'duration is over'> {
     const { socket } = this.#connection
     const sink = this.#request.durationMs > 0 ? this.#untilOver(cursor) : socket
-    this.#cursor = cursor
     while (!cursor.ended) {
       if (this.#paused) {
         await this.#resumed.wait(thread, FOREVER)

@@ -6,6 +6,7 @@ import { isCommand, MSG, type RtmpMessage, splitAggregate } from '../rtmp/messag
 import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
 import type { ServerContext } from './context.ts'
+import type { Leave } from './gate.ts'
 import type { VhostOptions } from './options.ts'
 
 /** The publishing side of an RTMP connection: media messages go from here into the source. */
@@ -15,12 +16,17 @@ export class RtmpPublisher implements MessageSink {
   readonly #vhost: VhostOptions
   readonly #source: Source
   readonly #publication: Publication
+  readonly #leave: Leave
   #hasSent = false
   #printedMs: number
 
-  /** @throws StreamBusyError; the source is then not held */
-  constructor(thread: Thread, context: ServerContext, key: string, vhost: VhostOptions) {
+  /**
+   * @param leave called at the end
+   * @throws StreamBusyError; the source is then not held, and `leave` the caller's
+   */
+  constructor(thread: Thread, context: ServerContext, key: string, vhost: VhostOptions, leave: Leave) {
     this.#thread = thread
+    this.#leave = leave
     this.#context = context
     this.#printedMs = thread.world.clock.nowMs()
     this.#vhost = vhost
@@ -87,6 +93,7 @@ export class RtmpPublisher implements MessageSink {
     this.#thread.log.info(this.#counts(), 'unpublished')
     this.#source.unpublish(this.#publication)
     this.#context.hub.release(this.#source)
+    this.#leave()
   }
 
   #counts(): object {

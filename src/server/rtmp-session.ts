@@ -5,7 +5,7 @@ import { formatEndpoint } from '../st/network.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
 import { asNumber, asObject, asText } from '../rtmp/amf-value.ts'
-import type { AmfObject, AmfValue } from '../rtmp/amf0.ts'
+import type { AmfValue } from '../rtmp/amf0.ts'
 import { type Command, decodeCommand } from '../rtmp/command.ts'
 import { RtmpConnection } from '../rtmp/connection.ts'
 import {
@@ -16,16 +16,14 @@ import {
   setPeerBandwidth,
   windowAckSize,
 } from '../rtmp/message.ts'
-import { parseStreamUrl, type StreamUrl, streamKey } from '../rtmp/url.ts'
-import { StreamBusyError } from '../stream/source.ts'
+import { identify, newClient, type Wish } from './client.ts'
 import type { ServerContext } from './context.ts'
-import { logEnd } from './ending.ts'
-import type { VhostOptions } from './options.ts'
+import { describeEnd, isFault, logEnd } from './ending.ts'
+import { type Leave, RefusedError } from './gate.ts'
 import {
   connectionCommand,
   connectRejected,
   connectResult,
-  knowsMultitrack,
   playPaused,
   playStarted,
   publishEnded,
@@ -36,6 +34,8 @@ import {
 } from './rtmp-answers.ts'
 import { RtmpPlayer } from './rtmp-player.ts'
 import { RtmpPublisher } from './rtmp-publisher.ts'
+import { NO_REQUEST, readRequest, readWish, refusal, requestedUrl } from './rtmp-request.ts'
+import { Visit } from './visit.ts'
 
 /** For the handshake, for connect, and for saying what is wanted: SRS's 30 s. */
 const OPENING_TIMEOUT_MS = 30_000
@@ -45,9 +45,6 @@ const BETWEEN_STREAMS_TIMEOUT_MS = 180_000
 const REFUSAL_LINGER_MS = 1_000
 /** Message streams that one connection may have at a time; Flash clients use a handful. */
 const MAX_STREAMS = 8
-
-/** The peer was told why; the connection is ended behind the answer. */
-class RefusedError extends Error {}
 
 /**
  * Serves one RTMP connection until it ends, whatever it does: the thread of a publisher, and the one that reads the
@@ -61,7 +58,7 @@ export async function serveRtmp(thread: Thread, socket: Socket, context: ServerC
   } catch (error) {
     failure = asError(error)
   } finally {
-    await session.close()
+    await session.close(failure)
   }
   logEnd(thread, failure, { receivedBytes: socket.receivedBytes, sentBytes: socket.sentBytes }, 'info')
 }
@@ -73,40 +70,46 @@ class RtmpSession {
   readonly #players = new Map<number, RtmpPlayer>()
   readonly #streamIds = new Set<number>()
   readonly #connection: RtmpConnection
+  readonly #visit: Visit
   #publisher: RtmpPublisher | null = null
   /** The message stream of the publisher: the end of another one does not concern it. */
   #publishStreamId = 0
-  #request: AmfObject = {}
+  /** What is said of the client while it publishes, also when it plays beside it. */
+  #published: Wish | null = null
+  #publishType = 'flash-publish'
+  #request = NO_REQUEST
   #hadStream = false
-  #refusal: RefusedError | null = null
+  /** Why it was refused: it was told, and the connection is ended behind the answer. */
+  #refusal: string | null = null
 
   constructor(thread: Thread, socket: Socket, context: ServerContext) {
     this.#thread = thread
     this.#socket = socket
     this.#context = context
     this.#connection = new RtmpConnection(socket, {})
+    this.#visit = new Visit(context, newClient(thread, socket, 'rtmp'))
   }
 
   async run(): Promise<void> {
-    this.#thread.log.info({ peer: formatEndpoint(this.#socket.remote), protocol: 'rtmp' }, 'connected')
+    this.#thread.log.info({ peer: formatEndpoint(this.#visit.client.peer), protocol: 'rtmp' }, 'connected')
     await this.#connection.acceptHandshake(this.#thread, OPENING_TIMEOUT_MS)
     await this.#connect()
-    while (!this.#refusal) {
+    while (this.#refusal === null) {
       const message = this.#connection.tryRead() ?? (await this.#nextTurn())
       if (!message) return
       await this.#dispatch(message)
     }
-    this.#thread.log.info({ reason: this.#refusal.message }, 'refused')
     await this.#socket.closeGently(this.#thread, REFUSAL_LINGER_MS)
   }
 
-  /** Ends all that the connection has begun. */
-  async close(): Promise<void> {
+  /** Ends all that the connection has begun. @param failure why, when it has not ended by itself */
+  async close(failure: Error | null): Promise<void> {
     try {
       for (const player of this.#players.values()) await player.stop(this.#thread)
       this.#publisher?.end()
     } finally {
       this.#socket.close()
+      this.#visit.end(this.#refusal ?? describeEnd(failure), isFault(failure))
     }
   }
 
@@ -134,11 +137,14 @@ class RtmpSession {
         `first message is ${command?.name ?? `of type ${message.typeId}`}, not connect`,
       )
     }
-    this.#request = asObject(command.args[0])
-    const vhost = this.#resolveVhost(this.#url('-'))
-    if (!vhost || typeof this.#request['tcUrl'] !== 'string') {
+    const asked = asObject(command.args[0])
+    this.#request = readRequest(asked)
+    const vhost = this.#context.options.resolveVhost(requestedUrl(this.#request, '-').vhost)
+    if (!vhost || this.#request.tcUrl === '') {
       const why = vhost ? 'connect without tcUrl.' : 'vhost is not served here.'
-      this.#refuse(why, connectRejected(command.transactionId, why))
+      this.#thread.log.info({ reason: why }, 'refused')
+      this.#connection.send(connectRejected(command.transactionId, why))
+      this.#refusal = why
       return
     }
     this.#connection.inAckBytes = vhost.inAckSize
@@ -148,7 +154,7 @@ class RtmpSession {
         ? [windowAckSize(vhost.outAckSize), setPeerBandwidth(vhost.outAckSize, PEER_LIMIT.DYNAMIC)]
         : []),
       setChunkSize(vhost.chunkSize),
-      connectResult(command.transactionId, this.#request, identity),
+      connectResult(command.transactionId, asked, identity),
       connectionCommand('onBWDone', 0, null),
     )
   }
@@ -165,7 +171,7 @@ class RtmpSession {
         this.#createStream(transactionId)
         break
       case 'publish':
-        this.#publish(streamId, asText(args[1]))
+        await this.#publish(streamId, asText(args[1]))
         break
       case 'play':
         await this.#play(streamId, asText(args[1]), asNumber(args[3]))
@@ -196,6 +202,7 @@ class RtmpSession {
     switch (name) {
       case 'releaseStream':
       case 'FCPublish':
+        this.#notePublishType()
         reply(undefined)
         break
       case 'pause':
@@ -233,54 +240,69 @@ class RtmpSession {
     this.#connection.send(connectionCommand('_result', transactionId, null, streamId))
   }
 
-  #publish(streamId: number, streamName: string): void {
-    const { url, vhost, why } = this.#locate(streamName)
-    if (!vhost || this.#publisher) {
-      const text = why || 'This connection publishes already.'
-      this.#refuse(text, status(streamId, 'error', 'NetStream.Publish.BadName', text))
-      return
-    }
-    const key = streamKey({ ...url, vhost: vhost.name })
+  /** SRS names publishers by the order of their commands. */
+  #notePublishType(): void {
+    if (this.#streamIds.size === 0) this.#publishType = 'fmle-publish'
+    else if (this.#publishType === 'flash-publish') this.#publishType = 'haivision-publish'
+  }
+
+  async #publish(streamId: number, streamName: string): Promise<void> {
+    let leave: Leave | null = null
     try {
-      this.#publisher = new RtmpPublisher(this.#thread, this.#context, key, vhost)
+      const wish = this.#wish('publish', this.#publishType, streamName)
+      if (this.#publisher) throw new RefusedError('refused_name', 'This connection publishes already.')
+      leave = await this.#enter(wish)
+      this.#publisher = new RtmpPublisher(this.#thread, this.#context, wish.sourceKey, wish.vhost, leave)
+      this.#published = wish
     } catch (error) {
-      if (!(error instanceof StreamBusyError)) throw error
-      this.#refuse(
-        error.message,
-        status(streamId, 'error', 'NetStream.Publish.BadName', `${url.stream} is already published.`),
-      )
+      leave?.()
+      this.#refuse(error, streamId, 'publish')
       return
     }
     this.#publishStreamId = streamId
     this.#hadStream = true
-    this.#thread.log.info({ stream: key, param: url.param, encoder: this.#request['flashVer'] ?? '' }, 'publishing')
+    const { sourceKey: stream, type, url } = this.#published
+    this.#thread.log.info({ stream, param: url.param, encoder: this.#request.flashVer, type }, 'publishing')
     this.#connection.send(...publishStarted(streamId))
   }
 
   async #play(streamId: number, streamName: string, durationMs: number): Promise<void> {
     await this.#stopPlayer(streamId)
-    const { url, vhost, why } = this.#locate(streamName)
-    if (!vhost) {
-      this.#refuse(why, status(streamId, 'error', 'NetStream.Play.Failed', why))
-      return
-    }
     // Message streams that `createStream` has not given are tolerated, as long as they are few.
     if (this.#players.size >= MAX_STREAMS)
       throw new CodecError('rtmp_too_many_streams', `more than ${MAX_STREAMS} players on one connection`)
-    const key = streamKey({ ...url, vhost: vhost.name })
-    this.#hadStream = true
-    this.#thread.log.info({ stream: key, param: url.param, player: this.#request['flashVer'] ?? '' }, 'playing')
-    this.#connection.send(...playStarted(streamId, url.stream))
-    const selection = {
-      streamId,
-      // Not that of the stream's vhost: `connect` may have been to another one.
-      chunkBytes: this.#connection.outChunkBytes,
-      audio: true,
-      video: true,
-      multitrack: knowsMultitrack(this.#request),
+    let leave: Leave | null = null
+    try {
+      const wish = this.#wish('play', 'rtmp-play', streamName)
+      leave = await this.#enter(wish)
+      this.#startPlayer(streamId, wish, durationMs, leave)
+    } catch (error) {
+      leave?.()
+      this.#refuse(error, streamId, 'play')
     }
-    const request = { key, vhost, streamName: url.stream, durationMs, selection }
-    this.#players.set(streamId, new RtmpPlayer(this.#thread, this.#connection, this.#context.hub, request))
+  }
+
+  #startPlayer(streamId: number, wish: Wish, durationMs: number, leave: Leave): void {
+    const { vhost, url, sourceKey: key } = wish
+    this.#hadStream = true
+    const { flashVer, multitrack } = this.#request
+    this.#thread.log.info({ stream: key, param: url.param, player: flashVer }, 'playing')
+    this.#connection.send(...playStarted(streamId, url.stream))
+    // Not the chunk size of the stream's vhost: `connect` may have been to another one.
+    const selection = { streamId, chunkBytes: this.#connection.outChunkBytes, audio: true, video: true, multitrack }
+    const request = { key, vhost, streamName: url.stream, durationMs, selection, leave }
+    const player = new RtmpPlayer(this.#thread, this.#connection, this.#context.hub, request)
+    this.#players.set(streamId, player)
+    this.#visit.client.queue = player
+  }
+
+  /** Asks whether the client may do it. Nothing is read meanwhile, so no packet is there before the answer. */
+  async #enter(wish: Wish): Promise<Leave> {
+    const { client } = this.#visit
+    identify(client, wish)
+    const leave = await this.#visit.enter(this.#thread, wish.role)
+    if (this.#published) identify(client, this.#published)
+    return leave
   }
 
   async #endStream(streamId: number): Promise<void> {
@@ -298,27 +320,24 @@ class RtmpSession {
   #unpublish(): void {
     this.#publisher?.end()
     this.#publisher = null
+    this.#published = null
   }
 
-  /** Sends the reason; the connection ends when the message that caused it has been dealt with. */
-  #refuse(why: string, answer: RtmpMessage): void {
+  /**
+   * Says why not; the connection ends when the message that caused it has been dealt with.
+   * @throws the error when it is no refusal
+   */
+  #refuse(error: unknown, streamId: number, role: Wish['role']): void {
+    const { sourceKey: stream, url } = this.#visit.client
+    const answer = refusal(error, streamId, role, url.stream)
+    const { message: reason } = asError(error)
+    if (!answer) throw error
+    this.#thread.log.info({ role, stream, reason }, 'refused')
     this.#connection.send(answer)
-    this.#refusal = new RefusedError(why)
+    this.#refusal = reason
   }
 
-  #locate(streamName: string): { url: StreamUrl; vhost: VhostOptions | null; why: string } {
-    const url = this.#url(streamName)
-    const vhost = this.#resolveVhost(url)
-    if (!vhost) return { url, vhost, why: 'vhost is not served here.' }
-    if (url.stream === '') return { url, vhost: null, why: 'stream name is empty.' }
-    return { url, vhost, why: '' }
-  }
-
-  #url(streamName: string): StreamUrl {
-    return parseStreamUrl({ tcUrl: asText(this.#request['tcUrl']), app: asText(this.#request['app']), streamName })
-  }
-
-  #resolveVhost(url: StreamUrl): VhostOptions | null {
-    return this.#context.options.resolveVhost(url.vhost)
+  #wish(role: Wish['role'], type: string, streamName: string): Wish {
+    return readWish(this.#request, streamName, this.#context.options, { role, type })
   }
 }

@@ -5,7 +5,10 @@ import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
 import type { World } from '../st/world.ts'
 import { Hub } from '../stream/hub.ts'
+import { BusyGate } from './busy-gate.ts'
+import { Clients } from './clients.ts'
 import type { ServerContext } from './context.ts'
+import { allOf, type Gate } from './gate.ts'
 import { flvHandler } from './http-flv.ts'
 import { serveHttp } from './http-session.ts'
 import type { ServerOptions } from './options.ts'
@@ -19,11 +22,20 @@ export interface ServerAddresses {
   readonly http: readonly Endpoint[]
 }
 
+/** Who decides beside the server itself who may do what, in the order of asking. */
+export interface ServerGates {
+  /** Limits and access rules: asked first. */
+  readonly access?: readonly Gate[]
+  /** Asked last, and about a publisher only when the stream is free. */
+  readonly callbacks?: readonly Gate[]
+}
+
 type Serve = (thread: Thread, socket: Socket) => Promise<void>
 
 /** A running server: its listeners, its streams, and the thread of every connection. */
 export class Server {
   readonly hub = new Hub()
+  readonly clients = new Clients()
   readonly #world: World
   readonly #options: ServerOptions
   readonly #listeners: Listener[] = []
@@ -32,11 +44,13 @@ export class Server {
   readonly #rtmp: Endpoint[] = []
   readonly #http: Endpoint[] = []
   readonly #version: string
+  readonly #gate: Gate
 
-  constructor(world: World, options: ServerOptions, version: string) {
+  constructor(world: World, options: ServerOptions, version: string, gates: ServerGates = {}) {
     this.#world = world
     this.#options = options
     this.#version = version
+    this.#gate = allOf([...(gates.access ?? []), new BusyGate(this.hub), ...(gates.callbacks ?? [])])
   }
 
   /** Where it listens, with the ports that the system chose. */
@@ -57,6 +71,8 @@ export class Server {
       world: this.#world,
       hub: this.hub,
       options: this.#options,
+      clients: this.clients,
+      gate: this.#gate,
       version: this.#version,
     }
     const handlers = [flvHandler(context), streamsHandler(context, this.#rtmp), pageHandler(page)]

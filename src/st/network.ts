@@ -65,4 +65,6 @@ export interface ConnectOptions {
   readonly host: string
   readonly port: number
   readonly localHost?: string
+  /** Speaks TLS, with the server's certificate checked against this name (an address when it is one). */
+  readonly tls?: { readonly serverName: string }
 }

@@ -2,7 +2,7 @@ import { Condition } from './condition.ts'
 import { FOREVER } from './clock.ts'
 import { ClosedError, StError, TimeoutError } from './errors.ts'
 import type { Follower } from './followers.ts'
-import type { Endpoint, Pipe, PipeHandler } from './network.ts'
+import type { ConnectOptions, Endpoint, Pipe, PipeHandler } from './network.ts'
 import type { Thread } from './thread.ts'
 
 /** Input that nobody has read yet; beyond it the peer is slowed down by TCP. */
@@ -50,6 +50,11 @@ export class Socket implements PipeHandler {
 
   get closed(): boolean {
     return this.#closed
+  }
+
+  /** The peer has ended its side; what it sent before may still be there. */
+  get ended(): boolean {
+    return this.#ended
   }
 
   /** Bytes written that the kernel has not taken yet. */
@@ -264,11 +269,7 @@ export class Socket implements PipeHandler {
  * Opens a connection.
  * @throws TimeoutError, InterruptedError; ClosedError when it was refused or cannot be reached
  */
-export async function connect(
-  thread: Thread,
-  where: { readonly host: string; readonly port: number; readonly localHost?: string },
-  timeoutMs: number,
-): Promise<Socket> {
+export async function connect(thread: Thread, where: ConnectOptions, timeoutMs: number): Promise<Socket> {
   const settled = new Condition(`connect to ${where.host}:${where.port}`)
   let result: Pipe | Error | null = null
   const giveUp = thread.world.network.connect(where, (outcome) => {

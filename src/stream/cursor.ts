@@ -40,6 +40,18 @@ export class Cursor implements Follower {
     return this.#positionMs
   }
 
+  /** Bytes that are there for this player and that it has not taken. */
+  get pendingBytes(): number {
+    let bytes = 0
+    // Backwards: the log ends long before the place of a player that was paused for hours.
+    for (let seq = this.#feed.nextSeq - 1; seq >= this.#seq; seq--) {
+      const batch = this.#feed.batch(seq)
+      if (!batch) break
+      bytes += batch.bytes.length
+    }
+    return bytes
+  }
+
   /** The next bytes for this player, or null when there are none yet. Never waits. */
   next(): Buffer | null {
     this.#skipWhenSlow()

@@ -40,19 +40,19 @@ describe('the pid file', () => {
 describe('the id of the server', () => {
   test('is kept beside the pid file over restarts', () => {
     const pid = join(folder, 'srs.pid')
-    expect(keepServerId('', pid, 'vid-first')).toBe('vid-first')
+    expect(keepServerId('', pid, 'vid-first', false)).toBe('vid-first')
     expect(readFileSync(join(folder, 'srs.id'), 'utf8')).toBe('vid-first')
-    expect(keepServerId('', pid, 'vid-second')).toBe('vid-first')
+    expect(keepServerId('', pid, 'vid-second', false)).toBe('vid-first')
   })
 
   test('that is configured counts, and is kept', () => {
     const pid = join(folder, 'srs.pid')
-    expect(keepServerId('mine', pid, 'vid-first')).toBe('mine')
-    expect(keepServerId('', pid, 'vid-first')).toBe('mine')
+    expect(keepServerId('mine', pid, 'vid-first', false)).toBe('mine')
+    expect(keepServerId('', pid, 'vid-first', false)).toBe('mine')
   })
 
   test('is not kept where there is no folder', () => {
-    expect(keepServerId('', join(folder, 'objs', 'srs.pid'), 'vid-first')).toBe('vid-first')
+    expect(keepServerId('', join(folder, 'objs', 'srs.pid'), 'vid-first', false)).toBe('vid-first')
     expect(existsSync(join(folder, 'objs'))).toBe(false)
   })
 })

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { vi } from 'vitest'
 import { asText } from '../../src/rtmp/amf-value.ts'
 import type { AmfValue } from '../../src/rtmp/amf0.ts'
+import { BusyGate } from '../../src/server/busy-gate.ts'
+import { Clients } from '../../src/server/clients.ts'
 import { serveRtmp } from '../../src/server/rtmp-session.ts'
 import { Socket } from '../../src/st/socket.ts'
 import { Hub } from '../../src/stream/hub.ts'
@@ -33,12 +35,13 @@ export async function replay(pieces: readonly Buffer[]): Promise<Outcome> {
   const hub = new Hub()
   const vhost = testVhost({})
   const options = { maxConnections: 10, pithyPrintMs: 10_000, crossdomain: true, resolveVhost: () => vhost }
+  const context = { world, hub, options, clients: new Clients(), gate: new BusyGate(hub), version: 'test' }
   const pipe = new TestPipe()
   const socket = new Socket(pipe)
   const publish = vi.spyOn(Publication.prototype, 'publish')
   const setMetadata = vi.spyOn(Publication.prototype, 'setMetadata')
   try {
-    world.spawn('session', (thread) => serveRtmp(thread, socket, { world, hub, options, version: 'test' }))
+    world.spawn('session', (thread) => serveRtmp(thread, socket, context))
     for (const piece of pieces) {
       pipe.handler.onData(piece)
       await clock.settle()

@@ -145,8 +145,9 @@ describe('IPv6', () => {
       await eventually('the stream', () => client.text.includes('FLV'))
     }
     const peers = lines.filter(({ text }) => text === 'connected').map(({ fields }) => String(fields['peer']))
-    expect(peers[0]).toMatch(/^127\.0\.0\.1:\d+$/)
-    expect(peers[1]).toMatch(/^\[::1\]:\d+$/)
+    expect(peers).toHaveLength(4)
+    for (const peer of peers.slice(0, 2)) expect(peer).toMatch(/^127\.0\.0\.1:\d+$/)
+    for (const peer of peers.slice(2)) expect(peer).toMatch(/^\[::1\]:\d+$/)
   })
 })
 
@@ -167,10 +168,10 @@ describe('the log', () => {
     const lives = new Map<unknown, string[]>()
     for (const { fields, text } of server.lines) lives.set(fields['cid'], [...(lives.get(fields['cid']) ?? []), text])
     expect([...lives.keys()].every((cid) => /^[0-9a-z]{8}$/.test(String(cid)))).toBe(true)
-    expect([...lives.values()].toSorted((a, b) => a.length - b.length)).toEqual([
-      ['connected', 'playing', 'connection ended'],
-      ['playing', 'played', 'connection ended'],
+    expect([...lives.values()]).toEqual([
       ['connected', 'publishing', 'unpublished', 'connection ended'],
+      ['connected', 'playing', 'played', 'connection ended'],
+      ['connected', 'playing', 'played', 'connection ended'],
     ])
   })
 

@@ -3,7 +3,10 @@ import type { AmfValue } from '../../src/rtmp/amf0.ts'
 import { encodeMessage } from '../../src/rtmp/chunk-writer.ts'
 import { encodeCommand } from '../../src/rtmp/command.ts'
 import { MSG } from '../../src/rtmp/message.ts'
+import { BusyGate } from '../../src/server/busy-gate.ts'
+import { Clients } from '../../src/server/clients.ts'
 import type { ServerContext } from '../../src/server/context.ts'
+import { allOf, type Gate } from '../../src/server/gate.ts'
 import { flvHandler } from '../../src/server/http-flv.ts'
 import { serveHttp } from '../../src/server/http-session.ts'
 import { serveRtmp } from '../../src/server/rtmp-session.ts'
@@ -73,11 +76,15 @@ export class StillServer {
   readonly #test: TestWorld = makeTestWorld()
   readonly #context: ServerContext
   readonly hub = new Hub()
+  readonly clients = new Clients()
 
-  constructor(changes: VhostChanges = {}) {
+  /** @param gates asked behind the test whether a stream is free */
+  constructor(changes: VhostChanges = {}, gates: readonly Gate[] = []) {
     const vhost = testVhost({ minLatency: true, ...changes })
     const options = { maxConnections: 100, crossdomain: true, pithyPrintMs: 10_000, resolveVhost: () => vhost }
-    this.#context = { world: this.#test.world, hub: this.hub, options, version: 'test' }
+    const { hub, clients } = this
+    const gate = allOf([new BusyGate(hub), ...gates])
+    this.#context = { world: this.#test.world, hub, options, clients, gate, version: 'test' }
     onTestFinished(() => {
       expect(this.#test.log.lines.filter(({ level }) => level === 'error')).toEqual([])
     })

@@ -3,6 +3,8 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, onTestFinished } from 'vitest'
 import type { ServerOptions } from '../../src/server/options.ts'
+import type { ServerGates } from '../../src/server/server.ts'
+import type { World } from '../../src/st/world.ts'
 import { startServer, type TestServer, type VhostChanges } from '../support/server.ts'
 
 const DEADLINE_MS = 10_000
@@ -25,14 +27,21 @@ export async function eventually<T>(what: string, look: () => T): Promise<Exclud
  * A server for the running test, with the shortest latency and patience with silent publishers. When the test is over it is stopped, no thread may have
  * failed, and nothing may be left: no thread, no connection, no stream.
  */
-export async function serve(changes: VhostChanges = {}, options: Partial<ServerOptions> = {}): Promise<TestServer> {
+export async function serve(
+  changes: VhostChanges = {},
+  options: Partial<ServerOptions> = {},
+  makeGates: (world: World) => ServerGates = () => ({}),
+  stopGates: () => Promise<void> = async () => {},
+): Promise<TestServer> {
   const publish = { normalTimeoutMs: PATIENT_MS, takeoverAfterMs: PATIENT_MS, ...changes.publish }
-  const server = await startServer({ minLatency: true, ...changes, publish }, options)
+  const server = await startServer({ minLatency: true, ...changes, publish }, options, new Map(), makeGates)
   onTestFinished(async () => {
     await server.stop()
+    await stopGates()
     await eventually('the last thread to end', () => server.world.threads.size === 0)
     expect(server.world.failures).toBe(0)
     expect(server.server.connections).toBe(0)
+    expect(server.server.clients.size).toBe(0)
     expect(server.server.hub.size).toBe(0)
   })
   return server

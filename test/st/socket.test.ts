@@ -46,6 +46,13 @@ describe('read', () => {
     expect(socket.receivedBytes).toBe(11)
   })
 
+  test('tells that the peer has ended before all is read', () => {
+    arrives('rest')
+    expect(socket.ended).toBe(false)
+    pipe.handler.onEnd()
+    expect([socket.ended, socket.closed, socket.tryRead()?.toString()]).toEqual([true, false, 'rest'])
+  })
+
   test('after the end of the peer says so each time, and sending still works', async () => {
     pipe.handler.onEnd()
     noting(world, notes, 'a', async (thread) => {

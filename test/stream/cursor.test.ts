@@ -53,6 +53,22 @@ class Bench {
   }
 }
 
+test('a player knows how many bytes are there for it', () => {
+  const bench = new Bench()
+  bench.gop(2)
+  const cursor = bench.feed.join('new', true)
+  const sizes = [0, 1, 2].map((seq) => bench.feed.batch(seq)?.bytes.length ?? 0)
+  expect(cursor.pendingBytes).toBe(sizes.reduce((sum, size) => sum + size, 0))
+  drain(cursor)
+  expect(cursor.pendingBytes).toBe(0)
+  // One that has not moved for hours counts what is kept, not what was.
+  bench.gop(50)
+  bench.gop(1)
+  const kept = [0, 1].map((back) => bench.feed.batch(bench.feed.nextSeq - 1 - back)?.bytes.length ?? 0)
+  expect(cursor.pendingBytes).toBeGreaterThanOrEqual((kept[0] ?? 0) + (kept[1] ?? 0))
+  expect(cursor.pendingBytes).toBeLessThan(20 * (kept[0] ?? 0))
+})
+
 describe('a new player', () => {
   test('begins at the newest key frame, headers first, stamped with its time', () => {
     const bench = new Bench()

@@ -1,10 +1,83 @@
 import { describe, expect, test } from 'vitest'
 import { Hub } from '../../src/stream/hub.ts'
 import { Source, StreamBusyError } from '../../src/stream/source.ts'
+import type { Thread } from '../../src/st/thread.ts'
 import { makeTestWorld, noting } from '../st/support/world.ts'
 import { aacFrame, avcHeader, avcInter, avcKey } from './media.ts'
 import { readRecords } from './record-format.ts'
 import { OPTIONS, Stage } from './support.ts'
+
+describe('a place that is claimed', () => {
+  /** Threads that claim the place, one after the other, and note how it went. */
+  function claimants(stage: Stage, ...names: string[]): { notes: string[]; threads: Thread[] } {
+    const notes: string[] = []
+    const threads = names.map((name) =>
+      noting(stage.world, notes, name, async (thread) => {
+        await stage.source.claim(thread, 2_000, 10_000)
+        notes.push(`${name} has it`)
+        try {
+          await thread.sleep(1_000)
+        } finally {
+          stage.source.unclaim(thread)
+        }
+      }),
+    )
+    return { notes, threads }
+  }
+
+  test('is given to one after the other, in the order of asking', async () => {
+    const stage = new Stage()
+    const { notes } = claimants(stage, 'a', 'b', 'c')
+    await stage.clock.pass(999)
+    expect(notes).toEqual(['a has it'])
+    await stage.clock.pass(3_000)
+    expect(notes).toEqual(['a has it', 'a ok', 'b has it', 'b ok', 'c has it', 'c ok'])
+  })
+
+  test('is no longer waited for when somebody publishes', async () => {
+    const stage = new Stage()
+    const { notes, threads } = claimants(stage, 'a', 'b', 'c')
+    await stage.clock.pass(500)
+    const [first, second] = threads as [Thread, Thread, Thread]
+    expect(() => stage.source.publish(second, OPTIONS)).toThrow(StreamBusyError)
+    const publication = stage.source.publish(first, OPTIONS)
+    await stage.clock.pass(1)
+    expect(notes).toEqual(['a has it', 'b stream_busy', 'c stream_busy'])
+    // What has become a publish is not ended by the claim's end.
+    await stage.clock.pass(1_000)
+    expect([notes.at(-1), stage.source.publication]).toEqual(['a ok', publication])
+  })
+
+  test('is waited for no longer than allowed, and left by whoever is interrupted', async () => {
+    const stage = new Stage()
+    const holder = noting(stage.world, [], 'holder', async (thread) => {
+      await stage.source.claim(thread, 2_000, 10_000)
+      await thread.sleep(60_000)
+    })
+    const { notes, threads } = claimants(stage, 'a', 'b')
+    await stage.clock.pass(100)
+    threads[0]?.interrupt('gone')
+    await stage.clock.pass(9_899)
+    expect(notes).toEqual(['a st_interrupted'])
+    await stage.clock.pass(1)
+    expect(notes).toEqual(['a st_interrupted', 'b stream_busy'])
+    stage.source.unclaim(holder)
+    const again = claimants(stage, 'c')
+    await stage.clock.pass(1)
+    expect(again.notes).toEqual(['c has it'])
+  })
+
+  test('is none when a publisher is alive; a silent one keeps its place until it is taken', async () => {
+    const stage = new Stage()
+    const first = stage.publish()
+    const early = claimants(stage, 'early')
+    await stage.clock.pass(2_000)
+    expect(early.notes).toEqual(['early stream_busy'])
+    const late = claimants(stage, 'late')
+    await stage.clock.pass(100)
+    expect([late.notes, first.ended]).toEqual([['late has it'], false])
+  })
+})
 
 describe('a second publisher', () => {
   test('is refused while the first is alive', async () => {

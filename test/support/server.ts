@@ -1,6 +1,6 @@
 import type { ServerOptions, VhostOptions } from '../../src/server/options.ts'
 import type { PageFile } from '../../src/server/page.ts'
-import { Server } from '../../src/server/server.ts'
+import { Server, type ServerGates } from '../../src/server/server.ts'
 import type { World } from '../../src/st/world.ts'
 import { type LogLine, makeWorld, runThread } from './world.ts'
 
@@ -54,6 +54,7 @@ export async function startServer(
   changes: VhostChanges = {},
   options: Partial<ServerOptions> = {},
   page: ReadonlyMap<string, PageFile> = new Map(),
+  makeGates: (world: World) => ServerGates = () => ({}),
 ): Promise<TestServer> {
   const { world, log } = makeWorld()
   const vhost = testVhost(changes)
@@ -61,6 +62,7 @@ export async function startServer(
     world,
     { maxConnections: 10_000, pithyPrintMs: 10_000, crossdomain: true, resolveVhost: () => vhost, ...options },
     'test',
+    makeGates(world),
   )
   const anyPort = { host: '127.0.0.1', port: 0 }
   await server.start({ rtmp: [anyPort], http: [anyPort] }, page)

@@ -3,6 +3,7 @@ import type { ConnectOptions, Network, Pipe, PortHandle } from '../network.ts'
 import { listenHandle, streamBinding } from './handle.ts'
 import { NetPipe } from './net-pipe.ts'
 import { TcpPipes } from './tcp-pipe.ts'
+import { connectTls } from './tls.ts'
 
 /** Connections that the kernel keeps for us before they are accepted; SRS's value. */
 const BACKLOG = 512
@@ -47,6 +48,7 @@ export class RealNetwork implements Network {
   }
 
   connect(options: ConnectOptions, settle: (result: Pipe | Error) => void): () => void {
+    if (options.tls) return connectTls(options, options.tls.serverName, settle)
     const where = {
       host: options.host,
       port: options.port,
