@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Config, ConfigError, loadConfig } from './control/config.ts'
 import { makeLog } from './control/log.ts'
+import { makeProxies, makeSecurity } from './control/security/security.ts'
+import { SignError, type SignRequest, signedQuery } from './control/security/sign.ts'
 import type { PageFile } from './server/page.ts'
 import { Server } from './server/server.ts'
 import { asError } from './st/errors.ts'
@@ -20,11 +22,14 @@ const EXIT_USAGE = 2
 const USAGE = `sluice: a live-streaming server. RTMP in; RTMP and HTTP-FLV out.
 
 usage: sluice [-c FILE] [-t | -v | -h]
+       sluice [-c FILE] --sign publish|play APP/STREAM [--expires TIME] [--address IP]
 
   -c FILE  the configuration; without it ${DEFAULT_FILE}
   -t       test the configuration and exit
   -v       print the version and exit
   -h       print this and exit
+  --sign   print the query with a token that lets a client publish or play the stream, valid for
+           TIME (1h; 90s, 30m, 7d), for a client at IP when tokens are bound to addresses
 `
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
@@ -45,24 +50,53 @@ async function main(): Promise<void> {
     process.exitCode = 1
     return
   }
-  if (options.test) print(`The configuration is valid.\n`)
+  if (options.sign !== undefined) sign(config, { ...options, role: options.sign })
+  else if (options.test) print(`The configuration is valid.\n`)
   else await run(config)
 }
 
-function readArguments(): { config: string; test: boolean; version: boolean; help: boolean } {
+/** What the command line says. */
+interface Arguments {
+  config: string
+  test: boolean
+  version: boolean
+  help: boolean
+  sign?: string
+  stream: string
+  expires: string
+  address: string
+}
+
+function readArguments(): Arguments {
   try {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
       options: {
+        sign: { type: 'string' },
+        expires: { type: 'string', default: '1h' },
+        address: { type: 'string', default: '' },
         config: { type: 'string', short: 'c', default: DEFAULT_FILE },
         test: { type: 'boolean', short: 't', default: false },
         version: { type: 'boolean', short: 'v', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
     })
-    return values
+    const [stream = '', extra] = values.sign === undefined ? ['', positionals[0]] : positionals
+    if (extra !== undefined) throw new TypeError(`"${extra}" is not understood`)
+    return { ...values, stream }
   } catch (error) {
     process.stderr.write(`sluice: ${asError(error).message}\n\n${USAGE}`)
     return process.exit(EXIT_USAGE)
+  }
+}
+
+function sign(config: Config, request: SignRequest): void {
+  try {
+    print(`${signedQuery(config, request, new RealClock().wallMs())}\n`)
+  } catch (error) {
+    if (!(error instanceof SignError)) throw error
+    process.stderr.write(`sluice: ${error.message}\n`)
+    process.exitCode = EXIT_USAGE
   }
 }
 
@@ -85,16 +119,19 @@ async function run(config: Config): Promise<void> {
     pretty: process.stdout.isTTY,
   })
   const world = new World(new RealClock(), new RealNetwork(), log)
-  const { maxConnections, pithyPrintMs, httpServer } = config
+  const { maxConnections, maxConnectionsPerAddress, pithyPrintMs, httpServer } = config
   const server = new Server(
     world,
     {
       maxConnections,
+      maxConnectionsPerAddress,
+      proxies: makeProxies(config),
       pithyPrintMs,
       crossdomain: httpServer.crossdomain,
       resolveVhost: (name) => config.resolveVhost(name),
     },
     packageVersion(),
+    { access: makeSecurity((vhost) => config.vhosts.get(vhost) ?? null) },
   )
   const where = {
     rtmp: endpoints(config.listen),

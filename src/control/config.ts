@@ -1,6 +1,7 @@
 /** From configuration text and environment to typed values. Pure: files and environment are handed in. */
 import { ROOT_DIRECTIVES, VHOST_DIRECTIVES } from './directives.ts'
 import { type ConfigProblem, type Directive, parseConfig } from './grammar.ts'
+import { securityProblems } from './security/security.ts'
 import type { Block, Directives, Setting } from './setting.ts'
 
 /** The vhost that serves every name that is not configured, and that gives the others their defaults. */
@@ -72,7 +73,10 @@ export function loadConfig(source: ConfigSource): Config {
     vhosts.set(name, { ...(typed(VHOST_DIRECTIVES, values) as Values<typeof VHOST_DIRECTIVES>), name })
   }
   reader.throwProblems()
-  return makeConfig(typed(ROOT_DIRECTIVES, root) as Values<typeof ROOT_DIRECTIVES>, vhosts, reader.warnings())
+  const rootValues = typed(ROOT_DIRECTIVES, root) as Values<typeof ROOT_DIRECTIVES>
+  const problems = securityProblems({ ...rootValues, vhosts })
+  if (problems.length > 0) throw new ConfigError(problems.map((text) => `${source.file ?? ENVIRONMENT}: ${text}`))
+  return makeConfig(rootValues, vhosts, reader.warnings())
 }
 
 function readSource(source: ConfigSource): { directives: readonly Directive[]; problems: readonly ConfigProblem[] } {
@@ -175,6 +179,8 @@ class Reader {
       if (entry.kind === 'block') {
         const children = found.map((directive) => directive?.children ?? [])
         values[name] = this.read(entry.children, children, { ...level, path: `${path}.`, otherNames: [] })
+      } else if (entry.repeated) {
+        values[name] = this.#readRepeated(entry, path, layers)
       } else {
         values[name] = this.#readSetting(entry, path, found, level)
       }
@@ -204,7 +210,7 @@ class Reader {
         this.problem(directive, `${path} takes a block: ${name} { }`)
       } else if (entry.kind === 'setting' && directive.children !== null) {
         this.problem(directive, `${path} takes no block but ${entry.allowed}`)
-      } else if (first !== undefined) {
+      } else if (first !== undefined && !(entry.kind === 'setting' && entry.repeated)) {
         this.#warnings.add(placed(directive, `${path} has no effect: the one on line ${first.line} counts`))
       }
       seen.set(name, first ?? directive)
@@ -222,6 +228,16 @@ class Reader {
     const directive = layers.find((candidate) => candidate !== undefined)
     const inFile = directive?.children === null ? this.#parse(setting, path, directive.args, directive) : undefined
     return this.#readEnvironment(setting, path) ?? inFile ?? level.root?.[setting.defaultFrom ?? ''] ?? setting.default
+  }
+
+  /** All of the first layer that has one: rules of two layers, mixed, would mean what neither says. */
+  #readRepeated(setting: Setting<unknown, string>, path: string, layers: readonly (readonly Directive[])[]): unknown {
+    const name = path.slice(path.lastIndexOf('.') + 1)
+    const found = layers.map((directives) => directives.filter((directive) => directive.name === name))
+    const directives = found.find((candidates) => candidates.length > 0) ?? []
+    return directives.flatMap((directive) =>
+      directive.children === null ? (this.#parse(setting, path, directive.args, directive) ?? []) : [],
+    )
   }
 
   #readEnvironment(setting: Setting<unknown, string>, path: string): unknown {

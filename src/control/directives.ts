@@ -2,13 +2,15 @@
  * Every directive that Sluice knows, once: name, kind, default, meaning, environment, reload. Parsing, defaults, error
  * texts and the documentation come from these two tables. Names and meanings are SRS 7.0's, except where "(Sluice)".
  */
-import { addresses, block, bytes, choice, duration, flag, integer, text } from './setting.ts'
+import { addresses, block, bytes, choice, duration, flag, integer, ranges, rules, text, texts } from './setting.ts'
 
 /** The longest RTMP message, so no chunk is longer (24-bit length, RTMP 5.3.1.2.1). */
 const MAX_CHUNK_SIZE = 0xff_ff_ff
 const CHUNK_SIZES = { min: 1, max: MAX_CHUNK_SIZE, usual: [128, 65_536] } as const
 const DEFAULT_CHUNK_SIZE = 60_000
 const HOUR_MS = 3_600_000
+const COUNTS = { min: 0, max: 10_000_000 } as const
+const HOSTS = 'host names, one or more: example.com is itself and all under it'
 const ACK_SIZES = { min: 0, max: 0x7f_ff_ff_ff } as const
 
 /** The directives of the root, all but `vhost NAME { }`. */
@@ -18,6 +20,32 @@ export const ROOT_DIRECTIVES = {
     { min: 1, max: 10_000_000 },
     { default: 1000, reload: true, meaning: 'Most connections of all kinds together; more are closed at once.' },
   ),
+  max_connections_per_address: integer(COUNTS, {
+    default: 0,
+    reload: true,
+    meaning:
+      'Most connections of one client address, where an IPv6 network of 64 bits counts as one; 0: no limit. ' +
+      'Trusted proxies have none (Sluice).',
+  }),
+  trusted_proxies: ranges({
+    default: [],
+    reload: true,
+    meaning: "The proxies whose word on a client's address is believed (Sluice).",
+  }),
+  proxy_protocol: flag({
+    default: false,
+    reload: true,
+    meaning:
+      'RTMP connections of trusted_proxies begin with a PROXY header, version 1 or 2, or with the prefix 0xF3 that SRS ' +
+      'knows; those without are closed (Sluice).',
+  }),
+  real_ip_header: choice(['x-forwarded-for', 'x-real-ip', 'forwarded'], {
+    default: 'x-forwarded-for',
+    reload: true,
+    meaning:
+      'The HTTP header in which trusted_proxies name the client. Only one: a proxy that sets one lets its clients ' +
+      'write the others (Sluice).',
+  }),
   chunk_size: bytes(CHUNK_SIZES, {
     default: DEFAULT_CHUNK_SIZE,
     reload: true,
@@ -64,6 +92,11 @@ export const ROOT_DIRECTIVES = {
     enabled: flag({ default: false, reload: false, meaning: 'Whether HTTP is served.' }),
     listen: addresses({ default: [{ host: null, port: 8080 }], reload: false, meaning: 'Where HTTP is served.' }),
     crossdomain: flag({ default: true, reload: true, meaning: 'Whether pages of other sites may read (CORS).' }),
+    proxy_protocol: flag({
+      default: false,
+      reload: true,
+      meaning: 'HTTP connections of trusted_proxies begin with a PROXY header; those without are closed (Sluice).',
+    }),
   }),
 }
 
@@ -98,6 +131,46 @@ export const VHOST_DIRECTIVES = {
     reload: true,
     meaning: 'Window that the peer is asked to acknowledge; 0: it is not asked.',
   }),
+  security: block('Who may publish and play, by address. The bad are refused, then the good are let in.', {
+    enabled: flag({
+      default: false,
+      reload: true,
+      meaning: 'Whether the rules count. On without any rule refuses everybody.',
+    }),
+    allow: rules({
+      default: [],
+      reload: true,
+      meaning: 'Whom to let in. As soon as there is one, who is not let in by one is refused.',
+    }),
+    deny: rules({ default: [], reload: true, meaning: 'Whom to refuse, whatever allow says.' }),
+  }),
+  refer: block('From which pages clients may come, by the host in pageUrl or Referer.', {
+    enabled: flag({ default: false, reload: true, meaning: 'Whether pages are checked.' }),
+    all: texts({ default: [], reload: true, meaning: 'Pages that clients may come from.' }, /./, HOSTS),
+    publish: texts({ default: [], reload: true, meaning: 'And publishers, who need both.' }, /./, HOSTS),
+    play: texts({ default: [], reload: true, meaning: 'And players, who need both.' }, /./, HOSTS),
+  }),
+  token: block('Signed addresses, for those who have no server to ask (Sluice).', {
+    enabled: flag({ default: false, reload: true, meaning: 'Whether tokens are asked for (Sluice).' }),
+    secret: texts(
+      {
+        default: [],
+        reload: true,
+        meaning: 'What tokens are signed with. Of two both count and the first signs: for changing it (Sluice).',
+      },
+      // The strength of the signature is that of the secret.
+      /^[\x21-\x7e]{16,256}$/,
+      'one or two texts of 16 to 256 ASCII characters, no spaces',
+      2,
+    ),
+    publish: flag({ default: true, reload: true, meaning: 'Whether publishers need a token (Sluice).' }),
+    play: flag({ default: true, reload: true, meaning: 'Whether players need a token (Sluice).' }),
+    bind_address: flag({
+      default: false,
+      reload: true,
+      meaning: 'Whether a token counts only for the client address that it was made for (Sluice).',
+    }),
+  }),
   play: block('How players are served.', {
     gop_cache: flag({
       default: true,
@@ -117,6 +190,16 @@ export const VHOST_DIRECTIVES = {
         meaning: 'How far a slow player may fall behind before it skips to the newest key frame. SRS takes 30.',
       },
     ),
+    max_players: integer(COUNTS, {
+      default: 0,
+      reload: true,
+      meaning: 'Most players of one stream; more are refused. 0: no limit (Sluice).',
+    }),
+    max_vhost_players: integer(COUNTS, {
+      default: 0,
+      reload: true,
+      meaning: 'Most players of all streams of the vhost together; more are refused. 0: no limit (Sluice).',
+    }),
     mw_latency: duration(
       'ms',
       { min: 0, max: 60_000 },
@@ -139,6 +222,11 @@ export const VHOST_DIRECTIVES = {
       { min: 100, max: HOUR_MS },
       { default: 5000, reload: true, meaning: 'A publisher that sends no packet for this long later is closed.' },
     ),
+    max_publishers: integer(COUNTS, {
+      default: 0,
+      reload: true,
+      meaning: 'Most streams of the vhost that are published at one time; more are refused. 0: no limit (Sluice).',
+    }),
     takeover_after: duration(
       'ms',
       { min: 0, max: HOUR_MS },

@@ -1,5 +1,8 @@
 /** The kinds of values that directives take: how each is read from text, and what is said when it is wrong. */
 
+import { type AddressRange, parseRange } from './security/cidr.ts'
+import type { AccessRule } from './security/policy.ts'
+
 /** Where a listener is bound. */
 export interface ListenAddress {
   /** An IPv4 or IPv6 address without brackets; null: every address of the machine. */
@@ -29,6 +32,8 @@ export interface SettingFacts<T> {
   readonly defaultFrom?: string
   /** True: a vhost does not take this value from `__defaultVhost__`. */
   readonly notInherited?: boolean
+  /** True: the directive may stand several times, and the lists that it gives are joined. */
+  readonly repeated?: boolean
 }
 
 /** One directive with a value. `S` is added to its name in the typed result, so that units show in names. */
@@ -82,6 +87,52 @@ export function choice<const T extends string, const D extends T | ''>(
 export function text(facts: SettingFacts<string>, pattern = /./, allowed = 'a text'): Setting<string> {
   const parse = single((word): Parsed<string> => (pattern.test(word) ? { value: word } : { wrong: word }))
   return { kind: 'setting', suffix: '', allowed, ...facts, parse }
+}
+
+/** Several texts in one directive; `pattern` restricts each, `most` is how many. */
+export function texts(
+  facts: SettingFacts<readonly string[]>,
+  pattern: RegExp,
+  allowed: string,
+  most = Infinity,
+): Setting<readonly string[]> {
+  const parse = (args: readonly string[]): Parsed<readonly string[]> => {
+    const wrong = args.find((arg) => !pattern.test(arg))
+    if (wrong !== undefined) return { wrong }
+    return args.length === 0 || args.length > most ? { wrong: args.join(' ') } : { value: args }
+  }
+  return { kind: 'setting', suffix: '', allowed, ...facts, parse }
+}
+
+/** One or more address ranges: `10.0.0.0/8`, `192.168.1.1`, `fd00::/8`. */
+export function ranges(facts: SettingFacts<readonly AddressRange[]>): Setting<readonly AddressRange[]> {
+  const allowed = 'an IP address or a CIDR range, one or more'
+  return { kind: 'setting', suffix: '', allowed, ...facts, parse: parseRanges }
+}
+
+function parseRanges(args: readonly string[]): Parsed<readonly AddressRange[]> {
+  const value: AddressRange[] = []
+  for (const arg of args) {
+    const range = parseRange(arg)
+    if (range === null) return { wrong: arg }
+    value.push(range)
+  }
+  return value.length === 0 ? { wrong: '' } : { value }
+}
+
+/** `allow` or `deny`, as often as there are rules: `publish|play` and `all`, an address or a range. */
+export function rules(facts: SettingFacts<readonly AccessRule[]>): Setting<readonly AccessRule[]> {
+  const allowed = 'publish or play, then all, an IP address or a CIDR range'
+  return { kind: 'setting', suffix: '', allowed, repeated: true, noEnv: true, ...facts, parse: parseRule }
+}
+
+function parseRule(args: readonly string[]): Parsed<readonly AccessRule[]> {
+  const [event, who = '', ...more] = args
+  const range = who === 'all' ? null : (parseRange(who) ?? undefined)
+  if ((event !== 'publish' && event !== 'play') || range === undefined || more.length > 0) {
+    return { wrong: args.join(' ') }
+  }
+  return { value: [{ event, range }] }
 }
 
 /** Bounds of a number. Inside `min`..`max` but outside `usual` it is taken with a warning. */

@@ -2,7 +2,7 @@ import { flvHeader } from '../format/flv/tag.ts'
 import { responseHead } from '../http/response.ts'
 import { parseStreamUrl, streamKey } from '../rtmp/url.ts'
 import { asError, InterruptedError, StError } from '../st/errors.ts'
-import { formatEndpoint } from '../st/network.ts'
+import { type Endpoint, formatEndpoint } from '../st/network.ts'
 import type { Thread } from '../st/thread.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Cursor } from '../stream/cursor.ts'
@@ -61,6 +61,7 @@ class FlvPlayer {
   readonly #hub: Hub
   readonly #wanted: FlvRequest
   readonly #format: WireFormat
+  readonly #peer: Endpoint
   /** Let go with the head of the answer. */
   #exchange: HttpExchange | null
 
@@ -69,13 +70,14 @@ class FlvPlayer {
     this.#hub = hub
     this.#wanted = wanted
     this.#format = exchange.request.version === '1.0' ? FLV_BARE : FLV_CHUNKED
+    this.#peer = exchange.peer
     this.#exchange = exchange
   }
 
   /** A player's life, in two lines of the log. @throws StError */
   async run(thread: Thread): Promise<void> {
     const { key, param } = this.#wanted
-    thread.log.info({ peer: formatEndpoint(this.#socket.remote), stream: key, param, protocol: 'http-flv' }, 'playing')
+    thread.log.info({ peer: formatEndpoint(this.#peer), stream: key, param, protocol: 'http-flv' }, 'playing')
     const source = this.#hub.acquire(key)
     source.players++
     let reason = 'stream ended'

