@@ -10,6 +10,8 @@ import { Hooks } from './control/hooks/hooks.ts'
 import { makeIdentity } from './control/identity.ts'
 import { makeLog } from './control/log.ts'
 import { keepServerId, openFileLimit, PidFile } from './control/process.ts'
+import { makeProxies, makeSecurity } from './control/security/security.ts'
+import { SignError, type SignRequest, signedQuery } from './control/security/sign.ts'
 import type { PageFile } from './server/page.ts'
 import { SERVER_NAME } from './server/options.ts'
 import { Server } from './server/server.ts'
@@ -28,6 +30,7 @@ const LAST_CALLBACKS_MS = 5_000
 const USAGE = `sluice: a live-streaming server. RTMP in; RTMP and HTTP-FLV out.
 
 usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
+       sluice [-c FILE | -e] --sign publish|play APP/STREAM [--expires TIME] [--address IP]
 
   -c FILE      the configuration; without it SRS_CONFIG_FILE, else ${DEFAULT_FILE}
   -e           no file: the SRS_... variables alone (also SRS_ENV_ONLY=on)
@@ -36,6 +39,8 @@ usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
   -g, -G       print the signature and exit
   -h, -?       print this and exit
   --full-conf  print every directive with its meaning and default and exit
+  --sign       print the query with a token that lets a client publish or play the stream, valid for
+               TIME (1h; 90s, 30m, 7d), for a client at IP when tokens are bound to addresses
 `
 /** Options that SRS has under two letters. */
 const SAME_OPTION: Readonly<Record<string, string>> = { '-V': '-v', '-G': '-g', '-?': '-h' }
@@ -62,15 +67,20 @@ async function main(): Promise<void> {
     process.exitCode = 1
     return
   }
-  if (options.test) print(`The configuration is valid.\n`)
+  if (options.sign !== undefined) sign(config, { ...options, role: options.sign })
+  else if (options.test) print(`The configuration is valid.\n`)
   else if (changeFolder(config.workDir)) await run(config)
 }
 
 function readArguments() {
   try {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
       args: process.argv.slice(2).map((argument) => SAME_OPTION[argument] ?? argument),
       options: {
+        sign: { type: 'string' },
+        expires: { type: 'string', default: '1h' },
+        address: { type: 'string', default: '' },
         config: { type: 'string', short: 'c', default: DEFAULT_FILE },
         env: { type: 'boolean', short: 'e', default: false },
         test: { type: 'boolean', short: 't', default: false },
@@ -80,10 +90,22 @@ function readArguments() {
         'full-conf': { type: 'boolean', default: false },
       },
     })
-    return values
+    const [stream = '', extra] = values.sign === undefined ? ['', positionals[0]] : positionals
+    if (extra !== undefined) throw new TypeError(`"${extra}" is not understood`)
+    return { ...values, stream }
   } catch (error) {
     process.stderr.write(`sluice: ${asError(error).message}\n\n${USAGE}`)
     return process.exit(EXIT_USAGE)
+  }
+}
+
+function sign(config: Config, request: SignRequest): void {
+  try {
+    print(`${signedQuery(config, request, new RealClock().wallMs())}\n`)
+  } catch (error) {
+    if (!(error instanceof SignError)) throw error
+    process.stderr.write(`sluice: ${error.message}\n`)
+    process.exitCode = EXIT_USAGE
   }
 }
 
@@ -127,7 +149,7 @@ async function run(config: Config): Promise<void> {
     )
   }
   const world = new World(new RealClock(), network, log)
-  const { maxConnections, pithyPrintMs, httpServer } = config
+  const { maxConnections, maxConnectionsPerAddress, pithyPrintMs, httpServer } = config
   const identity = makeIdentity(world, serverId(world, config))
   const hooks = new Hooks(
     world,
@@ -139,12 +161,14 @@ async function run(config: Config): Promise<void> {
     world,
     {
       maxConnections,
+      maxConnectionsPerAddress,
+      proxies: makeProxies(config),
       pithyPrintMs,
       crossdomain: httpServer.crossdomain,
       resolveVhost: (name) => config.resolveVhost(name),
     },
     packageVersion(),
-    { callbacks: [hooks] },
+    { access: makeSecurity((vhost) => config.vhosts.get(vhost) ?? null), callbacks: [hooks] },
   )
   const where = {
     rtmp: endpoints(config.listen),

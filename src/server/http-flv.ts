@@ -34,7 +34,7 @@ export function flvHandler(context: ServerContext): HttpHandler {
     }
     // From here on the connection is the player's alone: what else it sends is not answered.
     exchange.keepAlive = false
-    const client = newClient(thread, exchange.socket, 'http')
+    const client = newClient(thread, exchange.socket, 'http', exchange.peer)
     identify(client, wanted)
     const player = new FlvPlayer(context, exchange, client)
     return (owner) => player.run(owner)

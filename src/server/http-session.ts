@@ -4,11 +4,13 @@ import { HttpError } from '../http/error.ts'
 import { type HttpRequest, RequestParser } from '../http/message.ts'
 import { responseHead } from '../http/response.ts'
 import { asError, StError, TimeoutError } from '../st/errors.ts'
+import type { Endpoint } from '../st/network.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
 import type { ServerContext } from './context.ts'
 import { logEnd } from './ending.ts'
 import { SERVER_NAME } from './options.ts'
+import { clientOf } from './real-ip.ts'
 
 /** For a whole request head, however it drips in, and for the next request on a kept connection. */
 const REQUEST_TIMEOUT_MS = 15_000
@@ -34,6 +36,11 @@ export class HttpExchange {
     this.socket = socket
     this.#context = context
     this.keepAlive = request.keepAlive && !request.chunked
+  }
+
+  /** Who asks: also behind proxies, as far as they are trusted. */
+  get peer(): Endpoint {
+    return clientOf(this.request.headers, this.socket.peer, this.#context.options.proxies)
   }
 
   /** Headers that every answer has. */

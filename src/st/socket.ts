@@ -34,9 +34,12 @@ export class Socket implements PipeHandler {
   #ended = false
   #error: Error | null = null
   #onHangup: (reason: string) => void = ignoreNothing
+  /** Who is really at the other end: `remote`, unless that is a proxy which named the client it speaks for. */
+  peer: Endpoint
 
   constructor(pipe: Pipe) {
     this.#pipe = pipe
+    this.peer = pipe.remote
     pipe.attach(this)
   }
 

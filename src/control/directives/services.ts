@@ -29,6 +29,11 @@ const HTTP_SERVER = block('Streams over HTTP, and files.', {
   listen: addresses({ default: EVERYWHERE(8080), reload: false, meaning: 'Where HTTP is served.' }),
   dir: text({ default: HTML_DIR, reload: true, meaning: 'The folder whose files are served at /.' }),
   crossdomain: flag({ default: true, reload: true, meaning: 'Whether pages of other sites may read (CORS).' }),
+  proxy_protocol: flag({
+    default: false,
+    reload: true,
+    meaning: 'HTTP connections of trusted_proxies begin with a PROXY header; those without are closed (Sluice).',
+  }),
   https: https(8088),
 })
 
