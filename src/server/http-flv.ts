@@ -10,6 +10,8 @@ import type { Hub } from '../stream/hub.ts'
 import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
 import type { WireFormat } from '../stream/wire-format.ts'
+import type { Client, ClientUrl } from './client.ts'
+import type { Clients } from './clients.ts'
 import type { ServerContext } from './context.ts'
 import { FLV_BARE, FLV_CHUNKED } from './flv-format.ts'
 import { describeEnd } from './ending.ts'
@@ -27,7 +29,7 @@ const always = (): boolean => true
 interface FlvRequest {
   readonly key: string
   readonly vhost: VhostOptions
-  readonly param: string
+  readonly url: ClientUrl
 }
 
 /** `GET /{app}/{stream}.flv`, by the vhost's `http_remux.mount`. */
@@ -42,7 +44,7 @@ export function flvHandler(context: ServerContext): HttpHandler {
     }
     // From here on the connection is the player's alone: what else it sends is not answered.
     exchange.keepAlive = false
-    const player = new FlvPlayer(exchange, context.hub, wanted)
+    const player = new FlvPlayer(exchange, context, wanted)
     return (owner) => player.run(owner)
   }
 }
@@ -59,14 +61,17 @@ async function answerHead(thread: Thread, exchange: HttpExchange, hub: Hub, key:
 class FlvPlayer {
   readonly #socket: Socket
   readonly #hub: Hub
+  readonly #clients: Clients
   readonly #wanted: FlvRequest
   readonly #format: WireFormat
   /** Let go with the head of the answer. */
   #exchange: HttpExchange | null
+  #cursor: Cursor | null = null
 
-  constructor(exchange: HttpExchange, hub: Hub, wanted: FlvRequest) {
+  constructor(exchange: HttpExchange, context: ServerContext, wanted: FlvRequest) {
     this.#socket = exchange.socket
-    this.#hub = hub
+    this.#hub = context.hub
+    this.#clients = context.clients
     this.#wanted = wanted
     this.#format = exchange.request.version === '1.0' ? FLV_BARE : FLV_CHUNKED
     this.#exchange = exchange
@@ -74,22 +79,46 @@ class FlvPlayer {
 
   /** A player's life, in two lines of the log. @throws StError */
   async run(thread: Thread): Promise<void> {
-    const { key, param } = this.#wanted
+    const { key, url } = this.#wanted
+    const { param } = url
+    const client = this.#client(thread)
+    this.#clients.add(client)
     thread.log.info({ peer: formatEndpoint(this.#socket.remote), stream: key, param, protocol: 'http-flv' }, 'playing')
     const source = this.#hub.acquire(key)
     source.players++
     let reason = 'stream ended'
+    let isError = false
     try {
       this.#socket.hangupInterrupts(thread)
       await this.#play(thread, source)
     } catch (error) {
       reason = describeEnd(asError(error))
+      isError = !(error instanceof StError)
       throw error
     } finally {
       source.players--
       this.#hub.release(source)
+      this.#clients.remove(client, reason, isError)
       thread.log.info({ stream: key, reason, sentBytes: this.#socket.sentBytes }, 'played')
     }
+  }
+
+  get pendingBytes(): number {
+    return this.#socket.pendingBytes
+  }
+
+  /** Packets that were left out because the player was too slow. */
+  get droppedPackets(): number {
+    return this.#cursor?.droppedPackets ?? 0
+  }
+
+  #client(thread: Thread): Client {
+    const { key, vhost, url } = this.#wanted
+    const startedMs = thread.world.clock.nowMs()
+    const kind = { transport: 'http', role: 'play', type: 'flv-play' } as const
+    const socket = this.#socket
+    const who = { id: thread.id, thread, socket, startedMs, peer: socket.remote }
+    return { ...who, ...kind, vhost, url, sourceKey: key, queue: this }
   }
 
   async #play(thread: Thread, source: Source): Promise<void> {
@@ -100,6 +129,7 @@ class FlvPlayer {
       await this.#exchange?.answerText(thread, 404, `No stream ${key}.`)
       return
     }
+    this.#cursor = cursor
     try {
       this.#socket.write(this.#opening(publication))
       await this.#pump(thread, cursor, vhost.play.sendTimeoutMs)
@@ -154,11 +184,13 @@ function locate(exchange: HttpExchange, context: ServerContext): FlvRequest | nu
   // A decoded '?' or '#' would be taken for the start of a query below; no encoder can publish such a name.
   if (!path.endsWith('.flv') || /[?#]/.test(path)) return null
   const tcUrl = `http://${headers.get('host') ?? ''}/`
-  const { vhost: asked, param } = parseStreamUrl({ tcUrl, app: '', streamName: `stream${query}` })
+  const { vhost: asked, param, host, port } = parseStreamUrl({ tcUrl, app: '', streamName: `stream${query}` })
   const vhost = context.options.resolveVhost(asked)
   if (!vhost?.httpRemux.enabled) return null
   const names = matchMount(vhost.httpRemux.mount, path)
   if (!names) return null
   const url = parseStreamUrl({ tcUrl: `http://-/${names.app}`, app: names.app, streamName: names.stream })
-  return { key: streamKey({ ...url, vhost: vhost.name }), vhost, param }
+  const { app, stream } = url
+  const said = { tcUrl: tcUrl + app, pageUrl: headers.get('referer') ?? '', swfUrl: '', schema: 'http', host, port }
+  return { key: streamKey({ ...url, vhost: vhost.name }), vhost, url: { ...said, vhost: asked, app, stream, param } }
 }

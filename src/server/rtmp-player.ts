@@ -38,6 +38,7 @@ export class RtmpPlayer {
   #paused = false
   #firstDtsMs: number | null = null
   #dropped = 0
+  #cursor: Cursor | null = null
 
   /** Starts playing; whoever starts it calls `stop`. */
   constructor(owner: Thread, connection: RtmpConnection, hub: Hub, request: PlayRequest) {
@@ -56,6 +57,15 @@ export class RtmpPlayer {
   /** What was asked for has been played; the connection may ask for more. */
   get ended(): boolean {
     return this.#thread.ended
+  }
+
+  get pendingBytes(): number {
+    return this.#connection.socket.pendingBytes
+  }
+
+  /** Packets that were left out because the player was too slow. */
+  get droppedPackets(): number {
+    return this.#dropped + (this.#cursor?.droppedPackets ?? 0)
   }
 
   pause(paused: boolean): void {
@@ -130,6 +140,7 @@ export class RtmpPlayer {
 
   #leave(publication: Publication, cursor: Cursor, format: RtmpFormat): void {
     this.#dropped += cursor.droppedPackets
+    this.#cursor = null
     publication.leave(cursor, format)
   }
 
@@ -139,6 +150,7 @@ export class RtmpPlayer {
     selection: RtmpSelection,
   ): Promise<'ended' | 'selection changed' | 'duration is over'> {
     const { socket } = this.#connection
+    this.#cursor = cursor
     const isOver = (): boolean => this.#isOver(cursor.positionMs)
     const goesOn = (): boolean => !this.#paused && this.#selection === selection && !isOver()
     const write = (bytes: Buffer): boolean => socket.write(bytes)

@@ -1,6 +1,6 @@
 import { CodecError } from '../codec/errors.ts'
 import { FOREVER } from '../st/clock.ts'
-import { asError } from '../st/errors.ts'
+import { asError, StError } from '../st/errors.ts'
 import { formatEndpoint } from '../st/network.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
@@ -11,8 +11,9 @@ import { RtmpConnection } from '../rtmp/connection.ts'
 import { MSG, PEER_LIMIT, type RtmpMessage, setChunkSize, setPeerBandwidth, windowAckSize } from '../rtmp/message.ts'
 import { parseStreamUrl, type StreamUrl, streamKey } from '../rtmp/url.ts'
 import { StreamBusyError } from '../stream/source.ts'
+import { type Client, NO_URL } from './client.ts'
 import type { ServerContext } from './context.ts'
-import { logEnd } from './ending.ts'
+import { describeEnd, logEnd } from './ending.ts'
 import type { VhostOptions } from './options.ts'
 import {
   connectionCommand,
@@ -55,6 +56,7 @@ export async function serveRtmp(thread: Thread, socket: Socket, context: ServerC
     failure = asError(error)
   } finally {
     await session.close()
+    context.clients.remove(session.client, describeEnd(failure), failure !== null && !(failure instanceof StError))
   }
   logEnd(thread, failure, { receivedBytes: socket.receivedBytes, sentBytes: socket.sentBytes }, 'info')
 }
@@ -66,11 +68,13 @@ class RtmpSession {
   readonly #players = new Map<number, RtmpPlayer>()
   readonly #streamIds = new Set<number>()
   readonly #connection: RtmpConnection
+  readonly client: Client
   #publisher: RtmpPublisher | null = null
   /** The message stream of the publisher: the end of another one does not concern it. */
   #publishStreamId = 0
   #request: AmfObject = {}
   #hadStream = false
+  #saysFmle = false
   #refusal: RefusedError | null = null
 
   constructor(thread: Thread, socket: Socket, context: ServerContext) {
@@ -78,6 +82,21 @@ class RtmpSession {
     this.#socket = socket
     this.#context = context
     this.#connection = new RtmpConnection(socket, {})
+    this.client = {
+      id: thread.id,
+      thread,
+      socket,
+      startedMs: thread.world.clock.nowMs(),
+      peer: socket.remote,
+      transport: 'rtmp',
+      role: null,
+      type: 'unknown',
+      vhost: null,
+      url: NO_URL,
+      sourceKey: null,
+      queue: null,
+    }
+    context.clients.add(this.client)
   }
 
   async run(): Promise<void> {
@@ -188,6 +207,7 @@ class RtmpSession {
     switch (name) {
       case 'releaseStream':
       case 'FCPublish':
+        this.#saysFmle = true
         reply(undefined)
         break
       case 'pause':
@@ -243,6 +263,7 @@ class RtmpSession {
       )
       return
     }
+    this.#identify('publish', this.#saysFmle ? 'fmle-publish' : 'flash-publish', url, vhost)
     this.#publishStreamId = streamId
     this.#hadStream = true
     this.#thread.log.info({ stream: key, param: url.param, encoder: this.#request['flashVer'] ?? '' }, 'publishing')
@@ -272,7 +293,10 @@ class RtmpSession {
       multitrack: knowsMultitrack(this.#request),
     }
     const request = { key, vhost, streamName: url.stream, durationMs, selection }
-    this.#players.set(streamId, new RtmpPlayer(this.#thread, this.#connection, this.#context.hub, request))
+    const player = new RtmpPlayer(this.#thread, this.#connection, this.#context.hub, request)
+    this.#players.set(streamId, player)
+    this.#identify('play', 'rtmp-play', url, vhost)
+    this.client.queue = player
   }
 
   async #endStream(streamId: number): Promise<void> {
@@ -285,6 +309,12 @@ class RtmpSession {
     if (!player) return
     this.#players.delete(streamId)
     await player.stop(this.#thread)
+  }
+
+  #identify(role: 'publish' | 'play', type: string, url: StreamUrl, vhost: VhostOptions): void {
+    const text = (name: string): string => asText(this.#request[name])
+    const said = { ...url, tcUrl: text('tcUrl'), pageUrl: text('pageUrl'), swfUrl: text('swfUrl') }
+    Object.assign(this.client, { role, type, vhost, url: said, sourceKey: streamKey({ ...url, vhost: vhost.name }) })
   }
 
   #unpublish(): void {

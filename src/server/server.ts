@@ -5,9 +5,10 @@ import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
 import type { World } from '../st/world.ts'
 import { Hub } from '../stream/hub.ts'
+import { Clients } from './clients.ts'
 import type { ServerContext } from './context.ts'
 import { flvHandler } from './http-flv.ts'
-import { serveHttp } from './http-session.ts'
+import { type HttpHandler, serveHttp } from './http-session.ts'
 import type { ServerOptions } from './options.ts'
 import { type PageFile, pageHandler } from './page.ts'
 import { serveRtmp } from './rtmp-session.ts'
@@ -24,6 +25,7 @@ type Serve = (thread: Thread, socket: Socket) => Promise<void>
 /** A running server: its listeners, its streams, and the thread of every connection. */
 export class Server {
   readonly hub = new Hub()
+  readonly clients = new Clients()
   readonly #world: World
   readonly #options: ServerOptions
   readonly #listeners: Listener[] = []
@@ -50,21 +52,28 @@ export class Server {
 
   /**
    * Opens the ports and begins to serve.
+   * @param guests what else is served at an address of HTTP, behind the server's own paths
    * @throws the system's error when a port cannot be opened; those that were are closed again
    */
-  async start(where: ServerAddresses, page: ReadonlyMap<string, PageFile>): Promise<void> {
+  async start(
+    where: ServerAddresses,
+    page: ReadonlyMap<string, PageFile>,
+    guests: (address: Endpoint) => readonly HttpHandler[] = () => [],
+  ): Promise<void> {
     const context: ServerContext = {
       world: this.#world,
       hub: this.hub,
+      clients: this.clients,
       options: this.#options,
       version: this.#version,
     }
-    const handlers = [flvHandler(context), streamsHandler(context, this.#rtmp), pageHandler(page)]
+    const own = [flvHandler(context), streamsHandler(context, this.#rtmp), pageHandler(page)]
     try {
       for (const address of where.rtmp) {
         this.#rtmp.push(await this.#listen(address, (thread, socket) => serveRtmp(thread, socket, context)))
       }
       for (const address of where.http) {
+        const handlers = [...own, ...guests(address)]
         this.#http.push(await this.#listen(address, (thread, socket) => serveHttp(thread, socket, context, handlers)))
       }
     } catch (error) {

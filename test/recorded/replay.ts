@@ -4,6 +4,7 @@ import { asText } from '../../src/rtmp/amf-value.ts'
 import type { AmfValue } from '../../src/rtmp/amf0.ts'
 import { serveRtmp } from '../../src/server/rtmp-session.ts'
 import { Socket } from '../../src/st/socket.ts'
+import { Clients } from '../../src/server/clients.ts'
 import { Hub } from '../../src/stream/hub.ts'
 import { Publication } from '../../src/stream/publication.ts'
 import { TestPipe } from '../st/support/network.ts'
@@ -38,7 +39,9 @@ export async function replay(pieces: readonly Buffer[]): Promise<Outcome> {
   const publish = vi.spyOn(Publication.prototype, 'publish')
   const setMetadata = vi.spyOn(Publication.prototype, 'setMetadata')
   try {
-    world.spawn('session', (thread) => serveRtmp(thread, socket, { world, hub, options, version: 'test' }))
+    world.spawn('session', (thread) =>
+      serveRtmp(thread, socket, { world, hub, clients: new Clients(), options, version: 'test' }),
+    )
     for (const piece of pieces) {
       pipe.handler.onData(piece)
       await clock.settle()

@@ -9,6 +9,7 @@ import { serveHttp } from '../../src/server/http-session.ts'
 import { serveRtmp } from '../../src/server/rtmp-session.ts'
 import { Socket } from '../../src/st/socket.ts'
 import type { Thread } from '../../src/st/thread.ts'
+import { Clients } from '../../src/server/clients.ts'
 import { Hub } from '../../src/stream/hub.ts'
 import type { TestClock } from '../st/support/clock.ts'
 import { TestPipe } from '../st/support/network.ts'
@@ -77,7 +78,7 @@ export class StillServer {
   constructor(changes: VhostChanges = {}) {
     const vhost = testVhost({ minLatency: true, ...changes })
     const options = { maxConnections: 100, crossdomain: true, pithyPrintMs: 10_000, resolveVhost: () => vhost }
-    this.#context = { world: this.#test.world, hub: this.hub, options, version: 'test' }
+    this.#context = { world: this.#test.world, hub: this.hub, clients: new Clients(), options, version: 'test' }
     onTestFinished(() => {
       expect(this.#test.log.lines.filter(({ level }) => level === 'error')).toEqual([])
     })
