@@ -4,14 +4,17 @@ import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Config, ConfigError, loadConfig } from './control/config.ts'
+import { makeIdentity } from './control/identity.ts'
 import { makeLog } from './control/log.ts'
 import type { PageFile } from './server/page.ts'
 import { Server } from './server/server.ts'
+import { makeBreaker, Services } from './services.ts'
 import { asError } from './st/errors.ts'
 import type { Log } from './st/log.ts'
 import { type Endpoint, formatEndpoint } from './st/network.ts'
 import { RealClock } from './st/real/clock.ts'
 import { RealNetwork } from './st/real/network.ts'
+import type { Thread } from './st/thread.ts'
 import { World } from './st/world.ts'
 
 const PACKAGE_DIR = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -86,37 +89,57 @@ async function run(config: Config): Promise<void> {
   })
   const world = new World(new RealClock(), new RealNetwork(), log)
   const { maxConnections, pithyPrintMs, httpServer } = config
-  const server = new Server(
+  const options = {
+    maxConnections,
+    pithyPrintMs,
+    crossdomain: httpServer.crossdomain,
+    resolveVhost: (name: string) => config.resolveVhost(name),
+  }
+  const version = packageVersion()
+  const server = new Server(world, options, version)
+  let isDraining = false
+  const services = new Services({
     world,
-    {
-      maxConnections,
-      pithyPrintMs,
-      crossdomain: httpServer.crossdomain,
-      resolveVhost: (name) => config.resolveVhost(name),
-    },
-    packageVersion(),
-  )
+    server,
+    breaker: makeBreaker(() => config),
+    http: { options, version },
+    identity: makeIdentity(world, config.serverId),
+    version,
+    config: () => config,
+    reloader: null,
+    isDraining: () => isDraining,
+    post: null,
+    refused: () => new Map(),
+  })
   const where = {
     rtmp: endpoints(config.listen),
     http: httpServer.enabled ? endpoints(httpServer.listen) : [],
   }
   try {
-    await server.start(where, pageFiles())
+    await server.start(where, pageFiles(), (address) => services.handlersAt(address))
+    await services.start()
   } catch (error) {
     log.error({ err: error }, 'cannot listen')
     process.exitCode = 1
+    // What has been opened already would keep the process alive.
+    world.spawn('stop', (thread) => stopAll(thread, server, services))
     return
   }
-  announce(log, server)
-  stopOnSignals(world, server)
+  announce(log, server, services)
+  stopOnSignals(world, server, services, () => {
+    isDraining = true
+  })
 }
 
-function announce(log: Log, server: Server): void {
+function announce(log: Log, server: Server, services: Services): void {
   const { rtmp, http } = server.addresses
+  const { api, exporter } = services.addresses
   for (const endpoint of rtmp) log.info({}, `RTMP listens on ${formatEndpoint(endpoint)}`)
   for (const { host, port } of http) {
     log.info({}, `HTTP listens on ${formatEndpoint({ host, port })}: page and players on http://localhost:${port}/`)
   }
+  for (const endpoint of api) log.info({}, `HTTP API listens on ${formatEndpoint(endpoint)}`)
+  for (const endpoint of exporter) log.info({}, `metrics: http://${formatEndpoint(endpoint)}/metrics`)
   const rtmpPort = rtmp[0]?.port
   if (rtmpPort === undefined) return
   const base = `rtmp://localhost${rtmpPort === 1935 ? '' : `:${rtmpPort}`}/live/livestream`
@@ -125,20 +148,26 @@ function announce(log: Log, server: Server): void {
 }
 
 /** The first signal ends the server in order, a second one at once. */
-function stopOnSignals(world: World, server: Server): void {
+function stopOnSignals(world: World, server: Server, services: Services, onStop: () => void): void {
   let isStopping = false
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1)
     isStopping = true
+    onStop()
     world.log.info({ signal, connections: server.connections }, 'stopping')
     world.spawn('stop', async (thread) => {
-      await server.stop(thread)
+      await stopAll(thread, server, services)
       world.log.info({}, 'stopped')
       process.exit(0)
     })
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
+}
+
+async function stopAll(thread: Thread, server: Server, services: Services): Promise<void> {
+  await server.stop(thread)
+  await services.stop(thread)
 }
 
 function endpoints(addresses: readonly { host: string | null; port: number }[]): Endpoint[] {

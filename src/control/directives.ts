@@ -2,13 +2,15 @@
  * Every directive that Sluice knows, once: name, kind, default, meaning, environment, reload. Parsing, defaults, error
  * texts and the documentation come from these two tables. Names and meanings are SRS 7.0's, except where "(Sluice)".
  */
-import { addresses, block, bytes, choice, duration, flag, integer, text } from './setting.ts'
+import { addresses, block, bytes, choice, duration, flag, integer, text, texts } from './setting.ts'
 
 /** The longest RTMP message, so no chunk is longer (24-bit length, RTMP 5.3.1.2.1). */
 const MAX_CHUNK_SIZE = 0xff_ff_ff
 const CHUNK_SIZES = { min: 1, max: MAX_CHUNK_SIZE, usual: [128, 65_536] } as const
 const DEFAULT_CHUNK_SIZE = 60_000
 const HOUR_MS = 3_600_000
+const PERCENT = { min: 1, max: 100 } as const
+const PULSE = { min: 0, max: HOUR_MS } as const
 const ACK_SIZES = { min: 0, max: 0x7f_ff_ff_ff } as const
 
 /** The directives of the root, all but `vhost NAME { }`. */
@@ -65,6 +67,76 @@ export const ROOT_DIRECTIVES = {
     listen: addresses({ default: [{ host: null, port: 8080 }], reload: false, meaning: 'Where HTTP is served.' }),
     crossdomain: flag({ default: true, reload: true, meaning: 'Whether pages of other sites may read (CORS).' }),
   }),
+  server_id: text({ default: '', reload: false, meaning: 'The name of this server in the API; else it is random.' }),
+  http_api: block('The HTTP API. When its address is that of http_server, one listener serves both.', {
+    enabled: flag({ default: false, reload: false, meaning: 'Whether the API is served.' }),
+    listen: addresses({
+      default: [{ host: '127.0.0.1', port: 1985 }],
+      reload: false,
+      meaning: 'Where the API is served. SRS takes 1985 of every address.',
+    }),
+    crossdomain: flag({ default: true, reload: true, meaning: 'Whether pages of other sites may use it (CORS).' }),
+    auth: block('Basic authentication.', {
+      enabled: flag({ default: false, reload: true, meaning: 'Whether the API asks for name and password.' }),
+      username: text({ default: '', reload: true, meaning: 'The name.' }),
+      password: text({ default: '', reload: true, meaning: 'The password.' }),
+    }),
+    raw_api: block('Control of the server: /api/v1/raw.', {
+      enabled: flag({ default: false, reload: true, meaning: 'Whether it is served.' }),
+      allow_reload: flag({ default: false, reload: true, meaning: 'Whether it may reload the configuration.' }),
+    }),
+  }),
+  heartbeat: block('Tells another server, again and again, that this one lives: POST of JSON.', {
+    enabled: flag({ default: false, reload: true, meaning: 'Whether it is sent.' }),
+    interval: duration(
+      's',
+      { min: 100, max: HOUR_MS },
+      { default: 10_000, reload: true, meaning: 'How often. SRS cuts fractions off.' },
+    ),
+    url: text({ default: 'http://127.0.0.1:8085/api/v1/servers', reload: true, meaning: 'Where to.' }),
+    device_id: text({ default: '', reload: true, meaning: 'The name of this machine.' }),
+    summaries: flag({ default: false, reload: true, meaning: 'Whether the summaries of the API are in it.' }),
+    ports: flag({ default: false, reload: true, meaning: 'Whether the listening addresses are in it.' }),
+  }),
+  stats: block('What the API says about the machine.', {
+    enabled: flag({ default: true, reload: true, meaning: 'Whether the machine is sampled.' }),
+    network: integer(
+      { min: 0, max: 1000 },
+      { default: 0, reload: true, meaning: "Which of the machine's addresses is told, counted from 0." },
+    ),
+    disk: texts({ default: [], reload: true, meaning: 'The disks whose load is sampled.' }),
+  }),
+  exporter: block('Metrics for Prometheus: /metrics.', {
+    enabled: flag({ default: false, reload: false, meaning: 'Whether metrics are served.' }),
+    listen: addresses({ default: [{ host: null, port: 9972 }], reload: false, meaning: 'Where metrics are served.' }),
+    label: text({ default: '', reload: true, meaning: 'The label of this server.' }),
+    tag: text({ default: '', reload: true, meaning: 'The tag of this server.' }),
+  }),
+  circuit_breaker: block('What is given up when the processor is overloaded.', {
+    enabled: flag({ default: true, reload: true, meaning: 'Whether the load is watched.' }),
+    high_threshold: integer(PERCENT, {
+      default: 90,
+      reload: true,
+      meaning: 'High load, percent of a core: the log and the metrics tell it.',
+    }),
+    high_pulse: pulse(2_000),
+    critical_threshold: integer(PERCENT, {
+      default: 95,
+      reload: true,
+      meaning: 'Critical load, percent of a core: new players are refused, so that those who are there do not suffer.',
+    }),
+    critical_pulse: pulse(1_000),
+    dying_threshold: integer(PERCENT, {
+      default: 99,
+      reload: true,
+      meaning: 'Load under which the process hardly gets on, percent of a core: new publishers are refused too.',
+    }),
+    dying_pulse: pulse(5_000),
+  }),
+}
+
+function pulse(defaultMs: number) {
+  return duration('s', PULSE, { default: defaultMs, reload: true, meaning: 'How long above it before it counts.' })
 }
 
 /** The directives of `vhost NAME { }`. */

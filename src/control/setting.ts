@@ -84,6 +84,11 @@ export function text(facts: SettingFacts<string>, pattern = /./, allowed = 'a te
   return { kind: 'setting', suffix: '', allowed, ...facts, parse }
 }
 
+/** Any number of texts. */
+export function texts(facts: SettingFacts<readonly string[]>): Setting<readonly string[]> {
+  return { kind: 'setting', suffix: '', allowed: 'texts', ...facts, parse: (args) => ({ value: args }) }
+}
+
 /** Bounds of a number. Inside `min`..`max` but outside `usual` it is taken with a warning. */
 export interface Range {
   readonly min: number
