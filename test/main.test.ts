@@ -244,6 +244,41 @@ describe('a run', () => {
     expect(code).toBe(0)
   })
 
+  test('tells where API and metrics are, and both answer', async () => {
+    const api = 'http_api { enabled on; listen 127.0.0.1:0; }\nexporter { enabled on; listen 127.0.0.1:0; }\n'
+    const answers: string[] = []
+    const { code, out } = await run(['-c', config('api.conf', CONF + api)], (text, kill) => {
+      const port = /HTTP API listens on 127\.0\.0\.1:(\d+)/.exec(text)?.[1]
+      const metrics = /metrics: (http:\S+\/metrics)/.exec(text)?.[1]
+      if (!port || !metrics || answers.length > 0 || !text.includes('ffplay')) return
+      answers.push('')
+      const ask = async (): Promise<void> => {
+        for (const url of [`http://127.0.0.1:${port}/api/v1/versions`, metrics]) {
+          answers.push(await (await fetch(url, { signal: AbortSignal.timeout(10_000) })).text())
+        }
+      }
+      void ask().finally(() => kill('SIGTERM'))
+    })
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+    expect(JSON.parse(answers[1] ?? '')).toMatchObject({ code: 0, data: { version } })
+    expect(answers[2]).toContain('srs_clients 0\n')
+    expect(out).toContain('stopped')
+    expect(code).toBe(0)
+  })
+
+  test('a port of the API that is taken ends it with a clear error', async () => {
+    let second: Promise<Run> | null = null
+    const first = await run(['-c', config('first.conf', CONF)], (text, kill) => {
+      const port = /RTMP listens on 127\.0\.0\.1:(\d+)/.exec(text)?.[1]
+      if (!port || second || !text.includes('ffplay')) return
+      second = run(['-c', config('taken.conf', `${CONF}http_api { enabled on; listen 127.0.0.1:${port}; }\n`)])
+      void second.finally(() => kill('SIGTERM'))
+    })
+    const { code, out } = await (second as unknown as Promise<Run>)
+    expect([code, first.code]).toEqual([1, 0])
+    expect(out).toContain('EADDRINUSE')
+  })
+
   test('a port that is taken ends it with a clear error', async () => {
     let second: Promise<Run> | null = null
     const first = await run(['-c', config('first.conf', CONF)], (text, kill) => {

@@ -11,7 +11,7 @@ import type { ServerContext } from './context.ts'
 import { Door } from './door.ts'
 import { allOf, type Gate } from './gate.ts'
 import { flvHandler } from './http-flv.ts'
-import { serveHttp } from './http-session.ts'
+import { type HttpHandler, serveHttp } from './http-session.ts'
 import type { ServerOptions } from './options.ts'
 import { type PageFile, pageHandler } from './page.ts'
 import { countRefusals, Refusals } from './refusals.ts'
@@ -76,9 +76,14 @@ export class Server {
 
   /**
    * Opens the ports and begins to serve.
+   * @param guests what else is served at an address of HTTP, behind the server's own paths
    * @throws the system's error when a port cannot be opened; those that were are closed again
    */
-  async start(where: ServerAddresses, page: ReadonlyMap<string, PageFile>): Promise<void> {
+  async start(
+    where: ServerAddresses,
+    page: ReadonlyMap<string, PageFile>,
+    guests: (address: Endpoint) => readonly HttpHandler[] = () => [],
+  ): Promise<void> {
     const context: ServerContext = {
       world: this.#world,
       hub: this.hub,
@@ -88,11 +93,17 @@ export class Server {
       version: this.#version,
     }
     const rtmp: Service = { protocol: 'rtmp', serve: (thread, socket) => serveRtmp(thread, socket, context) }
-    const handlers = [flvHandler(context), streamsHandler(context, this.#rtmp), pageHandler(page)]
-    const http: Service = { protocol: 'http', serve: (thread, socket) => serveHttp(thread, socket, context, handlers) }
+    const own = [flvHandler(context), streamsHandler(context, this.#rtmp), pageHandler(page)]
     try {
       for (const address of where.rtmp) this.#rtmp.push(await this.#listen(address, rtmp))
-      for (const address of where.http) this.#http.push(await this.#listen(address, http))
+      for (const address of where.http) {
+        const handlers = [...own, ...guests(address)]
+        const http: Service = {
+          protocol: 'http',
+          serve: (thread, socket) => serveHttp(thread, socket, context, handlers),
+        }
+        this.#http.push(await this.#listen(address, http))
+      }
     } catch (error) {
       for (const listener of this.#listeners) listener.close()
       throw error

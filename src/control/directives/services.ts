@@ -90,7 +90,11 @@ const EXPORTER = block('Metrics for Prometheus: /metrics.', {
 
 const CIRCUIT_BREAKER = block('What is given up when the processor is overloaded.', {
   enabled: flag({ default: true, reload: true, meaning: 'Whether the load is watched.' }),
-  high_threshold: integer(PERCENT, { default: 90, reload: true, meaning: 'High load, percent of a core.' }),
+  high_threshold: integer(PERCENT, {
+    default: 90,
+    reload: true,
+    meaning: 'High load, percent of a core: the log and the metrics tell it.',
+  }),
   high_pulse: pulse(2000),
   critical_threshold: integer(PERCENT, {
     default: 95,
@@ -101,7 +105,7 @@ const CIRCUIT_BREAKER = block('What is given up when the processor is overloaded
   dying_threshold: integer(PERCENT, {
     default: 99,
     reload: true,
-    meaning: 'Load under which the process hardly gets on, percent of a core.',
+    meaning: 'Load under which the process hardly gets on, percent of a core: new publishers are refused too.',
   }),
   dying_pulse: pulse(5000),
 })
