@@ -17,6 +17,7 @@ import { asError } from './st/errors.ts'
 import type { Log } from './st/log.ts'
 import { type Endpoint, formatEndpoint } from './st/network.ts'
 import { RealClock } from './st/real/clock.ts'
+import { keepYoungGenerationSmall } from './st/real/heap.ts'
 import { RealNetwork } from './st/real/network.ts'
 import { World } from './st/world.ts'
 
@@ -160,6 +161,7 @@ async function run(config: Config): Promise<void> {
   writePidFile(log, config)
   log.info({ serverId: identity.serverId }, 'started')
   announce(log, server)
+  keepYoungGenerationSmall()
   stopOnSignals(world, server, hooks)
 }
 

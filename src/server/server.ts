@@ -118,14 +118,14 @@ export class Server {
   }
 
   #begin(socket: Socket, serve: Serve): void {
-    const connection = this.#world.spawn('connection', async (thread) => {
-      try {
-        await serve(thread, socket)
-      } finally {
+    const connection = this.#world.spawn(
+      'connection',
+      (thread) => serve(thread, socket),
+      (thread) => {
         socket.close()
         this.#connections.delete(thread)
-      }
-    })
+      },
+    )
     this.#connections.add(connection)
   }
 
