@@ -2,13 +2,11 @@
  * The floor: what the kernel alone costs. Writes the same bytes in the same rhythm to every socket that connects, and
  * does nothing else, so no server that sends by TCP can be cheaper by much.
  *
- * usage: floor BATCH_BYTES INTERVAL_MS [MARK]     prints its port, serves 127.0.0.1, ends with its parent
- *
- * With MARK each batch begins with it and the time (monotonic clock, ms, a double, big endian), for the latency bench.
+ * usage: floor BATCH_BYTES INTERVAL_MS     prints its port, serves 127.0.0.1, ends with its parent
+ *        floor relay                       as well; what a client sends is written to all others, for the latency bench
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <endian.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -31,7 +29,7 @@
 
 static char *batch;
 static size_t batch_bytes;
-static const char *mark;
+static int relays;
 static int clients[MAX_FDS];
 static int client_count;
 static size_t pending[MAX_FDS];
@@ -63,17 +61,7 @@ static int flush(int fd) {
   return 1;
 }
 
-static void stamp(void) {
-  double ms = (double)now_ns() / 1e6;
-  uint64_t bits;
-  memcpy(&bits, &ms, sizeof bits);
-  bits = htobe64(bits);
-  memcpy(batch, mark, strlen(mark));
-  memcpy(batch + strlen(mark), &bits, sizeof bits);
-}
-
 static void send_batch(void) {
-  if (mark) stamp();
   for (int i = client_count - 1; i >= 0; i--) {
     int fd = clients[i];
     if (pending[fd] < MAX_BATCHES_BEHIND * batch_bytes) pending[fd] += batch_bytes;
@@ -98,12 +86,20 @@ static void accept_all(int listener, int poll) {
   }
 }
 
+/* Who cannot take it at once goes without; the packets are tiny. */
+static void relay(int from, const char *bytes, size_t length) {
+  for (int i = 0; i < client_count; i++) {
+    if (clients[i] != from) send(clients[i], bytes, length, 0);
+  }
+}
+
 static void serve_event(const struct epoll_event *event) {
-  static char ignored[4096];
+  static char bytes[4096];
   int fd = event->data.fd;
   int alive = !(event->events & (EPOLLERR | EPOLLHUP));
   while (alive && (event->events & EPOLLIN)) {
-    ssize_t n = read(fd, ignored, sizeof ignored);
+    ssize_t n = read(fd, bytes, sizeof bytes);
+    if (n > 0 && relays) relay(fd, bytes, (size_t)n);
     if (n > 0) continue;
     alive = n < 0 && errno == EAGAIN;
     break;
@@ -127,14 +123,13 @@ static int listen_on_loopback(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3 && argc != 4) {
-    fprintf(stderr, "usage: floor BATCH_BYTES INTERVAL_MS [MARK]\n");
+  relays = argc == 2 && strcmp(argv[1], "relay") == 0;
+  if (argc != 3 && !relays) {
+    fprintf(stderr, "usage: floor BATCH_BYTES INTERVAL_MS | floor relay\n");
     return 2;
   }
-  mark = argc == 4 ? argv[3] : NULL;
-  batch_bytes = strtoul(argv[1], NULL, 10);
-  if (mark && batch_bytes < strlen(mark) + sizeof(double)) batch_bytes = strlen(mark) + sizeof(double);
-  int64_t interval_ns = strtol(argv[2], NULL, 10) * 1000000LL;
+  batch_bytes = relays ? 1 : strtoul(argv[1], NULL, 10);
+  int64_t interval_ns = (relays ? 1000 : strtol(argv[2], NULL, 10)) * 1000000LL;
   batch = malloc(batch_bytes);
   memset(batch, 'x', batch_bytes);
   signal(SIGPIPE, SIG_IGN);
@@ -158,7 +153,7 @@ int main(int argc, char **argv) {
       else serve_event(&events[i]);
     }
     if (now_ns() < due) continue;
-    send_batch();
+    if (!relays) send_batch();
     due += interval_ns;
   }
   return 0;

@@ -10,14 +10,14 @@ const PROTOCOLS = ['http-flv', 'rtmp']
 /** Files that a server or a load process needs beside its connections. */
 const SPARE_FILES = 200
 
-export const USAGE = `npm run bench -- [options]      everything: about 15 minutes; loopback only
+export const USAGE = `npm run bench -- [options]      everything: about 18 minutes; loopback only
 
   --quick                 less than 2 minutes, less exact
   --only CASES            some of ${CASES.join(',')}
   --players COUNTS        for play, default 1000,4000,10000,18000: rivals up to 1500, the floor up to 5000,
                           above that Sluice alone and one round
   --protocols NAMES       some of ${PROTOCOLS.join(',')}
-  --rounds N              rounds of play and publish, of which the median counts; default 3
+  --rounds N              rounds of play, publish and latency, of which the median counts; default 3
   --window SECONDS        how long a round measures; default 6
   --streams N             publishers of publish, default 500
   --kbps N                rate of a stream, default 350

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { availableParallelism } from 'node:os'
@@ -13,7 +13,6 @@ const BENCH_DIR = dirname(fileURLToPath(import.meta.url))
 const STOP_GRACE_MS = 3_000
 const LISTEN_TIMEOUT_MS = 15_000
 
-const canGiveWay = canRun('chrt', ['--version'])
 export const isPinned = availableParallelism() > 1 && canRun('taskset', ['--version'])
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
@@ -23,6 +22,13 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGTERM')
 })
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130))
+
+/** Builds `name`.c. @returns {string | null} the program; null when there is no C compiler */
+export function compile(name, workDir) {
+  const program = join(workDir, name)
+  const { status } = spawnSync('cc', ['-O2', '-o', program, join(BENCH_DIR, `${name}.c`)], { stdio: 'inherit' })
+  return status === 0 ? program : null
+}
 
 /** Starts a program on one core; it is killed when the bench ends. */
 export function startPinned(core, program, args, stdio) {
@@ -67,15 +73,10 @@ export function callsTo(child, what) {
     })
 }
 
-/**
- * A program of `agents/` on the core of the load, with a function that calls it.
- * @param {boolean} givesWay runs only when no other agent wants the core
- */
-export function startAgent(name, givesWay) {
-  const command = [process.execPath, join(BENCH_DIR, 'agents', `${name}.mjs`)]
-  if (givesWay && canGiveWay) command.unshift('chrt', '--idle', '0')
-  const [program, ...args] = command
-  const child = startPinned(LOAD_CORE, program, args, ['ignore', 'inherit', 'inherit', 'ipc'])
+/** A program of `agents/` on the core of the load, with a function that calls it. */
+export function startAgent(name) {
+  const program = join(BENCH_DIR, 'agents', `${name}.mjs`)
+  const child = startPinned(LOAD_CORE, process.execPath, [program], ['ignore', 'inherit', 'inherit', 'ipc'])
   return { pid: child.pid, call: callsTo(child, name), stop: () => stopProcess(child) }
 }
 

@@ -46,7 +46,7 @@ function optionsOrExit() {
 async function runCases(options, workDir) {
   const startMs = performance.now()
   const contenders = contendersFor(options, workDir)
-  const input = { options, contenders, note: (text) => process.stderr.write(`${text}\n`) }
+  const input = { options, contenders, workDir, note: (text) => process.stderr.write(`${text}\n`) }
   const results = {}
   for (const name of options.cases) results[name] = (await attempt(name, () => CASES[name].run(input))) ?? []
   const tables = options.cases.map((name) => CASES[name].table(results[name]))

@@ -6,9 +6,8 @@ import { dirname, join } from 'node:path'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { callsTo, freePort, SERVER_CORE, startPinned, stopProcess, untilListening } from './processes.mjs'
+import { callsTo, compile, freePort, SERVER_CORE, startPinned, stopProcess, untilListening } from './processes.mjs'
 import { canRun, childPids, fileLimit } from './system.mjs'
-import { BEAT_MARK } from './wire/media.mjs'
 
 /** The name of the build that is measured. */
 export const SUBJECT = 'Sluice'
@@ -16,8 +15,6 @@ const BENCH_DIR = dirname(fileURLToPath(import.meta.url))
 const PROBE = join(BENCH_DIR, 'agents', 'probe.mjs')
 const HOST = '127.0.0.1'
 const MW_LATENCY_MS = 350
-/** About what a tiny packet is with the headers of RTMP or FLV. */
-const BEAT_BYTES = 64
 
 /**
  * @typedef {object} Instance a server that runs
@@ -30,8 +27,8 @@ const BEAT_BYTES = 64
  * @property {string} name
  * @property {string[]} protocols
  * @property {boolean} isOurs
- * @property {(options: { minLatency?: boolean, beatsPerSecond?: number }) => Promise<Instance>} start
- * `beatsPerSecond`: the floor sends stamped packets at this rate instead of batches
+ * @property {(options: { minLatency?: boolean, relays?: boolean }) => Promise<Instance>} start
+ * `relays`: the floor sends what it is sent instead of batches
  */
 
 /**
@@ -150,16 +147,14 @@ rtmp { server { listen ${HOST}:${port}; access_log off; application live { live 
  * @param {{ kbps: number, workDir: string }} options @returns {Contender | null}
  */
 export function floor({ kbps, workDir }) {
-  const program = join(workDir, 'floor')
-  const { status } = spawnSync('cc', ['-O2', '-o', program, join(BENCH_DIR, 'floor.c')], { stdio: 'inherit' })
-  if (status !== 0) return null
+  const program = compile('floor', workDir)
+  if (!program) return null
   return {
     name: 'floor',
     protocols: ['raw'],
     isOurs: false,
-    async start({ beatsPerSecond }) {
-      const batch = [Math.round((kbps * MW_LATENCY_MS) / 8), MW_LATENCY_MS]
-      const args = beatsPerSecond ? [BEAT_BYTES, 1000 / beatsPerSecond, BEAT_MARK.toString('latin1')] : batch
+    async start({ relays = false }) {
+      const args = relays ? ['relay'] : [Math.round((kbps * MW_LATENCY_MS) / 8), MW_LATENCY_MS]
       const child = startPinned(SERVER_CORE, program, args.map(String), ['ignore', 'pipe', 'inherit'])
       const [line] = await once(child.stdout, 'data')
       return { pid: child.pid, ports: { raw: Number(line) }, probe: null, stop: () => stopProcess(child) }

@@ -16,6 +16,7 @@ import { makeBreaker, Services } from './services.ts'
 import type { Log } from './st/log.ts'
 import { type Endpoint, formatEndpoint } from './st/network.ts'
 import { RealClock } from './st/real/clock.ts'
+import { keepYoungGenerationSmall } from './st/real/heap.ts'
 import { RealNetwork } from './st/real/network.ts'
 import type { Thread } from './st/thread.ts'
 import { World } from './st/world.ts'
@@ -67,6 +68,7 @@ export async function runHouse(config: Config, version: string): Promise<void> {
   writePidFile(log, config)
   log.info({ serverId: id }, 'started')
   announce(house)
+  keepYoungGenerationSmall()
   stopOnSignals(house)
 }
 

@@ -5,7 +5,7 @@
  */
 import { monotonicMs } from '../wire/clock.mjs'
 import { askRtmp, dial, has, hear } from '../wire/conversation.mjs'
-import { beatPayload, loadMedia } from '../wire/media.mjs'
+import { loadMedia } from '../wire/media.mjs'
 import { amf, command, message, publishCommand, TYPE } from '../wire/rtmp.mjs'
 import { serveCalls } from './rpc.mjs'
 
@@ -54,34 +54,6 @@ class LoopedFile {
   forget(index) {
     for (; this.#oldest < index; this.#oldest++) this.#made.delete(this.#oldest)
   }
-}
-
-/** Tiny pictures that carry their send time. */
-class Beats {
-  #media
-  #fps
-
-  constructor(file, fps) {
-    this.#media = loadMedia(file, 0)
-    this.#fps = fps
-  }
-
-  get opening() {
-    const header = this.#media.headers.find((tag) => tag.typeId === TYPE.VIDEO)
-    const metadata = amf('@setDataFrame', 'onMetaData', { videocodecid: 7, framerate: this.#fps })
-    return [encode(TYPE.DATA, 0, metadata), encode(TYPE.VIDEO, 0, header.payload)]
-  }
-
-  dueMs(index) {
-    return Math.round((index * 1000) / this.#fps)
-  }
-
-  bytes(index) {
-    const isKey = index % (2 * Math.ceil(this.#fps)) === 0
-    return encode(TYPE.VIDEO, this.dueMs(index), beatPayload(isKey, monotonicMs()))
-  }
-
-  forget() {}
 }
 
 function encode(typeId, timestampMs, payload) {
@@ -170,8 +142,8 @@ async function openPublication(target) {
   return socket
 }
 
-async function start({ target, streams, file, kbps, fps = 0 }) {
-  const content = fps > 0 ? new Beats(file, fps) : new LoopedFile(file, kbps)
+async function start({ target, streams, file, kbps }) {
+  const content = new LoopedFile(file, kbps)
   const sockets = []
   for (let i = 0; i < streams; i += IN_FLIGHT) {
     const names = Array.from({ length: Math.min(IN_FLIGHT, streams - i) }, (_, k) => streamName(target.stream, i + k))

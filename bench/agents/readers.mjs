@@ -1,8 +1,8 @@
-/** A few players that look at what they get: when it was sent, how long nothing came, when the first picture was there. */
+/** A few players that look at what they get: how long nothing came, when the first picture was there. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { monotonicMs } from '../wire/clock.mjs'
 import { askRtmp, dial, has, hear } from '../wire/conversation.mjs'
-import { findBeats, KEY_MARK } from '../wire/media.mjs'
+import { KEY_MARK } from '../wire/media.mjs'
 import { httpRequest, openPlayer } from '../wire/player.mjs'
 import { playCommand } from '../wire/rtmp.mjs'
 import { serveCalls } from './rpc.mjs'
@@ -13,10 +13,7 @@ const JOIN_INTERVAL_MS = 137
 
 /** @type {{ lastMs: number, longestGapMs: number }[]} */
 const readers = []
-/** @type {number[]} */
-let latenciesMs = []
 
-/** Opens readers that measure how old each beat is when it is read. */
 function openReaders({ target, count }) {
   const starts = []
   for (let i = 0; i < count; i++) {
@@ -29,11 +26,10 @@ function openReader(target, resolve, reject) {
   const reader = { lastMs: monotonicMs(), longestGapMs: 0 }
   openPlayer(target, {
     onStart: resolve,
-    onBytes: (count, bytes) => {
+    onBytes: () => {
       const nowMs = monotonicMs()
       reader.longestGapMs = Math.max(reader.longestGapMs, nowMs - reader.lastMs)
       reader.lastMs = nowMs
-      findBeats(bytes, count, (sentMs) => latenciesMs.push(nowMs - sentMs))
     },
     onClose: (error) => reject(error ?? new Error('closed')),
   })
@@ -42,14 +38,13 @@ function openReader(target, resolve, reject) {
 
 function beginWindow() {
   const nowMs = monotonicMs()
-  latenciesMs = []
   for (const reader of readers) Object.assign(reader, { lastMs: nowMs, longestGapMs: 0 })
 }
 
 function endWindow() {
   const nowMs = monotonicMs()
   const gaps = readers.map((reader) => Math.max(reader.longestGapMs, nowMs - reader.lastMs))
-  return { latenciesMs, longestGapMs: Math.max(0, ...gaps) }
+  return { longestGapMs: Math.max(0, ...gaps) }
 }
 
 /** How long a new player waits for the end of its first key frame, from the call of connect; one after the other. */

@@ -1,81 +1,79 @@
 /** How long a packet is on its way, and how long a new player waits for its first picture. */
-import { setTimeout as sleep } from 'node:timers/promises'
-import { median, percentile, show } from '../numbers.mjs'
+import { median, medians, percent, percentile, show } from '../numbers.mjs'
+import { compile } from '../processes.mjs'
 import { markdownTable } from '../table.mjs'
+import { measureBeats } from './beats.mjs'
 import { attempt, Session } from './session.mjs'
 
-const BEATS_PER_SECOND = 25
-/** This part of the players is looked at, in a process of its own, so that the load's own work is not measured. */
-const LOOKED_AT = 0.1
-const GROUPS = 10
+/** About as many packets as a stream of pictures and sound has. */
+const BEAT_MS = 20
+const SLOW_BEAT_MS = 1_000
 const GOP_MS = 2_000
 
-export async function latencyCase({ options, contenders, note }) {
-  const rows = []
-  for (const contender of contenders) {
-    for (const protocol of contender.protocols) {
-      if (protocol !== 'raw' && !options.protocols.includes(protocol)) continue
-      const about = { server: contender.name, isOurs: contender.isOurs, protocol }
-      for (const plan of plansFor(contender, options)) {
-        const title = `latency: ${about.server} ${protocol}, ${plan.readers} players, ${plan.mode}`
-        note(title)
-        const result = await attempt(title, () => measureBeats(contender, { ...plan, protocol }, options))
-        if (result) rows.push({ ...about, ...plan, ...result })
-      }
-      if (protocol === 'raw') continue
-      note(`late joiners: ${about.server} ${protocol}`)
-      const joins = await attempt('late joiners', () => measureJoins(contender, protocol, options))
-      if (joins) rows.push({ ...about, kind: 'join', ...joins })
+const CAPTION = `Latency of tiny packets, one each ${BEAT_MS} ms: from right before the publisher's write to the kernel's stamp on the bytes in
+the player's socket. "First player" is how soon any player has a packet: the server wakes, reads and begins to write;
+"first to last" is how long it then writes. The floor is a C program that reads a packet and writes it to all.
+"Connect to first key frame" is not stamped, but read by a client.`
+
+export async function latencyCase({ options, contenders, workDir, note }) {
+  const plans = plansFor(contenders, options, compile('latency', workDir))
+  const results = new Map(plans.map((plan) => [plan, []]))
+  for (let round = 0; round < options.rounds; round++) {
+    for (const plan of plans.filter(({ rounds }) => round < rounds)) {
+      const title = `${plan.contender.name} ${plan.protocol}, ${plan.readers} players, ${plan.mode}`
+      const result = await attempt(title, () => plan.measure(plan, options))
+      if (result) results.get(plan).push(result)
+      note(`${title}: ${result ? `p50 ${show(result.p50Ms, 2)} ms, p99 ${show(result.p99Ms, 2)} ms` : 'failed'}`)
     }
+  }
+  const rows = plans
+    .filter((plan) => results.get(plan).length > 0)
+    .map((plan) => ({ ...about(plan), ...medians(results.get(plan)) }))
+  const floor = rows.find(({ protocol }) => protocol === 'raw')
+  for (const row of rows) {
+    const isAlike = row.readers === floor?.readers && !row.mode.startsWith('merged')
+    row.toFloor = isAlike ? row.p50Ms / floor.p50Ms : NaN
   }
   return rows
 }
 
-/** How each is measured. Rivals have no choice of mode and are measured with the most players only. */
-function plansFor(contender, { readers, latencyWindowMs, hasMergedWrite }) {
-  const base = { fps: BEATS_PER_SECOND, minLatency: true, windowMs: latencyWindowMs }
-  if (!contender.isOurs) return [{ ...base, readers: readers.at(-1), mode: 'default' }]
-  const plans = readers.map((count) => ({ ...base, readers: count, mode: 'min_latency' }))
-  if (!hasMergedWrite) return plans
-  const merged = { ...base, readers: readers[0], minLatency: false }
-  const slow = { ...merged, fps: 1, windowMs: 2 * latencyWindowMs }
-  return [...plans, { ...merged, mode: 'merged write' }, { ...slow, mode: 'merged write, 1 fps' }]
+function about({ contender, protocol, kind, mode, readers }) {
+  return { server: contender.name, isOurs: contender.isOurs, protocol, kind, mode, readers }
 }
 
-function measureBeats(contender, { protocol, readers, fps, minLatency, windowMs }, { settleMs }) {
-  return Session.run(contender, { minLatency, beatsPerSecond: fps }, async (session) => {
-    if (protocol !== 'raw') await session.publish({ fps })
-    const target = session.target(protocol)
-    const looking = session.agent('readers')
-    const load = session.agent('load', true)
-    await openMixed(target, readers, looking, load)
-    await sleep(settleMs)
-    await looking.call('begin')
-    await sleep(windowMs)
-    const { latenciesMs } = await looking.call('end')
-    if (latenciesMs.length === 0) throw new Error('nothing arrived')
-    return {
-      p50Ms: percentile(latenciesMs, 50),
-      p99Ms: percentile(latenciesMs, 99),
-      maxMs: Math.max(...latenciesMs),
-      samples: latenciesMs.length,
+/** @param {string | null} program without it only late joiners are measured */
+function plansFor(contenders, options, program) {
+  return contenders.flatMap((contender) => {
+    const beats = program ? beatPlansFor(contender, options).map((plan) => ({ ...plan, program })) : []
+    if (contender.protocols.includes('raw')) return beats.map((plan) => ({ ...plan, protocol: 'raw' }))
+    const join = {
+      contender,
+      kind: 'join',
+      measure: measureJoins,
+      mode: 'connect to first key frame',
+      readers: 1,
+      rounds: 1,
     }
+    return contender.protocols
+      .filter((protocol) => options.protocols.includes(protocol))
+      .flatMap((protocol) => [...beats, join].map((plan) => ({ ...plan, protocol })))
   })
 }
 
-/** Players are served in the order in which they came: those that are looked at come spread among the others. */
-async function openMixed(target, readers, looking, load) {
-  const groups = readers < 100 ? 1 : GROUPS
-  const lookedAt = groups === 1 ? readers : Math.round((readers * LOOKED_AT) / groups)
-  for (let group = 0; group < groups; group++) {
-    await looking.call('open', { target, count: lookedAt })
-    const others = readers / groups - lookedAt
-    if (others > 0) await load.call('connect', { target, count: others })
-  }
+/** Rivals have no choice of mode and are measured with the most players only. */
+function beatPlansFor(contender, { readers, rounds, latencyWindowMs: windowMs, hasMergedWrite }) {
+  const most = readers.at(-1)
+  const base = { contender, kind: 'beats', measure: measureBeats, beatMs: BEAT_MS, minLatency: true, windowMs, rounds }
+  if (!contender.isOurs) return [{ ...base, mode: 'default', readers: most }]
+  const plans = readers.map((count) => ({ ...base, mode: 'min_latency', readers: count }))
+  if (!hasMergedWrite) return plans
+  const merged = { ...base, mode: 'merged write', minLatency: false, readers: most, rounds: 1 }
+  const slow = { ...merged, mode: 'merged write, 1 fps', beatMs: SLOW_BEAT_MS, windowMs: 2 * windowMs }
+  return [...plans, merged, slow]
 }
 
 /** From connect to the end of the first key frame, of a stream that is being published, on an idle server. */
-function measureJoins(contender, protocol, { kbps, joins, settleMs }) {
+function measureJoins({ contender, protocol }, { kbps, joins, settleMs }) {
   return Session.run(contender, {}, async (session) => {
     await session.publish({ kbps }, GOP_MS + settleMs)
     const times = await session.agent('readers').call('join', { target: session.target(protocol), count: joins })
@@ -84,18 +82,42 @@ function measureJoins(contender, protocol, { kbps, joins, settleMs }) {
 }
 
 export function latencyTable(rows) {
-  const heads = ['latency', 'server', 'players', 'mode', 'p50 ms', 'p99 ms', 'max ms', 'samples']
-  return markdownTable(
+  const heads = [
+    'latency',
+    'server',
+    'players',
+    'mode',
+    'p50 ms',
+    'p99 ms',
+    'max ms',
+    'p50 × floor',
+    'first player p50/p99 ms',
+    'first to last p50/p99 ms',
+    'samples',
+    'missing',
+    'others on core',
+  ]
+  const table = markdownTable(
     heads,
     rows.map((row) => [
       row.protocol,
       row.server,
-      row.kind === 'join' ? '1' : String(row.readers),
-      row.kind === 'join' ? 'connect to first key frame' : row.mode,
+      String(row.readers),
+      row.mode,
       show(row.p50Ms, 2),
       show(row.p99Ms, 2),
       show(row.maxMs, 2),
-      String(row.samples),
+      show(row.toFloor, 2),
+      pair(row.firstP50Ms, row.firstP99Ms),
+      pair(row.loopP50Ms, row.loopP99Ms),
+      show(row.samples),
+      show(row.missing),
+      row.othersShare === undefined ? '–' : percent(row.othersShare),
     ]),
   )
+  return `${CAPTION}\n\n${table}`
+}
+
+function pair(p50, p99) {
+  return p50 === undefined ? '–' : `${show(p50, 2)} / ${show(p99, 2)}`
 }

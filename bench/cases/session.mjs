@@ -15,7 +15,7 @@ export class Session {
   /**
    * @template T
    * @param {import('../servers.mjs').Contender} contender
-   * @param {{ minLatency?: boolean, beatsPerSecond?: number }} options
+   * @param {{ minLatency?: boolean, relays?: boolean }} options
    * @param {(session: Session) => Promise<T>} body
    * @returns {Promise<T>}
    */
@@ -30,9 +30,8 @@ export class Session {
     }
   }
 
-  /** @param {boolean} [givesWay] runs only when no other agent wants the core */
-  agent(name, givesWay = false) {
-    const agent = startAgent(name, givesWay)
+  agent(name) {
+    const agent = startAgent(name)
     this.#agents.push(agent)
     return agent
   }

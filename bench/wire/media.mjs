@@ -11,8 +11,6 @@ const FRAME_KEY = 1
 
 /** Marks the last bytes of a key frame, for clients that look for it. */
 export const KEY_MARK = Buffer.from('SluiceKeyFrame\x01\x7f', 'latin1')
-/** Marks a packet that carries its send time, which follows as a double. */
-export const BEAT_MARK = Buffer.from('SluiceBeat\x01\x7f', 'latin1')
 
 /**
  * @typedef {{ typeId: number, dtsMs: number, payload: Buffer, isKey: boolean, isHeader: boolean }} Tag
@@ -72,21 +70,4 @@ function filler(bytes, isKey) {
   nalu[NALU_LENGTH_BYTES] = NALU_FILLER
   if (isKey) KEY_MARK.copy(nalu, nalu.length - KEY_MARK.length)
   return nalu
-}
-
-/** A tiny picture that carries its send time. */
-export function beatPayload(isKey, timeMs) {
-  const nalu = filler(BEAT_MARK.length + 8, false)
-  BEAT_MARK.copy(nalu, NALU_LENGTH_BYTES + 1)
-  nalu.writeDoubleBE(timeMs, nalu.length - 8)
-  return Buffer.concat([Buffer.from([((isKey ? 1 : 2) << 4) | CODEC_AVC, 1, 0, 0, 0]), nalu])
-}
-
-/** Calls `found` with the send time of each beat in the first `count` bytes. */
-export function findBeats(bytes, count, found) {
-  const view = count === bytes.length ? bytes : bytes.subarray(0, count)
-  for (let at = view.indexOf(BEAT_MARK); at >= 0; at = view.indexOf(BEAT_MARK, at + 1)) {
-    const timeAt = at + BEAT_MARK.length
-    if (timeAt + 8 <= count) found(view.readDoubleBE(timeAt))
-  }
 }

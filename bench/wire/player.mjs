@@ -32,7 +32,7 @@ let opened = 0
 export function openPlayer(target, handler) {
   const { protocol, host, port } = target
   const localAddress = `127.0.0.${2 + (opened++ % SOURCE_ADDRESSES)}`
-  const ask = protocol === 'rtmp' ? rtmpRequest(target) : null
+  const ask = protocol === 'rtmp' ? rtmpRequest(target, playCommand(target.stream)) : null
   let received = 0
   let started = false
   let failure = null
@@ -60,12 +60,12 @@ export function openPlayer(target, handler) {
 }
 
 /** C2 and the commands together. A server that has answered C1 takes them as they come; its first stream is 1. */
-function rtmpRequest({ host, port, app, stream }) {
+export function rtmpRequest({ host, port, app }, command) {
   return Buffer.concat([
     clientAck(Buffer.alloc(SERVER_HELLO_BYTES)),
     connectCommand(host, port, app),
     createStreamCommand(),
-    playCommand(stream),
+    command,
   ])
 }
 

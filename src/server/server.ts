@@ -138,16 +138,20 @@ export class Server {
 
   #begin(socket: Socket, admitted: string, service: Service): void {
     let address: string | null = admitted
-    const connection = this.#world.spawn('connection', async (thread) => {
-      try {
-        if (this.#door.needsHeader(socket, service.protocol)) address = await this.#door.identify(thread, socket)
-        if (address !== null) await service.serve(thread, socket)
-      } finally {
+    const identify = async (thread: Thread): Promise<void> => {
+      address = await this.#door.identify(thread, socket)
+      if (address !== null) await service.serve(thread, socket)
+    }
+    const connection = this.#world.spawn(
+      'connection',
+      // No frame around the service: it would stay as long as the connection.
+      (thread) => (this.#door.needsHeader(socket, service.protocol) ? identify(thread) : service.serve(thread, socket)),
+      (thread) => {
         if (address !== null) this.#door.leave(address)
         socket.close()
         this.#connections.delete(thread)
-      }
-    })
+      },
+    )
     this.#connections.add(connection)
   }
 

@@ -1,8 +1,14 @@
+import type { Publication } from './publication.ts'
 import { Source } from './source.ts'
+
+/** Is told of each publish as it begins, before its first packet; must not wait. */
+export type PublishWatcher = (source: Source, publication: Publication) => void
 
 /** All streams of the process by identity (`vhost/app/stream`). A source is there while somebody holds it. */
 export class Hub {
   readonly #sources = new Map<string, Source>()
+  /** Those who make something of every stream: HLS, recordings, forwards. */
+  readonly watchers = new Set<PublishWatcher>()
 
   get sources(): IterableIterator<Source> {
     return this.#sources.values()
@@ -19,7 +25,7 @@ export class Hub {
   acquire(key: string): Source {
     let source = this.#sources.get(key)
     if (!source) {
-      source = new Source(key)
+      source = new Source(key, this.watchers)
       this.#sources.set(key, source)
     }
     source.holders++

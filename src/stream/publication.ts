@@ -8,6 +8,7 @@ import { Feed, type JoinAt } from './feed.ts'
 import { GopCache } from './gop-cache.ts'
 import { HeaderSet } from './headers.ts'
 import type { StreamOptions } from './options.ts'
+import { PacketReader } from './packet-reader.ts'
 import { type Metadata, type Packet, parsePackets, type UntimedPacket, withTime } from './packet.ts'
 import type { Timeline } from './timeline.ts'
 import type { WireFormat } from './wire-format.ts'
@@ -36,6 +37,7 @@ export class Publication {
   readonly #options: StreamOptions
   readonly #timeline: Timeline
   readonly #feeds = new Map<string, Feed>()
+  readonly #readers = new Set<PacketReader>()
   readonly #settled = new Condition('first frames')
   readonly #gop: GopCache
   #headers = HeaderSet.EMPTY
@@ -146,11 +148,27 @@ export class Publication {
     this.#feeds.delete(format.key)
   }
 
+  /** All packets from the newest key frame on (with a GOP cache) or from now on; for other makers than players. */
+  read(): PacketReader {
+    const reader = new PacketReader()
+    for (const { packet, headers } of this.#gop.kept) if (packet) reader.push(packet, headers)
+    if (this.#ended) reader.end()
+    else this.#readers.add(reader)
+    return reader
+  }
+
+  /** A reader is no longer needed. */
+  unread(reader: PacketReader): void {
+    this.#readers.delete(reader)
+  }
+
   /** Ends the publish: players read what is left and then see the end. */
   end(): void {
     if (this.#ended) return
     this.#ended = true
     for (const feed of this.#feeds.values()) feed.end()
+    for (const reader of this.#readers) reader.end()
+    this.#readers.clear()
     this.#gop.clear()
     this.#settled.broadcast()
   }
@@ -272,6 +290,7 @@ export class Publication {
     if (this.#firstFrameDtsMs === null && packet.type !== 'frame') return
     this.#gop.add(packet, this.#headers)
     for (const feed of this.#feeds.values()) feed.append(packet, this.#headers)
+    for (const reader of this.#readers) reader.push(packet, this.#headers)
   }
 
   #forgetGop(): void {

@@ -1,6 +1,7 @@
 import { Condition } from '../st/condition.ts'
 import { StError, TimeoutError } from '../st/errors.ts'
 import type { Thread } from '../st/thread.ts'
+import type { PublishWatcher } from './hub.ts'
 import type { StreamOptions } from './options.ts'
 import { Publication } from './publication.ts'
 import { Timeline } from './timeline.ts'
@@ -19,6 +20,7 @@ export class StreamBusyError extends StError {
 export class Source {
   readonly key: string
   readonly timeline = new Timeline()
+  readonly #watchers: ReadonlySet<PublishWatcher>
   readonly #published = new Condition('publisher')
   readonly #unclaimed = new Condition('place of a publisher')
   #publication: Publication | null = null
@@ -27,8 +29,10 @@ export class Source {
   holders = 0
   players = 0
 
-  constructor(key: string) {
+  /** @param watchers are told of each publish; see Hub */
+  constructor(key: string, watchers: ReadonlySet<PublishWatcher>) {
     this.key = key
+    this.#watchers = watchers
   }
 
   /** The publish that is running, or null. */
@@ -74,6 +78,7 @@ export class Source {
     }
     const publication = new Publication(thread, options, this.timeline)
     this.#publication = publication
+    for (const watch of this.#watchers) watch(this, publication)
     this.#published.broadcast()
     this.unclaim(thread)
     return publication

@@ -171,7 +171,7 @@ describe('a second publisher', () => {
 describe('a player that waits for a publisher', () => {
   test('gets the publication when it comes', async () => {
     const { world, clock } = makeTestWorld()
-    const source = new Source('v/a/s')
+    const source = new Source('v/a/s', new Set())
     const notes: string[] = []
     for (const name of ['one', 'two']) noting(world, notes, name, (thread) => source.published(thread, 5_000))
     await clock.pass(4_999)
@@ -183,7 +183,7 @@ describe('a player that waits for a publisher', () => {
 
   test('gives up after its time, or when it is interrupted', async () => {
     const { world, clock } = makeTestWorld()
-    const source = new Source('v/a/s')
+    const source = new Source('v/a/s', new Set())
     const notes: string[] = []
     noting(world, notes, 'patient', (thread) => source.published(thread, 5_000))
     const gone = noting(world, notes, 'gone', (thread) => source.published(thread, 5_000))
@@ -196,7 +196,7 @@ describe('a player that waits for a publisher', () => {
 
   test('waits on when the publisher is gone before its turn comes', async () => {
     const { world, clock } = makeTestWorld()
-    const source = new Source('v/a/s')
+    const source = new Source('v/a/s', new Set())
     const notes: string[] = []
     noting(world, notes, 'player', (thread) => source.published(thread, 5_000))
     const publisher = world.spawn('publisher', (thread) => thread.sleep(60_000))

@@ -1,0 +1,83 @@
+import { Condition } from '../st/condition.ts'
+import { Ring } from '../st/ring.ts'
+import type { Thread } from '../st/thread.ts'
+import type { HeaderSet } from './headers.ts'
+import type { Packet } from './packet.ts'
+
+/** What a reader may fall behind: a disk that does not take more must not cost the server its memory. */
+const QUEUE_LIMIT_BYTES = 64 * 1024 * 1024
+/** About what a packet costs beside its payload. */
+const PACKET_OVERHEAD_BYTES = 256
+
+/** A packet and the headers that were in force before it. */
+export interface ReadPacket {
+  readonly packet: Packet
+  readonly headers: HeaderSet
+}
+
+/**
+ * The packets of one publish, for a thread that makes something else of them than bytes for players: HLS, a recording,
+ * a forward. Made by Publication.read. Its thread is: `while ((read = await reader.next(thread, …))) …`.
+ */
+export class PacketReader {
+  readonly #queue = new Ring<ReadPacket>()
+  readonly #arrived = new Condition('packet')
+  #bytes = 0
+  #needsKey = false
+  #ended = false
+  /** Packets that were left out because the reader was too slow; it goes on at a key frame then. */
+  droppedPackets = 0
+
+  /** The publish is over; what is queued can still be read. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** For the publication. Never waits. */
+  push(packet: Packet, headers: HeaderSet): void {
+    const startsGop = packet.isKey && packet.trackId === 0
+    if (this.#needsKey && headers.hasVideo && !startsGop) {
+      this.droppedPackets++
+      return
+    }
+    this.#needsKey = false
+    this.#queue.push({ packet, headers })
+    this.#bytes += packet.payload.length + PACKET_OVERHEAD_BYTES
+    if (this.#bytes > QUEUE_LIMIT_BYTES) this.#dropAll()
+    this.#arrived.signal()
+  }
+
+  /** For the publication. */
+  end(): void {
+    this.#ended = true
+    this.#arrived.broadcast()
+  }
+
+  /** The next packet if there is one, else null. Never waits. */
+  take(): ReadPacket | null {
+    const read = this.#queue.shift()
+    if (!read) return null
+    this.#bytes -= read.packet.payload.length + PACKET_OVERHEAD_BYTES
+    return read
+  }
+
+  /**
+   * Waits for the next packet.
+   * @returns null when the publish is over and all has been read
+   * @throws TimeoutError, InterruptedError
+   */
+  async next(thread: Thread, timeoutMs: number): Promise<ReadPacket | null> {
+    for (;;) {
+      const read = this.take()
+      if (read || this.#ended) return read
+      await this.#arrived.wait(thread, timeoutMs)
+    }
+  }
+
+  #dropAll(): void {
+    this.droppedPackets += this.#queue.size
+    while (this.#queue.shift()) continue
+    this.#bytes = 0
+    this.#needsKey = true
+  }
+}

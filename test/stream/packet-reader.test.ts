@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest'
+import { FOREVER } from '../../src/st/clock.ts'
+import { Hub } from '../../src/stream/hub.ts'
+import { HeaderSet } from '../../src/stream/headers.ts'
+import type { Packet } from '../../src/stream/packet.ts'
+import { PacketReader } from '../../src/stream/packet-reader.ts'
+import { makeTestWorld, noting } from '../st/support/world.ts'
+
+const MEGABYTE = 1024 * 1024
+const PICTURE = HeaderSet.EMPTY.withKind('video')
+
+function picture(dtsMs: number, isKey: boolean, bytes = 10): Packet {
+  const payload = Buffer.alloc(bytes)
+  return { kind: 'video', type: 'frame', dtsMs, isKey, codec: 'avc1', trackId: 0, payload, bodyOffset: 5 }
+}
+
+describe('a packet reader', () => {
+  test('gives the packets in order, waits for the next, and ends with the publish', async () => {
+    const { world, clock } = makeTestWorld()
+    const reader = new PacketReader()
+    const notes: string[] = []
+    const got: (number | null)[] = []
+    reader.push(picture(0, true), PICTURE)
+    noting(world, notes, 'reader', async (thread) => {
+      for (;;) {
+        const read = await reader.next(thread, FOREVER)
+        got.push(read && read.packet.dtsMs)
+        if (!read) return
+      }
+    })
+    await clock.settle()
+    expect(got).toEqual([0])
+    reader.push(picture(40, false), PICTURE)
+    reader.push(picture(80, false), PICTURE)
+    reader.end()
+    await clock.settle()
+    expect([got, notes]).toEqual([[0, 40, 80, null], ['reader ok']])
+  })
+
+  test('that is too slow loses what is queued and goes on at a key frame', () => {
+    const reader = new PacketReader()
+    for (let i = 0; i < 65; i++) reader.push(picture(i, i === 0, MEGABYTE), PICTURE)
+    expect(reader.take()).toBeNull()
+    reader.push(picture(100, false), PICTURE)
+    reader.push(picture(140, true), PICTURE)
+    reader.push(picture(180, false), PICTURE)
+    expect([reader.take()?.packet.dtsMs, reader.take()?.packet.dtsMs, reader.take()]).toEqual([140, 180, null])
+    expect(reader.droppedPackets).toBe(66)
+  })
+})
+
+test('the watchers of a hub are told of each publish as it begins', async () => {
+  const { world, clock } = makeTestWorld()
+  const hub = new Hub()
+  const told: string[] = []
+  hub.watchers.add((source, publication) => {
+    told.push(`${source.key} ${publication === source.publication} ${publication.counters.videoFrames}`)
+  })
+  world.spawn('publisher', async (thread) => {
+    const options = { gopCache: true, gopCacheMaxFrames: 100, queueLengthMs: 1000, mwLatencyMs: 0, minLatency: true }
+    hub.acquire('v/a/s').publish(thread, { ...options, takeoverAfterMs: 0 })
+    hub.acquire('v/a/s').publish(thread, { ...options, takeoverAfterMs: 0 })
+  })
+  await clock.settle()
+  expect(told).toEqual(['v/a/s true 0', 'v/a/s true 0'])
+})
