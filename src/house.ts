@@ -76,7 +76,7 @@ function build(world: World, config: Config, version: string, id: string): House
   const identity = makeIdentity(world, id)
   const agent = `${SERVER_NAME}/${version}`
   const hooks = new Hooks(world, identity, agent, (vhost) => config.resolveVhost(vhost)?.httpHooks ?? null)
-  const breaker = makeBreaker(() => config)
+  const breaker = makeBreaker(() => config, world)
   const options = serverOptions(config)
   const security = makeSecurity((vhost) => config.vhosts.get(vhost) ?? null)
   const server = new Server(world, options, version, { access: [breaker, ...security], callbacks: [hooks] })
