@@ -26,6 +26,7 @@ import {
   status,
   streamCommand,
 } from './rtmp-answers.ts'
+import { MAX_STREAMS, MessageStreams } from './message-streams.ts'
 import { RtmpPlayer } from './rtmp-player.ts'
 import { RtmpPublisher } from './rtmp-publisher.ts'
 import { NO_REQUEST, readRequest, readWish, refusal, requestedUrl } from './rtmp-request.ts'
@@ -37,8 +38,6 @@ const OPENING_TIMEOUT_MS = 30_000
 const BETWEEN_STREAMS_TIMEOUT_MS = 180_000
 /** How long a refused client may take to read why. */
 const REFUSAL_LINGER_MS = 1_000
-/** Message streams that one connection may have at a time; Flash clients use a handful. */
-const MAX_STREAMS = 8
 
 /**
  * Serves one RTMP connection until it ends, whatever it does: the thread of a publisher, and the one that reads the
@@ -53,8 +52,7 @@ class RtmpSession {
   readonly #socket: Socket
   readonly #context: ServerContext
   #players: readonly RtmpPlayer[] = []
-  /** The message streams that `createStream` has given: bit n stands for stream n. */
-  #streamIds = 0
+  readonly #streams = new MessageStreams()
   readonly #connection: RtmpConnection
   readonly #visit: Visit
   #publisher: RtmpPublisher | null = null
@@ -174,7 +172,7 @@ class RtmpSession {
         break
       case 'deleteStream':
         await this.#endStream(asNumber(args[1]) || streamId)
-        this.#streamIds &= ~bitOf(asNumber(args[1]))
+        this.#streams.free(asNumber(args[1]))
         break
       default:
         this.#simpleCommand(command, streamId)
@@ -221,17 +219,12 @@ class RtmpSession {
   }
 
   #createStream(transactionId: number): void {
-    let streamId = 1
-    while (this.#streamIds & bitOf(streamId)) streamId++
-    if (streamId > MAX_STREAMS)
-      throw new CodecError('rtmp_too_many_streams', `more than ${MAX_STREAMS} message streams`)
-    this.#streamIds |= bitOf(streamId)
-    this.#connection.send(connectionCommand('_result', transactionId, null, streamId))
+    this.#connection.send(connectionCommand('_result', transactionId, null, this.#streams.give()))
   }
 
   /** SRS names publishers by the order of their commands. */
   #notePublishType(): void {
-    if (this.#streamIds === 0) this.#publishType = 'fmle-publish'
+    if (this.#streams.isEmpty) this.#publishType = 'fmle-publish'
     else if (this.#publishType === 'flash-publish') this.#publishType = 'haivision-publish'
   }
 
@@ -336,9 +329,4 @@ class RtmpSession {
   #wish(role: Wish['role'], type: string, streamName: string): Wish {
     return readWish(this.#request, streamName, this.#context.options, { role, type })
   }
-}
-
-/** @returns 0 for numbers that `createStream` never gives */
-function bitOf(streamId: number): number {
-  return streamId > 0 && streamId <= MAX_STREAMS ? 1 << streamId : 0
 }
