@@ -133,7 +133,8 @@ class RtmpSession {
     }
     const asked = asObject(command.args[0])
     this.#request = readRequest(asked)
-    const vhost = this.#context.options.resolveVhost(requestedUrl(this.#request, '-').vhost)
+    const url = requestedUrl(this.#request, '-')
+    const vhost = this.#context.options.resolveVhost(url.vhost)
     if (!vhost || this.#request.tcUrl === '') {
       const why = vhost ? 'connect without tcUrl.' : 'vhost is not served here.'
       this.#thread.log.info({ reason: why }, 'refused')
@@ -141,6 +142,7 @@ class RtmpSession {
       this.#refusal = why
       return
     }
+    this.#thread.log.info({ vhost: vhost.name, app: url.app, program: this.#request.flashVer }, 'identified')
     this.#connection.inAckBytes = vhost.inAckSize
     const identity = serverIdentity(this.#context.version, this.#thread.id, this.#socket.local.host)
     this.#connection.send(...connectAccepted(command.transactionId, asked, identity, vhost))

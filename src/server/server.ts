@@ -150,23 +150,34 @@ export class Server {
     else socket.close()
   }
 
-  #begin(socket: Socket, admitted: string, service: Service): void {
-    let address: string | null = admitted
-    const identify = async (thread: Thread): Promise<void> => {
-      address = await this.#door.identify(thread, socket)
-      if (address !== null) await service.serve(thread, socket)
-    }
-    const connection = this.#world.spawn(
-      'connection',
-      // No frame around the service: it would stay as long as the connection.
-      (thread) => (this.#door.needsHeader(socket, service.protocol) ? identify(thread) : service.serve(thread, socket)),
-      (thread) => {
-        if (address !== null) this.#door.leave(address)
-        socket.close()
-        this.#connections.delete(thread)
-        if (this.#connections.size === 0) this.#idle.broadcast()
-      },
-    )
+  // No frame and no closure more than it needs: they would stay as long as the connection.
+  #begin(socket: Socket, address: string, service: Service): void {
+    const connection = this.#door.needsHeader(socket, service.protocol)
+      ? this.#beginBehindProxy(socket, address, service)
+      : this.#world.spawn(
+          'connection',
+          (thread) => service.serve(thread, socket),
+          (thread) => this.#end(thread, socket, address),
+        )
     this.#connections.add(connection)
+  }
+
+  #beginBehindProxy(socket: Socket, admitted: string, service: Service): Thread {
+    let address: string | null = admitted
+    return this.#world.spawn(
+      'connection',
+      async (thread) => {
+        address = await this.#door.identify(thread, socket)
+        if (address !== null) await service.serve(thread, socket)
+      },
+      (thread) => this.#end(thread, socket, address),
+    )
+  }
+
+  #end(thread: Thread, socket: Socket, address: string | null): void {
+    if (address !== null) this.#door.leave(address)
+    socket.close()
+    this.#connections.delete(thread)
+    if (this.#connections.size === 0) this.#idle.broadcast()
   }
 }

@@ -113,12 +113,12 @@ export const PLAY = block('How players are served.', {
 export const PUBLISH = block('How publishers are served.', {
   firstpkt_timeout: duration('ms', TIMEOUTS, {
     default: 20_000,
-    reload: true,
+    reload: 'new',
     meaning: 'A publisher that sends no packet for this long at first is closed.',
   }),
   normal_timeout: duration('ms', TIMEOUTS, {
     default: 5000,
-    reload: true,
+    reload: 'new',
     meaning: 'A publisher that sends no packet for this long later is closed.',
   }),
   takeover_after: duration('ms', UP_TO_AN_HOUR, {
