@@ -52,7 +52,7 @@ export class House {
     const now = (): Config => settings.config
     const agent = `${SERVER_NAME}/${version}`
     const options = serverOptions(settings)
-    const breaker = makeBreaker(now)
+    const breaker = makeBreaker(now, world)
     this.#world = world
     this.#page = parts.page
     this.#settings = settings

@@ -61,8 +61,12 @@ export interface ServicesParts {
 }
 
 /** The breaker exists before the server: it is one of its gates. */
-export function makeBreaker(config: () => ServicesConfig): Breaker {
-  return new Breaker(() => config().circuitBreaker, processCpuMs)
+export function makeBreaker(config: () => ServicesConfig, { scheduler }: World): Breaker {
+  return new Breaker(
+    () => config().circuitBreaker,
+    processCpuMs,
+    () => scheduler.backlogMs,
+  )
 }
 
 /** The running services. */

@@ -43,7 +43,7 @@ export class ApiServer {
     this.services = new Services({
       world: server.world,
       server: server.server,
-      breaker: makeBreaker(() => config),
+      breaker: makeBreaker(() => config, server.world),
       http: { options: testOptions(testVhost({}), { maxConnections, resolveVhost: () => null }), version: '1.2.3' },
       identity: makeIdentity(server.world, 'vid-server1'),
       version: '1.2.3',
