@@ -17,6 +17,7 @@ import { asError } from './st/errors.ts'
 import type { Log } from './st/log.ts'
 import { type Endpoint, formatEndpoint } from './st/network.ts'
 import { RealClock } from './st/real/clock.ts'
+import { RealDisk } from './st/real/disk.ts'
 import { RealNetwork } from './st/real/network.ts'
 import { World } from './st/world.ts'
 
@@ -126,7 +127,7 @@ async function run(config: Config): Promise<void> {
       'connections are served on the sockets of Node: each costs more CPU and memory',
     )
   }
-  const world = new World(new RealClock(), network, log)
+  const world = new World(new RealClock(), network, log, new RealDisk())
   const { maxConnections, pithyPrintMs, httpServer } = config
   const identity = makeIdentity(world, serverId(world, config))
   const hooks = new Hooks(
