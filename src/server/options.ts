@@ -24,7 +24,10 @@ export interface VhostOptions {
     readonly enabled: boolean
     readonly mount: string
     readonly waitPublisherMs: number
+    readonly hasAudio: boolean
+    readonly hasVideo: boolean
   }
+  readonly hls: { readonly enabled: boolean }
 }
 
 /** What the server needs to know of its configuration. */

@@ -9,7 +9,7 @@ import { BusyGate } from './busy-gate.ts'
 import { Clients } from './clients.ts'
 import type { ServerContext } from './context.ts'
 import { allOf, type Gate } from './gate.ts'
-import { flvHandler } from './http-flv.ts'
+import { liveHandler } from './http-flv.ts'
 import { serveHttp } from './http-session.ts'
 import type { ServerOptions } from './options.ts'
 import { type PageFile, pageHandler } from './page.ts'
@@ -75,7 +75,7 @@ export class Server {
       gate: this.#gate,
       version: this.#version,
     }
-    const handlers = [flvHandler(context), streamsHandler(context, this.#rtmp), pageHandler(page)]
+    const handlers = [liveHandler(context), streamsHandler(context, this.#rtmp), pageHandler(page)]
     try {
       for (const address of where.rtmp) {
         this.#rtmp.push(await this.#listen(address, (thread, socket) => serveRtmp(thread, socket, context)))

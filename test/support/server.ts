@@ -13,7 +13,14 @@ const VHOST: VhostOptions = {
   outAckSize: 2_500_000,
   play: { gopCache: true, gopCacheMaxFrames: 2500, queueLengthMs: 10_000, mwLatencyMs: 350, sendTimeoutMs: 30_000 },
   publish: { firstpktTimeoutMs: 20_000, normalTimeoutMs: 5_000, takeoverAfterMs: 2_000 },
-  httpRemux: { enabled: true, mount: '[vhost]/[app]/[stream].flv', waitPublisherMs: 10_000 },
+  httpRemux: {
+    enabled: true,
+    mount: '[vhost]/[app]/[stream].flv',
+    waitPublisherMs: 10_000,
+    hasAudio: true,
+    hasVideo: true,
+  },
+  hls: { enabled: false },
 }
 
 /** What a test may change of the default vhost. */
@@ -26,6 +33,7 @@ export interface VhostChanges {
   play?: Partial<VhostOptions['play']>
   publish?: Partial<VhostOptions['publish']>
   httpRemux?: Partial<VhostOptions['httpRemux']>
+  hls?: VhostOptions['hls']
 }
 
 /** The default vhost with changes. */

@@ -21,10 +21,7 @@ export class RealDisk implements Disk {
       return new RealFile(await settled(thread, `open ${path}`, opening, timeoutMs), path)
     } catch (error) {
       // Nobody waits for the file any more, and it may still be opened.
-      opening.then(
-        (handle) => void handle.close().catch(nothing),
-        () => nothing(),
-      )
+      void closeWhenOpen(opening)
       throw error
     }
   }
@@ -102,25 +99,35 @@ class RealFile implements DiskFile {
 /** Waits as a thread for what Node does: it goes on in its turn, and an interrupt or the timeout ends the wait. */
 async function settled<T>(thread: Thread, what: string, work: Promise<T>, timeoutMs: number): Promise<T> {
   const end = new Condition(what)
-  let failure: Error | null = null
-  const done: T[] = []
-  work.then(
-    (value) => {
-      done.push(value)
-      end.broadcast()
-    },
-    (error: unknown) => {
-      failure = diskError(what, error)
-      end.broadcast()
-    },
-  )
+  const outcome: Outcome<T> = { values: [], error: null }
+  void note(work, outcome, end)
   await end.wait(thread, timeoutMs)
-  if (failure) throw asError(failure)
-  return done[0] as T
+  if (outcome.error) throw diskError(what, outcome.error)
+  return outcome.values[0] as T
 }
 
-function diskError(what: string, caught: unknown): Error {
-  const error = asError(caught)
+interface Outcome<T> {
+  /** One, when it went well. */
+  values: T[]
+  error: Error | null
+}
+
+async function note<T>(work: Promise<T>, outcome: Outcome<T>, end: Condition): Promise<void> {
+  try {
+    outcome.values.push(await work)
+  } catch (error) {
+    outcome.error = asError(error)
+  }
+  end.broadcast()
+}
+
+/** For a file that nobody waits for any more: whether it can be opened and closed is nobody's affair either. */
+async function closeWhenOpen(opening: Promise<FileHandle>): Promise<void> {
+  const handle = await opening.catch(() => null)
+  await handle?.close().catch(() => null)
+}
+
+function diskError(what: string, error: Error): Error {
   const errno = errnoOf(error)
   return errno === null ? error : new DiskError(errno, `cannot ${what}: ${error.message}`, { cause: error })
 }
@@ -152,5 +159,3 @@ function kindOf(entry: Pick<Stats, 'isFile' | 'isDirectory'>): EntryKind {
   if (entry.isFile()) return 'file'
   return entry.isDirectory() ? 'folder' : 'other'
 }
-
-function nothing(): void {}
