@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -125,6 +126,31 @@ async function publishTo(port: number): Promise<void> {
   probe.connect()
   await probe.publish('cam')
 }
+describe('--sign', () => {
+  const SECRET = 'a-secret-of-the-test'
+  const CONF = `listen 1935;\nvhost __defaultVhost__ { token { enabled on; secret ${SECRET}; } }\n`
+
+  test('prints the query that openssl computes too', async () => {
+    const args = ['--sign', 'publish', 'live/cam', '--expires', '2h', '-c', config('sign.conf', CONF)]
+    const { code, out, err } = await run(args)
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    const [, expire, token] = /^expire=(\d+)&token=([0-9a-f]{64})\n$/.exec(out) ?? []
+    const input = `publish\n/live/cam\n${expire}`
+    const digest = execFileSync('openssl', ['dgst', '-sha256', '-hmac', SECRET, '-r'], { input, encoding: 'utf8' })
+    expect(digest.split(' ')[0]).toBe(token)
+  })
+
+  test.each([
+    [['--sign', 'record', 'live/cam'], 'only publish or play'],
+    [['--sign', 'play'], 'is no stream'],
+    [['--sign', 'play', 'live/cam', 'more'], '"more" is not understood'],
+    [['live/cam'], '"live/cam" is not understood'],
+  ])('%j is an error', async (args, why) => {
+    const { code, out, err } = await run([...args, '-c', config('sign.conf', CONF)])
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toContain(why)
+  })
+})
 
 describe('a run', () => {
   const CONF = 'listen 127.0.0.1:0;\nhttp_server { enabled on; listen 127.0.0.1:0; }\nvhost __defaultVhost__ { }\n'
@@ -195,6 +221,62 @@ describe('a run', () => {
     expect([code, out.includes('"stopped"')]).toEqual([0, true])
     expect(backEnd.actions).toEqual(['on_connect', 'on_publish', 'on_unpublish', 'on_close'])
     expect(backEnd.calls[0]?.headers['user-agent']).toMatch(/^Sluice\/\d/)
+  })
+
+  test('believes the PROXY header of a trusted proxy, and nobody beyond max_connections_per_address', async () => {
+    const text = `${CONF}trusted_proxies 127.0.0.1;\nproxy_protocol on;\nmax_connections_per_address 1;\n`
+    const sockets: Socket[] = []
+    let isTold = false
+    const { code, out } = await run(['-c', config('proxy.conf', text)], (log, kill) => {
+      const port = /RTMP listens on 127\.0\.0\.1:(\d+)/.exec(log)?.[1]
+      if (!port || isTold || !log.includes('ffplay')) return
+      if (log.includes('refused_address')) {
+        isTold = true
+        kill('SIGTERM')
+      } else if (sockets.length === 0 || (sockets.length === 1 && log.includes('203.0.113.9:4711'))) {
+        sockets.push(connect(Number(port), '127.0.0.1').on('error', () => {}))
+        sockets.at(-1)?.write('PROXY TCP4 203.0.113.9 127.0.0.1 4711 1935\r\n')
+      }
+    })
+    for (const socket of sockets) socket.destroy()
+    expect(out).toContain('"peer":"203.0.113.9:4711"')
+    expect(out).toContain('max_connections_per_address 1 is reached')
+    expect(code).toBe(0)
+  })
+
+  test('tells where API and metrics are, and both answer', async () => {
+    const api = 'http_api { enabled on; listen 127.0.0.1:0; }\nexporter { enabled on; listen 127.0.0.1:0; }\n'
+    const answers: string[] = []
+    const { code, out } = await run(['-c', config('api.conf', CONF + api)], (text, kill) => {
+      const port = /HTTP API listens on 127\.0\.0\.1:(\d+)/.exec(text)?.[1]
+      const metrics = /metrics: (http:\S+\/metrics)/.exec(text)?.[1]
+      if (!port || !metrics || answers.length > 0 || !text.includes('ffplay')) return
+      answers.push('')
+      const ask = async (): Promise<void> => {
+        for (const url of [`http://127.0.0.1:${port}/api/v1/versions`, metrics]) {
+          answers.push(await (await fetch(url, { signal: AbortSignal.timeout(10_000) })).text())
+        }
+      }
+      void ask().finally(() => kill('SIGTERM'))
+    })
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+    expect(JSON.parse(answers[1] ?? '')).toMatchObject({ code: 0, data: { version } })
+    expect(answers[2]).toContain('srs_clients 0\n')
+    expect(out).toContain('stopped')
+    expect(code).toBe(0)
+  })
+
+  test('a port of the API that is taken ends it with a clear error', async () => {
+    let second: Promise<Run> | null = null
+    const first = await run(['-c', config('first.conf', CONF)], (text, kill) => {
+      const port = /RTMP listens on 127\.0\.0\.1:(\d+)/.exec(text)?.[1]
+      if (!port || second || !text.includes('ffplay')) return
+      second = run(['-c', config('taken.conf', `${CONF}http_api { enabled on; listen 127.0.0.1:${port}; }\n`)])
+      void second.finally(() => kill('SIGTERM'))
+    })
+    const { code, out } = await (second as unknown as Promise<Run>)
+    expect([code, first.code]).toEqual([1, 0])
+    expect(out).toContain('EADDRINUSE')
   })
 
   test('a port that is taken ends it with a clear error', async () => {

@@ -1,4 +1,6 @@
 /** The kinds of settings that name addresses: where to listen, whom to connect to, whom to trust. */
+import { type AddressRange, parseRange } from './security/cidr.ts'
+import type { AccessRule } from './security/policy.ts'
 import type { Form, Parsed, Setting, SettingFacts } from './setting.ts'
 
 /** Where a listener is bound. */
@@ -15,22 +17,6 @@ export interface HostPort {
   readonly host: string
   /** 1..65535; null: the usual one of the protocol. */
   readonly port: number | null
-}
-
-/** All addresses that begin with the same bits. */
-export interface AddressRange {
-  readonly family: 4 | 6
-  /** An IPv4 or IPv6 address without brackets. */
-  readonly address: string
-  /** How many leading bits count: 0..32 or 0..128. */
-  readonly bits: number
-}
-
-/** One line of `security`: `allow play 10.0.0.0/8;`. */
-export interface AccessRule {
-  readonly event: 'publish' | 'play'
-  /** Null: everybody (`all`). */
-  readonly range: AddressRange | null
 }
 
 /** One or more listening addresses: `1935`, `127.0.0.1:1935`, `[::1]:1935`. */
@@ -126,15 +112,6 @@ function parseHost(text: string): HostPort | null {
 function printHost({ host, port }: HostPort): string {
   const name = host.includes(':') ? `[${host}]` : host
   return port === null ? name : `${name}:${port}`
-}
-
-function parseRange(text: string): AddressRange | null {
-  const [address = '', bitsText, ...more] = text.split('/')
-  const family = familyOf(address)
-  if (family === null || more.length > 0 || (bitsText !== undefined && !/^\d{1,3}$/.test(bitsText))) return null
-  const most = family === 4 ? 32 : 128
-  const bits = bitsText === undefined ? most : Number(bitsText)
-  return bits > most ? null : { family, address, bits }
 }
 
 function printRange({ family, address, bits }: AddressRange): string {

@@ -15,7 +15,7 @@ const WILDCARDS = ['0.0.0.0', '::']
 
 /** What is wrong or odd about the root. `openFiles` is how many the process may open; null: not known. */
 export function checkRoot(root: RootConfig, openFiles: number | null): readonly Finding[] {
-  return [...checkHttp(root), ...checkAccess(root), ...checkProcess(root, openFiles)]
+  return [...checkHttp(root), ...checkAccess(root), ...checkProxies(root), ...checkProcess(root, openFiles)]
 }
 
 /** What is wrong about a vhost. */
@@ -40,7 +40,7 @@ export function checkVhost(vhost: VhostConfig): readonly Finding[] {
     cluster.mode === 'remote' && cluster.origin.length === 0
       ? wrong(at('cluster.mode'), 'an edge (cluster.mode remote) needs cluster.origin')
       : null,
-    token.enabled && token.secret === '' ? wrong(at('token.enabled'), 'token needs token.secret') : null,
+    token.enabled && token.secret.length === 0 ? wrong(at('token.enabled'), 'token needs token.secret') : null,
   ].filter((finding) => finding !== null)
 }
 
@@ -71,6 +71,13 @@ function* checkAccess({ httpApi: { enabled, auth, listen } }: RootConfig): Itera
   if (enabled && !auth.enabled && isOpen) {
     yield odd('http_api.listen', 'whoever reaches http_api can end clients: listen on 127.0.0.1, or switch auth on')
   }
+}
+
+function* checkProxies({ trustedProxies, proxyProtocol, httpServer }: RootConfig): Iterable<Finding> {
+  if (trustedProxies.length > 0) return
+  const needs = 'proxy_protocol needs trusted_proxies: the addresses of the proxies'
+  if (proxyProtocol) yield wrong('proxy_protocol', needs)
+  if (httpServer.proxyProtocol) yield wrong('http_server.proxy_protocol', needs)
 }
 
 function* checkProcess(root: RootConfig, openFiles: number | null): Iterable<Finding> {

@@ -120,7 +120,8 @@ export class Reader {
   #parse(setting: Setting<unknown, string>, name: string, args: readonly string[], where: string | Directive): unknown {
     const parsed = setting.parse(args)
     if ('wrong' in parsed) {
-      const said = parsed.wrong === '' ? `${name} has no value` : `${name} "${parsed.wrong}" is not allowed`
+      const shown = setting.isSecret ? '***' : parsed.wrong
+      const said = parsed.wrong === '' ? `${name} has no value` : `${name} "${shown}" is not allowed`
       this.problem(where, `${said}: it needs ${setting.allowed}`)
       return undefined
     }

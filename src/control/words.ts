@@ -23,6 +23,8 @@ export interface Pattern {
   readonly test: RegExp
   /** In words, for documentation and errors. */
   readonly allowed: string
+  /** How many of them one directive takes; absent: any number. */
+  readonly most?: number
 }
 
 /** Where callbacks go. */
@@ -38,10 +40,12 @@ export function text(facts: SettingFacts<string>, pattern: Pattern = ANY_TEXT): 
 /** Several texts in one directive: `on_publish URL URL;`. */
 export function texts(facts: SettingFacts<readonly string[]>, pattern: Pattern = ANY_TEXT): Setting<readonly string[]> {
   const parse = (args: readonly string[]): Parsed<readonly string[]> => {
-    const wrong = args.length === 0 ? '' : args.find((arg) => !pattern.test.test(arg))
-    return wrong === undefined ? { value: args } : { wrong }
+    const { test, most = Infinity } = pattern
+    const wrong = args.length === 0 ? '' : args.find((arg) => !test.test(arg))
+    if (wrong !== undefined) return { wrong }
+    return args.length > most ? { wrong: args.join(' ') } : { value: args }
   }
-  const allowed = `${pattern.allowed}, one or more`
+  const allowed = `${pattern.allowed}, ${pattern.most === 2 ? 'one or two' : 'one or more'}`
   return { kind: 'setting', form: 'words', suffix: '', allowed, ...facts, parse, print: printWords }
 }
 

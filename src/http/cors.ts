@@ -1,7 +1,7 @@
 /** Cross-origin access to public, read-only resources. Fetch standard, section 3.2 (CORS protocol). */
 import type { HttpRequest } from './message.ts'
 
-const METHODS = 'GET, HEAD, OPTIONS'
+const READ_METHODS = 'GET, HEAD, OPTIONS'
 /** What players send beside the always allowed headers: ranges, cache control, tokens. */
 const ALLOWED_HEADERS = new Set([
   'accept',
@@ -30,12 +30,12 @@ export function isPreflight(request: HttpRequest): boolean {
 }
 
 /** The headers that answer a preflight request: the methods, and those of the wanted headers that are allowed. */
-export function preflightHeaders(request: HttpRequest): Record<string, string> {
+export function preflightHeaders(request: HttpRequest, methods = READ_METHODS): Record<string, string> {
   const wanted = (request.headers.get('access-control-request-headers') ?? '').toLowerCase().split(/[ \t]*,[ \t]*/)
   const allowed = wanted.filter((name) => ALLOWED_HEADERS.has(name))
   const answer: Record<string, string> = {
     ...corsHeaders(request),
-    'Access-Control-Allow-Methods': METHODS,
+    'Access-Control-Allow-Methods': methods,
     'Access-Control-Max-Age': String(PREFLIGHT_SECONDS),
   }
   if (allowed.length > 0) answer['Access-Control-Allow-Headers'] = allowed.join(', ')

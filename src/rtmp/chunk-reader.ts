@@ -50,8 +50,10 @@ const DEFAULT_LIMITS: ChunkLimits = { maxMessageBytes: 8 << 20, maxPartialBytes:
  */
 export class ChunkReader {
   readonly #limits: ChunkLimits
-  readonly #streams = new Map<number, ChunkStream>()
-  readonly #queue: Buffer[] = []
+  /** A handful as a rule, so that to look through them is quick. */
+  #streams: readonly ChunkStream[] = []
+  /** Beyond `#bytes`; null when there is nothing: an empty array that once held something keeps room for 17. */
+  #queue: Buffer[] | null = null
   #bytes: Buffer = NOTHING
   #pos = 0
   /** The chunk stream of the chunk in progress, and how much payload that chunk still lacks. */
@@ -60,13 +62,16 @@ export class ChunkReader {
   #chunkBytes = DEFAULT_CHUNK_BYTES
   #partialBytes = 0
 
-  constructor(limits: Partial<ChunkLimits> = {}) {
-    this.#limits = { ...DEFAULT_LIMITS, ...limits }
+  constructor(limits?: Partial<ChunkLimits>) {
+    this.#limits = limits ? { ...DEFAULT_LIMITS, ...limits } : DEFAULT_LIMITS
   }
 
   /** Adds bytes that have arrived. The buffer is the reader's from here on and may not change. */
   push(bytes: Buffer): void {
-    if (bytes.length > 0) this.#queue.push(bytes)
+    if (bytes.length === 0) return
+    if (this.#pos === this.#bytes.length && !this.#queue) this.#use(bytes)
+    else if (this.#queue) this.#queue.push(bytes)
+    else this.#queue = [bytes]
   }
 
   /**
@@ -87,7 +92,8 @@ export class ChunkReader {
   /** Goes on to the next pushed buffer, with the few bytes of an unfinished header before it. */
   #refill(): boolean {
     const isUsedUp = this.#pos === this.#bytes.length
-    const next = this.#queue.shift()
+    const next = this.#queue?.shift()
+    if (this.#queue?.length === 0) this.#queue = null
     if (next === undefined) {
       if (isUsedUp) this.#use(NOTHING)
       return false
@@ -131,7 +137,7 @@ export class ChunkReader {
   }
 
   #abort(csid: number): void {
-    const stream = this.#streams.get(csid)
+    const stream = this.#streams.find((candidate) => candidate.csid === csid)
     if (stream === undefined) return
     this.#partialBytes -= stream.arrivedBytes
     stream.drop()
@@ -159,7 +165,8 @@ export class ChunkReader {
 
   #findStream(csid: number, fmt: number): ChunkStream {
     if (this.#stream.csid === csid) return this.#stream
-    return this.#streams.get(csid) ?? this.#addStream(csid, fmt)
+    for (const stream of this.#streams) if (stream.csid === csid) return stream
+    return this.#addStream(csid, fmt)
   }
 
   /** librtmp sends its first ping with a type 1 header, so what that lacks starts as 0. */
@@ -168,11 +175,12 @@ export class ChunkReader {
       throw new CodecError('chunk_first_fmt', `chunk stream ${csid} must start with type 0 or 1, starts with ${fmt}`)
     }
     const { maxChunkStreams } = this.#limits
-    if (this.#streams.size >= maxChunkStreams) {
+    if (this.#streams.length >= maxChunkStreams) {
       throw new CodecError('chunk_too_many_streams', `chunk stream ${csid} is over the limit of ${maxChunkStreams}`)
     }
     const stream = new ChunkStream(csid)
-    this.#streams.set(csid, stream)
+    // As long as what is in it: a push would make room for 17.
+    this.#streams = [...this.#streams, stream]
     return stream
   }
 

@@ -55,7 +55,7 @@ export class RtmpClient {
   static async open(thread: Thread, options: RtmpClientOptions, timeoutMs: number): Promise<RtmpClient> {
     const socket = await connect(thread, options, timeoutMs)
     try {
-      const connection = new RtmpConnection(socket, {})
+      const connection = new RtmpConnection(socket)
       await connection.offerHandshake(thread, timeoutMs)
       const client = new RtmpClient(thread, connection, timeoutMs)
       connection.send(setChunkSize(OUT_CHUNK_BYTES))

@@ -42,7 +42,7 @@ export class RtmpConnection {
   /** Acknowledge after so many bytes whatever the peer asks; 0: as the peer asks. */
   inAckBytes = 0
 
-  constructor(socket: Socket, limits: Partial<ChunkLimits>) {
+  constructor(socket: Socket, limits?: Partial<ChunkLimits>) {
     this.socket = socket
     this.#reader = new ChunkReader(limits)
   }

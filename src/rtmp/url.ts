@@ -132,7 +132,8 @@ function joinQueries(name: string, place: string): string {
   return `${name}&${place}`
 }
 
-function queryValue(query: string, key: string): string {
+/** The first value of a key, as sent; '' when there is none. `query` may begin with its '?'. */
+export function queryValue(query: string, key: string): string {
   for (const pair of query.split(QUERY_SEPARATORS)) {
     if (pair.startsWith(`${key}=`)) return pair.slice(key.length + 1)
   }

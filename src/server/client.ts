@@ -96,13 +96,18 @@ const NOTHING_ASKED: ClientUrl = Object.freeze({
 })
 
 /** A client that has connected and has not said yet what it wants. */
-export function newClient(thread: Thread, socket: Socket, transport: Client['transport']): Client {
+export function newClient(
+  thread: Thread,
+  socket: Socket,
+  transport: Client['transport'],
+  peer: Endpoint = socket.peer,
+): Client {
   return {
     id: thread.id,
     thread,
     socket,
     startedMs: thread.world.clock.nowMs(),
-    peer: socket.remote,
+    peer,
     transport,
     role: null,
     type: 'unknown',

@@ -35,7 +35,7 @@ export function liveHandler(context: ServerContext): HttpHandler {
     }
     // From here on the connection is the player's alone: what else it sends is not answered.
     exchange.keepAlive = false
-    const client = newClient(thread, exchange.socket, 'http')
+    const client = newClient(thread, exchange.socket, 'http', exchange.peer)
     identify(client, wanted)
     const player = new LivePlayer(context, exchange, client, wanted.format)
     return (owner) => player.run(owner)

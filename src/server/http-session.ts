@@ -4,11 +4,13 @@ import { HttpError } from '../http/error.ts'
 import { type HttpRequest, RequestParser } from '../http/message.ts'
 import { responseHead } from '../http/response.ts'
 import { asError, StError, TimeoutError } from '../st/errors.ts'
+import type { Endpoint } from '../st/network.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
 import type { ServerContext } from './context.ts'
 import { logEnd } from './ending.ts'
 import { SERVER_NAME } from './options.ts'
+import { clientOf } from './real-ip.ts'
 
 /** For a whole request head, however it drips in, and for the next request on a kept connection. */
 const REQUEST_TIMEOUT_MS = 15_000
@@ -17,23 +19,34 @@ const ANSWER_TIMEOUT_MS = 15_000
 /** How long a client whose connection is closed may take to read the answer. */
 const LINGER_MS = 1_000
 
+/** What HTTP needs to know of its server. */
+export type HttpContext = Pick<ServerContext, 'options' | 'version'>
+
 type Headers = Readonly<Record<string, string | number>>
 
 /** One request and the means to answer it. */
 export class HttpExchange {
   readonly request: HttpRequest
   readonly socket: Socket
-  readonly #context: ServerContext
+  readonly #context: HttpContext
   /** Whether the connection may serve another request; a handler that spoils it says so. */
   keepAlive: boolean
   /** The body of this resource has no length: a 200 to HEAD must not name one. */
   isEndless = false
+  /** Whether pages of other sites may read the answer. */
+  crossdomain: boolean
 
-  constructor(request: HttpRequest, socket: Socket, context: ServerContext) {
+  constructor(request: HttpRequest, socket: Socket, context: HttpContext) {
     this.request = request
     this.socket = socket
     this.#context = context
     this.keepAlive = request.keepAlive && !request.chunked
+    this.crossdomain = context.options.crossdomain
+  }
+
+  /** Who asks: also behind proxies, as far as they are trusted. */
+  get peer(): Endpoint {
+    return clientOf(this.request.headers, this.socket.peer, this.#context.options.proxies)
   }
 
   /** Headers that every answer has. */
@@ -41,7 +54,7 @@ export class HttpExchange {
     return {
       Server: `${SERVER_NAME}/${this.#context.version}`,
       Connection: this.keepAlive ? 'keep-alive' : 'close',
-      ...(this.#context.options.crossdomain ? corsHeaders(this.request) : {}),
+      ...(this.crossdomain ? corsHeaders(this.request) : {}),
     }
   }
 
@@ -68,13 +81,17 @@ export type Takeover = (thread: Thread) => Promise<void>
  * Answers a request (true), leaves it to the next handler (false), or takes the connection over: then all that served
  * its requests is let go first, which is most of what a player would cost.
  */
-export type HttpHandler = (thread: Thread, exchange: HttpExchange) => Promise<boolean | Takeover>
+export interface HttpHandler {
+  (thread: Thread, exchange: HttpExchange): Promise<boolean | Takeover>
+  /** Takes requests of every method, OPTIONS too, and says itself which it allows; else it gets GET and HEAD only. */
+  readonly anyMethod?: boolean
+}
 
 /** Serves one HTTP connection, request by request, until it ends. */
 export async function serveHttp(
   thread: Thread,
   socket: Socket,
-  context: ServerContext,
+  context: HttpContext,
   handlers: readonly HttpHandler[],
 ): Promise<void> {
   let failure: Error | null = null
@@ -96,7 +113,7 @@ export async function serveHttp(
 async function serveRequests(
   thread: Thread,
   socket: Socket,
-  context: ServerContext,
+  context: HttpContext,
   handlers: readonly HttpHandler[],
 ): Promise<Takeover | null> {
   const parser = new RequestParser()
@@ -149,21 +166,14 @@ async function refuse(thread: Thread, socket: Socket, error: HttpError): Promise
 async function handle(
   thread: Thread,
   exchange: HttpExchange,
-  context: ServerContext,
+  context: HttpContext,
   handlers: readonly HttpHandler[],
 ): Promise<Takeover | null> {
   const { request } = exchange
-  if (context.options.crossdomain && isPreflight(request)) {
-    await exchange.answer(thread, 204, preflightHeaders(request), '')
-    return null
-  }
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    exchange.keepAlive = false
-    await exchange.answerText(thread, 405, 'Only GET and HEAD are served here.', { Allow: 'GET, HEAD, OPTIONS' })
-    return null
-  }
+  const isRead = request.method === 'GET' || request.method === 'HEAD'
   try {
     for (const handler of handlers) {
+      if (!isRead && !handler.anyMethod) continue
       const outcome = await handler(thread, exchange)
       if (outcome) return outcome === true ? null : outcome
     }
@@ -171,6 +181,12 @@ async function handle(
     // A name in the path that cannot be a stream's.
     if (!(error instanceof CodecError) || error.code !== 'name_invalid') throw error
   }
-  await exchange.answerText(thread, 404, 'Not found.')
+  if (isRead) await exchange.answerText(thread, 404, 'Not found.')
+  else if (context.options.crossdomain && isPreflight(request)) {
+    await exchange.answer(thread, 204, preflightHeaders(request), '')
+  } else {
+    exchange.keepAlive = false
+    await exchange.answerText(thread, 405, 'Only GET and HEAD are served here.', { Allow: 'GET, HEAD, OPTIONS' })
+  }
   return null
 }

@@ -30,9 +30,23 @@ export interface VhostOptions {
   readonly hls: { readonly enabled: boolean }
 }
 
+/** The proxies in front of the server. */
+export interface ProxyOptions {
+  /** Whether what this address says of its clients is believed. */
+  isTrusted(host: string): boolean
+  /** Whether the RTMP (HTTP) connections of a trusted proxy begin with a PROXY header; then they all must. */
+  readonly hasRtmpHeader: boolean
+  readonly hasHttpHeader: boolean
+  /** The one request header in which a trusted proxy names the client, in lower case. */
+  readonly realIpHeader: 'x-forwarded-for' | 'x-real-ip' | 'forwarded'
+}
+
 /** What the server needs to know of its configuration. */
 export interface ServerOptions {
   readonly maxConnections: number
+  /** Of one client address, an IPv6 network of 64 bits counting as one; 0: no limit. Trusted proxies have none. */
+  readonly maxConnectionsPerAddress: number
+  readonly proxies: ProxyOptions
   readonly crossdomain: boolean
   /** How often a publisher logs its counts, ms. */
   readonly pithyPrintMs: number

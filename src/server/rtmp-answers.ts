@@ -1,8 +1,17 @@
 import type { AmfObject, AmfValue } from '../rtmp/amf0.ts'
 import { ecmaArray } from '../rtmp/amf0.ts'
 import { encodeCommand, encodeData } from '../rtmp/command.ts'
-import { MSG, type RtmpMessage, USER_EVENT, userControl } from '../rtmp/message.ts'
-import { SERVER_NAME } from './options.ts'
+import {
+  MSG,
+  PEER_LIMIT,
+  type RtmpMessage,
+  setChunkSize,
+  setPeerBandwidth,
+  USER_EVENT,
+  userControl,
+  windowAckSize,
+} from '../rtmp/message.ts'
+import { SERVER_NAME, type VhostOptions } from './options.ts'
 
 /** Chunk streams of answers, as SRS uses them: 3 over the connection, 5 over a message stream. */
 const CSID_CONNECTION = 3
@@ -90,7 +99,7 @@ function sampleAccess(streamId: number): RtmpMessage {
 }
 
 /** The answer to an accepted `connect`. */
-export function connectResult(transactionId: number, request: AmfObject, identity: AmfObject): RtmpMessage {
+function connectResult(transactionId: number, request: AmfObject, identity: AmfObject): RtmpMessage {
   const enhanced = enhancedCapabilities(request)
   return connectionCommand(
     '_result',
@@ -106,6 +115,21 @@ export function connectResult(transactionId: number, request: AmfObject, identit
       ...enhanced,
     },
   )
+}
+
+/** What follows a `connect` that is accepted: sizes and limits, the answer, and the end of a bandwidth check. */
+export function connectAccepted(
+  transactionId: number,
+  request: AmfObject,
+  identity: AmfObject,
+  { outAckSize, chunkSize }: Pick<VhostOptions, 'outAckSize' | 'chunkSize'>,
+): RtmpMessage[] {
+  return [
+    ...(outAckSize > 0 ? [windowAckSize(outAckSize), setPeerBandwidth(outAckSize, PEER_LIMIT.DYNAMIC)] : []),
+    setChunkSize(chunkSize),
+    connectResult(transactionId, request, identity),
+    connectionCommand('onBWDone', 0, null),
+  ]
 }
 
 /** The answer to a `connect` that is refused; the connection is closed behind it. */

@@ -7,7 +7,6 @@ import { USER_EVENT, userControl } from '../rtmp/message.ts'
 import type { Cursor, Sink } from '../stream/cursor.ts'
 import type { Hub } from '../stream/hub.ts'
 import type { Publication } from '../stream/publication.ts'
-import type { Source } from '../stream/source.ts'
 import type { PlayerQueue } from './client.ts'
 import { describeEnd } from './ending.ts'
 import type { Leave } from './gate.ts'
@@ -36,7 +35,7 @@ export class RtmpPlayer implements PlayerQueue {
   readonly #connection: RtmpConnection
   readonly #hub: Hub
   readonly #request: PlayRequest
-  readonly #resumed = new Condition('unpause')
+  #resumed: Condition | null = null
   readonly #thread: Thread
   #selection: RtmpSelection
   /** The place from which it plays at present. */
@@ -70,6 +69,10 @@ export class RtmpPlayer implements PlayerQueue {
     return this.#dropped + (this.#cursor?.droppedPackets ?? 0)
   }
 
+  get streamId(): number {
+    return this.#request.selection.streamId
+  }
+
   /** What was asked for has been played; the connection may ask for more. */
   get ended(): boolean {
     return this.#thread.ended
@@ -78,7 +81,7 @@ export class RtmpPlayer implements PlayerQueue {
   pause(paused: boolean): void {
     this.#paused = paused
     this.#cursor?.halt(this.#thread)
-    this.#resumed.broadcast()
+    this.#resumed?.broadcast()
   }
 
   /** `receiveAudio`, `receiveVideo`: RTMP 1.0 sections 7.2.2.4 and 7.2.2.5. */
@@ -87,12 +90,20 @@ export class RtmpPlayer implements PlayerQueue {
     this.#cursor?.halt(this.#thread)
   }
 
+  // As few async calls within each other as can be: the frame of each costs a player a third of a kilobyte.
   async #run(thread: Thread): Promise<void> {
     const source = this.#hub.acquire(this.#request.key)
     source.players++
     let reason = 'duration is over'
     try {
-      await this.#playAll(thread, source)
+      for (let isFirst = true, isOver = false; !isOver; isFirst = false) {
+        const waits = !source.publication
+        const publication = await source.published(thread, FOREVER)
+        if (waits || !isFirst) this.#tell('NetStream.Play.PublishNotify', 'is now published', USER_EVENT.STREAM_BEGIN)
+        isOver = await this.#play(thread, publication)
+        if (isOver) this.#tellStop()
+        else this.#tell('NetStream.Play.UnpublishNotify', 'is now unpublished', USER_EVENT.STREAM_EOF)
+      }
     } catch (error) {
       reason = describeEnd(asError(error))
       if (error instanceof InterruptedError) throw error
@@ -107,6 +118,14 @@ export class RtmpPlayer implements PlayerQueue {
     }
   }
 
+  #tellStop(): void {
+    const { selection, streamName } = this.#request
+    this.#connection.send(
+      status(selection.streamId, 'status', 'NetStream.Play.Stop', `Stopped playing ${streamName}.`),
+      userControl(USER_EVENT.STREAM_EOF, selection.streamId),
+    )
+  }
+
   #left(reason: string): void {
     if (this.#hasLeft) return
     this.#hasLeft = true
@@ -115,74 +134,50 @@ export class RtmpPlayer implements PlayerQueue {
     leave()
   }
 
-  async #playAll(thread: Thread, source: Source): Promise<void> {
-    const { streamId } = this.#request.selection
-    for (let isFirst = true; ; isFirst = false) {
-      const waits = !source.publication
-      const publication = await source.published(thread, FOREVER)
-      if (waits || !isFirst) this.#tell('NetStream.Play.PublishNotify', 'is now published', USER_EVENT.STREAM_BEGIN)
-      const isDone = await this.#playOne(thread, publication)
-      if (isDone) {
-        this.#connection.send(
-          status(streamId, 'status', 'NetStream.Play.Stop', `Stopped playing ${this.#request.streamName}.`),
-          userControl(USER_EVENT.STREAM_EOF, streamId),
-        )
-        return
-      }
-      this.#tell('NetStream.Play.UnpublishNotify', 'is now unpublished', USER_EVENT.STREAM_EOF)
-    }
-  }
-
   /** Plays until the publish ends. @returns true when the asked duration is over */
-  async #playOne(thread: Thread, publication: Publication): Promise<boolean> {
+  async #play(thread: Thread, publication: Publication): Promise<boolean> {
+    const { socket } = this.#connection
     let selection = this.#selection
     let format = new RtmpFormat(selection)
     let cursor = await publication.join(thread, format, FOREVER)
     if (!cursor) return false
+    this.#cursor = cursor
     try {
-      for (;;) {
-        this.#cursor = cursor
-        const outcome = await this.#pump(thread, cursor, selection)
-        if (outcome !== 'selection changed') return outcome === 'duration is over'
-        // From the last of the old feed to the first of the new one without an await: nothing is lost between them.
-        const rest = cursor.rest()
-        this.#leave(publication, cursor, format)
-        const hadVideo = selection.video
-        selection = this.#selection
-        format = new RtmpFormat(selection)
-        cursor = publication.rejoin(format, selection.video && !hadVideo ? 'next key' : 'now')
-        for (const bytes of rest) await this.#connection.socket.writeFully(thread, bytes, this.#sendTimeoutMs)
+      while (!cursor.ended) {
+        if (this.#paused) {
+          await this.#untilResumed(thread)
+          cursor.skipToNewest()
+        } else if (this.#selection === selection) {
+          await cursor.follow(thread, this.#request.durationMs > 0 ? this.#untilOver(cursor) : socket)
+          await socket.drain(thread, this.#sendTimeoutMs)
+          if (this.#isOver(cursor.positionMs)) return true
+        } else {
+          // From the last of the old feed to the first of the new one without an await: nothing is lost between them.
+          const rest: Buffer[] = cursor.rest()
+          this.#leave(publication, cursor, format)
+          const hadVideo = selection.video
+          selection = this.#selection
+          format = new RtmpFormat(selection)
+          cursor = publication.rejoin(format, selection.video && !hadVideo ? 'next key' : 'now')
+          this.#cursor = cursor
+          for (const bytes of rest) await socket.writeFully(thread, bytes, this.#sendTimeoutMs)
+        }
       }
+      return false
     } finally {
       this.#leave(publication, cursor, format)
     }
+  }
+
+  #untilResumed(thread: Thread): Promise<void> {
+    this.#resumed ??= new Condition('unpause')
+    return this.#resumed.wait(thread, FOREVER)
   }
 
   #leave(publication: Publication, cursor: Cursor, format: RtmpFormat): void {
     this.#dropped += cursor.droppedPackets
     this.#cursor = null
     publication.leave(cursor, format)
-  }
-
-  async #pump(
-    thread: Thread,
-    cursor: Cursor,
-    selection: RtmpSelection,
-  ): Promise<'ended' | 'selection changed' | 'duration is over'> {
-    const { socket } = this.#connection
-    const sink = this.#request.durationMs > 0 ? this.#untilOver(cursor) : socket
-    while (!cursor.ended) {
-      if (this.#paused) {
-        await this.#resumed.wait(thread, FOREVER)
-        cursor.skipToNewest()
-      } else if (this.#selection !== selection) return 'selection changed'
-      else {
-        await cursor.follow(thread, sink)
-        await socket.drain(thread, this.#sendTimeoutMs)
-        if (this.#isOver(cursor.positionMs)) return 'duration is over'
-      }
-    }
-    return 'ended'
   }
 
   /** The socket, which takes no more when the asked duration is over. */

@@ -8,22 +8,15 @@ import { asNumber, asObject, asText } from '../rtmp/amf-value.ts'
 import type { AmfValue } from '../rtmp/amf0.ts'
 import { type Command, decodeCommand } from '../rtmp/command.ts'
 import { RtmpConnection } from '../rtmp/connection.ts'
-import {
-  isCommand,
-  PEER_LIMIT,
-  type RtmpMessage,
-  setChunkSize,
-  setPeerBandwidth,
-  windowAckSize,
-} from '../rtmp/message.ts'
+import { isCommand, type RtmpMessage } from '../rtmp/message.ts'
 import { identify, newClient, type Wish } from './client.ts'
 import type { ServerContext } from './context.ts'
 import { describeEnd, isFault, logEnd } from './ending.ts'
 import { type Leave, RefusedError } from './gate.ts'
 import {
+  connectAccepted,
   connectionCommand,
   connectRejected,
-  connectResult,
   playPaused,
   playStarted,
   publishEnded,
@@ -32,6 +25,7 @@ import {
   status,
   streamCommand,
 } from './rtmp-answers.ts'
+import { MAX_STREAMS, MessageStreams } from './message-streams.ts'
 import { RtmpPlayer } from './rtmp-player.ts'
 import { RtmpPublisher } from './rtmp-publisher.ts'
 import { NO_REQUEST, readRequest, readWish, refusal, requestedUrl } from './rtmp-request.ts'
@@ -43,32 +37,21 @@ const OPENING_TIMEOUT_MS = 30_000
 const BETWEEN_STREAMS_TIMEOUT_MS = 180_000
 /** How long a refused client may take to read why. */
 const REFUSAL_LINGER_MS = 1_000
-/** Message streams that one connection may have at a time; Flash clients use a handful. */
-const MAX_STREAMS = 8
 
 /**
  * Serves one RTMP connection until it ends, whatever it does: the thread of a publisher, and the one that reads the
  * commands of players.
  */
-export async function serveRtmp(thread: Thread, socket: Socket, context: ServerContext): Promise<void> {
-  const session = new RtmpSession(thread, socket, context)
-  let failure: Error | null = null
-  try {
-    await session.run()
-  } catch (error) {
-    failure = asError(error)
-  } finally {
-    await session.close(failure)
-  }
-  logEnd(thread, failure, { receivedBytes: socket.receivedBytes, sentBytes: socket.sentBytes }, 'info')
+export function serveRtmp(thread: Thread, socket: Socket, context: ServerContext): Promise<void> {
+  return new RtmpSession(thread, socket, context).run()
 }
 
 class RtmpSession {
   readonly #thread: Thread
   readonly #socket: Socket
   readonly #context: ServerContext
-  readonly #players = new Map<number, RtmpPlayer>()
-  readonly #streamIds = new Set<number>()
+  #players: readonly RtmpPlayer[] = []
+  readonly #streams = new MessageStreams()
   readonly #connection: RtmpConnection
   readonly #visit: Visit
   #publisher: RtmpPublisher | null = null
@@ -86,26 +69,36 @@ class RtmpSession {
     this.#thread = thread
     this.#socket = socket
     this.#context = context
-    this.#connection = new RtmpConnection(socket, {})
+    this.#connection = new RtmpConnection(socket)
     this.#visit = new Visit(context, newClient(thread, socket, 'rtmp'))
   }
 
+  // The frame of an async call that waits costs each player a third of a kilobyte: the loop stands in the first one.
   async run(): Promise<void> {
     this.#thread.log.info({ peer: formatEndpoint(this.#visit.client.peer), protocol: 'rtmp' }, 'connected')
-    await this.#connection.acceptHandshake(this.#thread, OPENING_TIMEOUT_MS)
-    await this.#connect()
-    while (this.#refusal === null) {
-      const message = this.#connection.tryRead() ?? (await this.#nextTurn())
-      if (!message) return
-      await this.#dispatch(message)
+    let failure: Error | null = null
+    try {
+      await this.#connection.acceptHandshake(this.#thread, OPENING_TIMEOUT_MS)
+      await this.#connect()
+      while (this.#refusal === null) {
+        const message = this.#connection.tryRead() ?? (await this.#nextTurn())
+        if (!message) break
+        await this.#dispatch(message)
+      }
+      if (this.#refusal !== null) await this.#socket.closeGently(this.#thread, REFUSAL_LINGER_MS)
+    } catch (error) {
+      failure = asError(error)
+    } finally {
+      await this.#close(failure)
     }
-    await this.#socket.closeGently(this.#thread, REFUSAL_LINGER_MS)
+    const { receivedBytes, sentBytes } = this.#socket
+    logEnd(this.#thread, failure, { receivedBytes, sentBytes }, 'info')
   }
 
   /** Ends all that the connection has begun. @param failure why, when it has not ended by itself */
-  async close(failure: Error | null): Promise<void> {
+  async #close(failure: Error | null): Promise<void> {
     try {
-      for (const player of this.#players.values()) await player.stop(this.#thread)
+      for (const player of this.#players) await player.stop(this.#thread)
       this.#publisher?.end()
     } finally {
       this.#socket.close()
@@ -122,7 +115,7 @@ class RtmpSession {
 
   #timeoutMs(): number {
     if (this.#publisher) return this.#publisher.timeoutMs
-    for (const player of this.#players.values()) if (!player.ended) return FOREVER
+    if (this.#players.some((player) => !player.ended)) return FOREVER
     return this.#hadStream ? BETWEEN_STREAMS_TIMEOUT_MS : OPENING_TIMEOUT_MS
   }
 
@@ -149,14 +142,7 @@ class RtmpSession {
     }
     this.#connection.inAckBytes = vhost.inAckSize
     const identity = serverIdentity(this.#context.version, this.#thread.id, this.#socket.local.host)
-    this.#connection.send(
-      ...(vhost.outAckSize > 0
-        ? [windowAckSize(vhost.outAckSize), setPeerBandwidth(vhost.outAckSize, PEER_LIMIT.DYNAMIC)]
-        : []),
-      setChunkSize(vhost.chunkSize),
-      connectResult(command.transactionId, asked, identity),
-      connectionCommand('onBWDone', 0, null),
-    )
+    this.#connection.send(...connectAccepted(command.transactionId, asked, identity, vhost))
   }
 
   async #dispatch(message: RtmpMessage): Promise<void> {
@@ -185,7 +171,7 @@ class RtmpSession {
         break
       case 'deleteStream':
         await this.#endStream(asNumber(args[1]) || streamId)
-        this.#streamIds.delete(asNumber(args[1]))
+        this.#streams.free(asNumber(args[1]))
         break
       default:
         this.#simpleCommand(command, streamId)
@@ -195,7 +181,7 @@ class RtmpSession {
   /** Commands that change nothing but what a player gets, or nothing at all. */
   #simpleCommand(command: Command, streamId: number): void {
     const { name, transactionId, args } = command
-    const player = this.#players.get(streamId)
+    const player = this.#playerOf(streamId)
     const reply = (...values: AmfValue[]): void => {
       if (transactionId > 0) this.#connection.send(connectionCommand('_result', transactionId, null, ...values))
     }
@@ -232,17 +218,12 @@ class RtmpSession {
   }
 
   #createStream(transactionId: number): void {
-    let streamId = 1
-    while (this.#streamIds.has(streamId)) streamId++
-    if (streamId > MAX_STREAMS)
-      throw new CodecError('rtmp_too_many_streams', `more than ${MAX_STREAMS} message streams`)
-    this.#streamIds.add(streamId)
-    this.#connection.send(connectionCommand('_result', transactionId, null, streamId))
+    this.#connection.send(connectionCommand('_result', transactionId, null, this.#streams.give()))
   }
 
   /** SRS names publishers by the order of their commands. */
   #notePublishType(): void {
-    if (this.#streamIds.size === 0) this.#publishType = 'fmle-publish'
+    if (this.#streams.isEmpty) this.#publishType = 'fmle-publish'
     else if (this.#publishType === 'flash-publish') this.#publishType = 'haivision-publish'
   }
 
@@ -269,7 +250,7 @@ class RtmpSession {
   async #play(streamId: number, streamName: string, durationMs: number): Promise<void> {
     await this.#stopPlayer(streamId)
     // Message streams that `createStream` has not given are tolerated, as long as they are few.
-    if (this.#players.size >= MAX_STREAMS)
+    if (this.#players.length >= MAX_STREAMS)
       throw new CodecError('rtmp_too_many_streams', `more than ${MAX_STREAMS} players on one connection`)
     let leave: Leave | null = null
     try {
@@ -292,7 +273,7 @@ class RtmpSession {
     const selection = { streamId, chunkBytes: this.#connection.outChunkBytes, audio: true, video: true, multitrack }
     const request = { key, vhost, streamName: url.stream, durationMs, selection, leave }
     const player = new RtmpPlayer(this.#thread, this.#connection, this.#context.hub, request)
-    this.#players.set(streamId, player)
+    this.#players = [...this.#players, player]
     this.#visit.client.queue = player
   }
 
@@ -311,10 +292,14 @@ class RtmpSession {
   }
 
   async #stopPlayer(streamId: number): Promise<void> {
-    const player = this.#players.get(streamId)
+    const player = this.#playerOf(streamId)
     if (!player) return
-    this.#players.delete(streamId)
+    this.#players = this.#players.filter((other) => other !== player)
     await player.stop(this.#thread)
+  }
+
+  #playerOf(streamId: number): RtmpPlayer | undefined {
+    return this.#players.find((player) => player.streamId === streamId)
   }
 
   #unpublish(): void {

@@ -8,11 +8,13 @@ import { Hub } from '../stream/hub.ts'
 import { BusyGate } from './busy-gate.ts'
 import { Clients } from './clients.ts'
 import type { ServerContext } from './context.ts'
+import { Door } from './door.ts'
 import { allOf, type Gate } from './gate.ts'
 import { liveHandler } from './http-flv.ts'
-import { serveHttp } from './http-session.ts'
+import { type HttpHandler, serveHttp } from './http-session.ts'
 import type { ServerOptions } from './options.ts'
 import { type PageFile, pageHandler } from './page.ts'
+import { countRefusals, Refusals } from './refusals.ts'
 import { serveRtmp } from './rtmp-session.ts'
 import { streamsHandler } from './streams.ts'
 
@@ -30,12 +32,18 @@ export interface ServerGates {
   readonly callbacks?: readonly Gate[]
 }
 
-type Serve = (thread: Thread, socket: Socket) => Promise<void>
+/** What happens to the connections of a listener. */
+interface Service {
+  readonly protocol: 'rtmp' | 'http'
+  serve(thread: Thread, socket: Socket): Promise<void>
+}
 
 /** A running server: its listeners, its streams, and the thread of every connection. */
 export class Server {
   readonly hub = new Hub()
   readonly clients = new Clients()
+  /** Who was not let in, by reason. */
+  readonly refusals: Refusals
   readonly #world: World
   readonly #options: ServerOptions
   readonly #listeners: Listener[] = []
@@ -44,13 +52,17 @@ export class Server {
   readonly #rtmp: Endpoint[] = []
   readonly #http: Endpoint[] = []
   readonly #version: string
+  readonly #door: Door
   readonly #gate: Gate
 
   constructor(world: World, options: ServerOptions, version: string, gates: ServerGates = {}) {
     this.#world = world
     this.#options = options
     this.#version = version
-    this.#gate = allOf([...(gates.access ?? []), new BusyGate(this.hub), ...(gates.callbacks ?? [])])
+    this.refusals = new Refusals(world)
+    this.#door = new Door(options, this.refusals)
+    const all = allOf([...(gates.access ?? []), new BusyGate(this.hub), ...(gates.callbacks ?? [])])
+    this.#gate = countRefusals(all, this.refusals)
   }
 
   /** Where it listens, with the ports that the system chose. */
@@ -64,9 +76,14 @@ export class Server {
 
   /**
    * Opens the ports and begins to serve.
+   * @param guests what else is served at an address of HTTP, behind the server's own paths
    * @throws the system's error when a port cannot be opened; those that were are closed again
    */
-  async start(where: ServerAddresses, page: ReadonlyMap<string, PageFile>): Promise<void> {
+  async start(
+    where: ServerAddresses,
+    page: ReadonlyMap<string, PageFile>,
+    guests: (address: Endpoint) => readonly HttpHandler[] = () => [],
+  ): Promise<void> {
     const context: ServerContext = {
       world: this.#world,
       hub: this.hub,
@@ -75,13 +92,17 @@ export class Server {
       gate: this.#gate,
       version: this.#version,
     }
-    const handlers = [liveHandler(context), streamsHandler(context, this.#rtmp), pageHandler(page)]
+    const rtmp: Service = { protocol: 'rtmp', serve: (thread, socket) => serveRtmp(thread, socket, context) }
+    const own = [liveHandler(context), streamsHandler(context, this.#rtmp), pageHandler(page)]
     try {
-      for (const address of where.rtmp) {
-        this.#rtmp.push(await this.#listen(address, (thread, socket) => serveRtmp(thread, socket, context)))
-      }
+      for (const address of where.rtmp) this.#rtmp.push(await this.#listen(address, rtmp))
       for (const address of where.http) {
-        this.#http.push(await this.#listen(address, (thread, socket) => serveHttp(thread, socket, context, handlers)))
+        const handlers = [...own, ...guests(address)]
+        const http: Service = {
+          protocol: 'http',
+          serve: (thread, socket) => serveHttp(thread, socket, context, handlers),
+        }
+        this.#http.push(await this.#listen(address, http))
       }
     } catch (error) {
       for (const listener of this.#listeners) listener.close()
@@ -95,37 +116,42 @@ export class Server {
     for (const acceptor of this.#acceptors) await acceptor.stop(thread, 'server stops')
     for (const connection of this.#connections) connection.interrupt('server stops')
     for (const connection of this.#connections) await connection.stop(thread, 'server stops')
+    await this.refusals.stop(thread)
   }
 
-  async #listen(address: Endpoint, serve: Serve): Promise<Endpoint> {
+  async #listen(address: Endpoint, service: Service): Promise<Endpoint> {
     const listener = await Listener.open(this.#world, address.host, address.port)
     this.#listeners.push(listener)
-    this.#acceptors.push(this.#world.spawn('accept', (thread) => this.#accept(thread, listener, serve)))
+    this.#acceptors.push(this.#world.spawn('accept', (thread) => this.#accept(thread, listener, service)))
     return listener.local
   }
 
-  async #accept(thread: Thread, listener: Listener, serve: Serve): Promise<void> {
+  async #accept(thread: Thread, listener: Listener, service: Service): Promise<void> {
     for (;;) {
       const socket = await this.#next(thread, listener)
       if (!socket) return
-      if (this.#connections.size >= this.#options.maxConnections) {
-        thread.log.warn({ connections: this.#connections.size }, 'connection closed: max_connections is reached')
-        socket.close()
-        continue
-      }
-      this.#begin(socket, serve)
+      const address = this.#door.admit(socket, this.#connections.size)
+      if (address === null) socket.close()
+      else this.#begin(socket, address, service)
     }
   }
 
-  #begin(socket: Socket, serve: Serve): void {
-    const connection = this.#world.spawn('connection', async (thread) => {
-      try {
-        await serve(thread, socket)
-      } finally {
+  #begin(socket: Socket, admitted: string, service: Service): void {
+    let address: string | null = admitted
+    const identify = async (thread: Thread): Promise<void> => {
+      address = await this.#door.identify(thread, socket)
+      if (address !== null) await service.serve(thread, socket)
+    }
+    const connection = this.#world.spawn(
+      'connection',
+      // No frame around the service: it would stay as long as the connection.
+      (thread) => (this.#door.needsHeader(socket, service.protocol) ? identify(thread) : service.serve(thread, socket)),
+      (thread) => {
+        if (address !== null) this.#door.leave(address)
         socket.close()
         this.#connections.delete(thread)
-      }
-    })
+      },
+    )
     this.#connections.add(connection)
   }
 

@@ -7,8 +7,8 @@ import type { WaitList } from './wait-list.ts'
 
 /** How many threads run in one turn of the event loop. */
 const THREADS_PER_TURN = 128
-/** How many steps of followers are done in one turn: about 2 ms of writes to players. */
-const STEPS_PER_TURN = 256
+/** How many steps of followers are done in one turn: about 4 ms of writes to players. */
+const STEPS_PER_TURN = 512
 /** Steps of one broadcast before that of another stream has its turn. */
 const STEPS_AT_A_TIME = 64
 /** What is left of a follower's timeout is rounded up to this, so that many share a timer. */

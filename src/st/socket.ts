@@ -11,6 +11,11 @@ const INPUT_LIMIT_BYTES = 256 * 1024
 /** Each piece costs memory of its own: what a peer sends in single bytes is put together after so many. */
 const INPUT_LIMIT_PIECES = 1_024
 
+/** Shared by all sockets, and never changed. */
+const NO_INPUT: Buffer[] = []
+
+const DONE = Promise.resolve()
+
 const ignoreNothing = (): void => {}
 
 /**
@@ -27,16 +32,20 @@ export class Socket implements PipeHandler {
   receivedBytes = 0
   readonly #readable = new Condition('read', true)
   readonly #drained = new Condition('write')
-  #input: Buffer[] = []
+  /** NO_INPUT when empty: an array that once held something keeps room for 17. */
+  #input: Buffer[] = NO_INPUT
   #inputBytes = 0
   #paused = false
   #discards = false
   #ended = false
   #error: Error | null = null
   #onHangup: (reason: string) => void = ignoreNothing
+  /** Who is really at the other end: `remote`, unless that is a proxy which named the client it speaks for. */
+  peer: Endpoint
 
   constructor(pipe: Pipe) {
     this.#pipe = pipe
+    this.peer = pipe.remote
     pipe.attach(this)
   }
 
@@ -66,6 +75,7 @@ export class Socket implements PipeHandler {
   tryRead(): Buffer | null {
     const bytes = this.#input.shift()
     if (!bytes) return null
+    if (this.#input.length === 0) this.#input = NO_INPUT
     this.#consumed(bytes.length)
     return bytes
   }
@@ -109,7 +119,7 @@ export class Socket implements PipeHandler {
   take(count: number): Buffer | null {
     if (this.#inputBytes < count) return null
     const bytes = this.#input.length === 1 ? (this.#input[0] as Buffer) : Buffer.concat(this.#input)
-    this.#input = bytes.length > count ? [bytes.subarray(count)] : []
+    this.#input = bytes.length > count ? [bytes.subarray(count)] : NO_INPUT
     this.#consumed(count)
     return bytes.subarray(0, count)
   }
@@ -148,7 +158,11 @@ export class Socket implements PipeHandler {
    * Waits until the kernel has taken all that was written.
    * @throws TimeoutError (the peer does not read), InterruptedError, ClosedError
    */
-  async drain(thread: Thread, timeoutMs: number): Promise<void> {
+  drain(thread: Thread, timeoutMs: number): Promise<void> {
+    return this.#pipe.pendingBytes === 0 && !this.#closed ? DONE : this.#drain(thread, timeoutMs)
+  }
+
+  async #drain(thread: Thread, timeoutMs: number): Promise<void> {
     while (this.#pipe.pendingBytes > 0) {
       if (this.#closed) throw this.#closedError()
       await this.#drained.wait(thread, timeoutMs)
@@ -209,7 +223,8 @@ export class Socket implements PipeHandler {
   onData(bytes: Buffer): void {
     this.receivedBytes += bytes.length
     if (this.#discards) return
-    this.#input.push(bytes)
+    if (this.#input === NO_INPUT) this.#input = [bytes]
+    else this.#input.push(bytes)
     this.#inputBytes += bytes.length
     if (this.#input.length >= INPUT_LIMIT_PIECES) this.#input = [Buffer.concat(this.#input)]
     if (this.#inputBytes >= INPUT_LIMIT_BYTES && !this.#paused) {
@@ -247,7 +262,7 @@ export class Socket implements PipeHandler {
 
   #discardInput(): void {
     this.#discards = true
-    this.#input = []
+    this.#input = NO_INPUT
     this.#consumed(this.#inputBytes)
   }
 

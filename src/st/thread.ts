@@ -5,6 +5,9 @@ import type { Waiter } from './scheduler.ts'
 import { WaitList } from './wait-list.ts'
 import type { World } from './world.ts'
 
+/** Called when a thread has ended, however; may not throw. */
+export type OnEnd = (thread: Thread) => void
+
 /** What a thread does, top to bottom. It gets itself, because every wait says which thread waits. */
 export type Body = (thread: Thread) => Promise<void>
 
@@ -115,27 +118,28 @@ export class Thread {
    * For the world: runs the body from the next turn on and settles the thread; never throws. Not an async function
    * around the body: its frame would cost each of 10,000 players half a kilobyte.
    */
-  run(body: Body): void {
+  run(body: Body, onEnd: OnEnd): void {
     this.yield().then(
-      () => this.#begin(body),
-      (error: unknown) => this.#end(asError(error)),
+      () => this.#begin(body, onEnd),
+      (error: unknown) => this.#end(asError(error), onEnd),
     )
   }
 
-  #begin(body: Body): void {
+  #begin(body: Body, onEnd: OnEnd): void {
     try {
       body(this).then(
-        () => this.#end(null),
-        (error: unknown) => this.#end(asError(error)),
+        () => this.#end(null, onEnd),
+        (error: unknown) => this.#end(asError(error), onEnd),
       )
     } catch (error) {
-      this.#end(asError(error))
+      this.#end(asError(error), onEnd)
     }
   }
 
-  #end(error: Error | null): void {
+  #end(error: Error | null, onEnd: OnEnd): void {
     this.#ended = true
     this.world.threads.delete(this)
+    onEnd(this)
     if (error && !(error instanceof InterruptedError)) {
       this.#failure = error
       // A failure that nobody waits for would be lost.

@@ -92,6 +92,8 @@ export class Cursor implements Follower {
       const bytes = this.next()
       if (!bytes) return !this.ended
       if (!this.#sink?.write(bytes)) return false
+      // Most have taken the newest batch now, and looked at what they need not look at again.
+      if (this.#seq === this.#feed.nextSeq) return !this.#feed.ended
     }
   }
 

@@ -11,7 +11,7 @@ import { Publication } from '../../src/stream/publication.ts'
 import { TestPipe } from '../st/support/network.ts'
 import { makeTestWorld } from '../st/support/world.ts'
 import { ServerAnswers } from '../support/answers.ts'
-import { testVhost } from '../support/server.ts'
+import { testOptions, testVhost } from '../support/server.ts'
 
 /** What came of a recording. */
 export interface Outcome {
@@ -33,8 +33,7 @@ export interface Outcome {
 export async function replay(pieces: readonly Buffer[]): Promise<Outcome> {
   const { world, clock, log } = makeTestWorld()
   const hub = new Hub()
-  const vhost = testVhost({})
-  const options = { maxConnections: 10, pithyPrintMs: 10_000, crossdomain: true, resolveVhost: () => vhost }
+  const options = testOptions(testVhost({}))
   const context = { world, hub, options, clients: new Clients(), gate: new BusyGate(hub), version: 'test' }
   const pipe = new TestPipe()
   const socket = new Socket(pipe)

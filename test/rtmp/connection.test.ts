@@ -27,7 +27,7 @@ class Side {
 
   constructor(stage = makeTestWorld()) {
     this.stage = stage
-    this.connection = new RtmpConnection(new Socket(this.pipe), {})
+    this.connection = new RtmpConnection(new Socket(this.pipe))
   }
 
   receive(...messages: RtmpMessage[]): void {

@@ -4,7 +4,7 @@ import { Server } from '../../src/server/server.ts'
 import { Publication } from '../../src/stream/publication.ts'
 import type { World } from '../../src/st/world.ts'
 import { needIpv6 } from '../support/ipv6.ts'
-import { startServer, testVhost } from '../support/server.ts'
+import { startServer, testOptions, testVhost } from '../support/server.ts'
 import { type LogLine, makeWorld, runThread } from '../support/world.ts'
 import { FlvPlayer, HttpProbe } from './http-probe.ts'
 import { RtmpProbe } from './rtmp-probe.ts'
@@ -22,9 +22,7 @@ interface Made {
 
 function makeServer(): Made {
   const { world, log } = makeWorld()
-  const resolveVhost = (): ReturnType<typeof testVhost> => testVhost({ minLatency: true })
-  const options = { maxConnections: 100, pithyPrintMs: 10_000, crossdomain: true, resolveVhost }
-  const server = new Server(world, options, 'test')
+  const server = new Server(world, testOptions(testVhost({ minLatency: true })), 'test')
   onTestFinished(() => runThread(world, (thread) => server.stop(thread)))
   return { world, server, lines: log.lines, port: (kind) => server.addresses[kind][0]?.port ?? 0 }
 }
@@ -117,8 +115,10 @@ describe('max_connections', () => {
       const beyond = await RawClient.open(port)
       await beyond.untilOver()
     }
-    const warnings = server.lines.filter(({ level }) => level === 'warn')
-    expect(warnings.map(({ text }) => text)).toEqual(Array(2).fill('connection closed: max_connections is reached'))
+    expect(server.server.refusals.totals).toEqual(new Map([['refused_connections', 2]]))
+    const [warning] = server.lines.filter(({ level }) => level === 'warn')
+    expect(warning).toMatchObject({ text: 'clients were refused', fields: { code: 'refused_connections' } })
+    expect(warning?.fields['last']).toBe('127.0.0.1: max_connections 2 is reached')
     await one.ping()
     two.raw.end()
     await eventually('a place', () => server.server.connections === 1)

@@ -16,7 +16,7 @@ import { Hub } from '../../src/stream/hub.ts'
 import type { TestClock } from '../st/support/clock.ts'
 import { TestPipe } from '../st/support/network.ts'
 import { makeTestWorld, type TestWorld } from '../st/support/world.ts'
-import { testVhost, type VhostChanges } from '../support/server.ts'
+import { testOptions, testVhost, type VhostChanges } from '../support/server.ts'
 import { media, type MediaKind } from './media.ts'
 
 const HELLO_BYTES = 1537
@@ -80,8 +80,7 @@ export class StillServer {
 
   /** @param gates asked behind the test whether a stream is free */
   constructor(changes: VhostChanges = {}, gates: readonly Gate[] = []) {
-    const vhost = testVhost({ minLatency: true, ...changes })
-    const options = { maxConnections: 100, crossdomain: true, pithyPrintMs: 10_000, resolveVhost: () => vhost }
+    const options = testOptions(testVhost({ minLatency: true, ...changes }))
     const { hub, clients } = this
     const gate = allOf([new BusyGate(hub), ...gates])
     this.#context = { world: this.#test.world, hub, options, clients, gate, version: 'test' }

@@ -1,4 +1,4 @@
-import type { ServerOptions, VhostOptions } from '../../src/server/options.ts'
+import type { ProxyOptions, ServerOptions, VhostOptions } from '../../src/server/options.ts'
 import type { PageFile } from '../../src/server/page.ts'
 import { Server, type ServerGates } from '../../src/server/server.ts'
 import type { World } from '../../src/st/world.ts'
@@ -21,6 +21,27 @@ const VHOST: VhostOptions = {
     hasVideo: true,
   },
   hls: { enabled: false },
+}
+
+/** Nobody's word about others counts. */
+const NO_PROXIES: ProxyOptions = {
+  isTrusted: () => false,
+  hasRtmpHeader: false,
+  hasHttpHeader: false,
+  realIpHeader: 'x-forwarded-for',
+}
+
+/** The settings of a server without limits, for tests that do not care. */
+export function testOptions(vhost: VhostOptions, changes: Partial<ServerOptions> = {}): ServerOptions {
+  return {
+    maxConnections: 10_000,
+    maxConnectionsPerAddress: 0,
+    proxies: NO_PROXIES,
+    pithyPrintMs: 10_000,
+    crossdomain: true,
+    resolveVhost: () => vhost,
+    ...changes,
+  }
 }
 
 /** What a test may change of the default vhost. */
@@ -65,13 +86,7 @@ export async function startServer(
   makeGates: (world: World) => ServerGates = () => ({}),
 ): Promise<TestServer> {
   const { world, log } = makeWorld()
-  const vhost = testVhost(changes)
-  const server = new Server(
-    world,
-    { maxConnections: 10_000, pithyPrintMs: 10_000, crossdomain: true, resolveVhost: () => vhost, ...options },
-    'test',
-    makeGates(world),
-  )
+  const server = new Server(world, testOptions(testVhost(changes), options), 'test', makeGates(world))
   const anyPort = { host: '127.0.0.1', port: 0 }
   await server.start({ rtmp: [anyPort], http: [anyPort] }, page)
   const [rtmp] = server.addresses.rtmp

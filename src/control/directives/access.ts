@@ -13,7 +13,7 @@ function referers(whom: string) {
     default: [],
     example: REFER_EXAMPLE,
     reload: true,
-    meaning: `Ends of the host names of pages that ${whom} may come from.`,
+    meaning: `Hosts of the pages that ${whom} may come from: example.com is itself and all under it.`,
   })
 }
 
@@ -53,19 +53,24 @@ export const TOKEN = block(
   'Signed URLs, for those who have no server to ask: HMAC-SHA256 over role, stream path and time of expiry (Sluice).',
   {
     enabled: flag({ default: false, reload: true, meaning: 'Whether tokens are asked for (Sluice).' }),
-    secret: text({
-      default: '',
-      example: 'a-long-random-text',
-      reload: true,
-      isSecret: true,
-      meaning: 'What tokens are signed with (Sluice).',
-    }),
+    secret: texts(
+      {
+        default: [],
+        example: 'a-long-random-text',
+        reload: true,
+        isSecret: true,
+        meaning: 'What tokens are signed with. Of two both count and the first signs: for changing it (Sluice).',
+      },
+      // The strength of the signature is that of the secret.
+      { test: /^[\x21-\x7e]{16,256}$/, allowed: 'a text of 16 to 256 ASCII characters without spaces', most: 2 },
+    ),
     publish: flag({ default: true, reload: true, meaning: 'Whether publishers need a token (Sluice).' }),
     play: flag({ default: true, reload: true, meaning: 'Whether players need a token (Sluice).' }),
-    param: text(
-      { default: 'token', reload: true, meaning: 'The parameter of the URL that holds it (Sluice).' },
-      { test: /^[A-Za-z0-9_-]+$/, allowed: 'letters, digits, - and _' },
-    ),
+    bind_address: flag({
+      default: false,
+      reload: true,
+      meaning: 'Whether a token counts only for the client address that it was made for (Sluice).',
+    }),
   },
   WHOLE,
 )

@@ -84,6 +84,11 @@ export const PLAY = block('How players are served.', {
     reload: true,
     meaning: 'Most players of one stream; more are refused. 0: no limit (Sluice).',
   }),
+  max_vhost_players: integer(COUNTS, {
+    default: 0,
+    reload: true,
+    meaning: 'Most players of all streams of the vhost together; more are refused. 0: no limit (Sluice).',
+  }),
   time_jitter: choice(['full', 'zero', 'off'], {
     default: 'full',
     reload: true,
@@ -126,7 +131,7 @@ export const PUBLISH = block('How publishers are served.', {
   max_publishers: integer(COUNTS, {
     default: 0,
     reload: true,
-    meaning: 'Most publishers of the vhost at one time; more are refused. 0: no limit (Sluice).',
+    meaning: 'Most streams of the vhost that are published at one time; more are refused. 0: no limit (Sluice).',
   }),
   kickoff_for_idle: duration('s', UP_TO_A_WEEK, {
     default: 0,

@@ -22,18 +22,29 @@ export const CONNECTION_DIRECTIVES = {
   max_connections_per_address: integer(COUNTS, {
     default: 0,
     reload: true,
-    meaning: 'Most connections of one client address; more are closed at once. 0: no limit (Sluice).',
+    meaning:
+      'Most connections of one client address, where an IPv6 network of 64 bits counts as one; 0: no limit. ' +
+      'Trusted proxies have none; after a reload it counts the connections that come from then on (Sluice).',
   }),
   trusted_proxies: ranges({
     default: [],
     example: '127.0.0.1 10.0.0.0/8',
     reload: true,
-    meaning: "Proxies whose X-Forwarded-For and PROXY protocol are taken for the client's address (Sluice).",
+    meaning: "The proxies whose word on a client's address is believed (Sluice).",
   }),
   proxy_protocol: flag({
     default: false,
     reload: true,
-    meaning: 'Whether connections from trusted_proxies begin with a PROXY protocol header, version 1 or 2 (Sluice).',
+    meaning:
+      'RTMP connections of trusted_proxies begin with a PROXY header, version 1 or 2, or with the prefix 0xF3 that SRS ' +
+      'knows; those without are closed (Sluice).',
+  }),
+  real_ip_header: choice(['x-forwarded-for', 'x-real-ip', 'forwarded'], {
+    default: 'x-forwarded-for',
+    reload: true,
+    meaning:
+      'The HTTP header in which trusted_proxies name the client. Only one: a proxy that sets one lets its clients ' +
+      'write the others (Sluice).',
   }),
   empty_ip_ok: flag({
     default: true,

@@ -29,6 +29,11 @@ const HTTP_SERVER = block('Streams over HTTP, and files.', {
   listen: addresses({ default: EVERYWHERE(8080), reload: false, meaning: 'Where HTTP is served.' }),
   dir: text({ default: HTML_DIR, reload: true, meaning: 'The folder whose files are served at /.' }),
   crossdomain: flag({ default: true, reload: true, meaning: 'Whether pages of other sites may read (CORS).' }),
+  proxy_protocol: flag({
+    default: false,
+    reload: true,
+    meaning: 'HTTP connections of trusted_proxies begin with a PROXY header; those without are closed (Sluice).',
+  }),
   https: https(8088),
 })
 
@@ -85,7 +90,11 @@ const EXPORTER = block('Metrics for Prometheus: /metrics.', {
 
 const CIRCUIT_BREAKER = block('What is given up when the processor is overloaded.', {
   enabled: flag({ default: true, reload: true, meaning: 'Whether the load is watched.' }),
-  high_threshold: integer(PERCENT, { default: 90, reload: true, meaning: 'High load, percent of a core.' }),
+  high_threshold: integer(PERCENT, {
+    default: 90,
+    reload: true,
+    meaning: 'High load, percent of a core: the log and the metrics tell it.',
+  }),
   high_pulse: pulse(2000),
   critical_threshold: integer(PERCENT, {
     default: 95,
@@ -96,7 +105,7 @@ const CIRCUIT_BREAKER = block('What is given up when the processor is overloaded
   dying_threshold: integer(PERCENT, {
     default: 99,
     reload: true,
-    meaning: 'Load under which the process hardly gets on, percent of a core.',
+    meaning: 'Load under which the process hardly gets on, percent of a core: new publishers are refused too.',
   }),
   dying_pulse: pulse(5000),
 })

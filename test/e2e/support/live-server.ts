@@ -1,4 +1,5 @@
 import { afterAll, beforeAll } from 'vitest'
+import type { ServerOptions } from '../../../src/server/options.ts'
 import type { Source } from '../../../src/stream/source.ts'
 import { startServer, type TestServer, type VhostChanges } from '../../support/server.ts'
 import { until } from '../../support/until.ts'
@@ -8,10 +9,10 @@ export class LiveServer {
   #server: TestServer | null = null
 
   /** To be called at the top of a test file. */
-  static use(changes: VhostChanges = {}): LiveServer {
+  static use(changes: VhostChanges = {}, options: Partial<ServerOptions> = {}): LiveServer {
     const live = new LiveServer()
     beforeAll(async () => {
-      live.#server = await startServer(changes)
+      live.#server = await startServer(changes, options)
     })
     afterAll(() => live.#server?.stop())
     return live

@@ -1,0 +1,65 @@
+import type { Clients } from '../../server/clients.ts'
+import type { Thread } from '../../st/thread.ts'
+import type { World } from '../../st/world.ts'
+import type { Instance } from '../instance.ts'
+import type { Machine } from '../system/machine.ts'
+import type { Statistics } from '../metrics/statistics.ts'
+
+/** What the API shows of a vhost's configuration; a typed vhost is one as it stands. */
+export interface ApiVhost {
+  readonly name: string
+  readonly enabled: boolean
+  readonly hls?: { readonly enabled: boolean; readonly hlsFragmentMs: number }
+}
+
+/** How the last reload went, in SRS's words. */
+export interface ReloadReport {
+  /** Seven characters that name the reload; '' when there was none yet. */
+  readonly rid: string
+  /** 0: it was applied. */
+  readonly err: number
+  readonly msg: string
+  /** 0: none yet; 90: finished. */
+  readonly state: number
+}
+
+/** Loads the configuration again; SIGHUP does the same. */
+export interface Reloader {
+  readonly last: ReloadReport
+  /** Returns when it is over, well or not. @throws InterruptedError */
+  reload(thread: Thread): Promise<ReloadReport>
+}
+
+/** Name and password of HTTP's Basic scheme. With an empty password everybody is refused. */
+export interface BasicAuth {
+  readonly enabled: boolean
+  readonly username: string
+  readonly password: string
+}
+
+/** `http_api { }`; read for each request, so that a reload applies. */
+export interface ApiSettings {
+  /** Pages of other sites may read. */
+  readonly crossdomain: boolean
+  readonly auth: BasicAuth
+  readonly rawApi: { readonly enabled: boolean; readonly allowReload: boolean }
+}
+
+/** What the API stands on. */
+export interface ApiOptions {
+  readonly world: World
+  readonly instance: Instance
+  readonly clients: Clients
+  readonly statistics: Statistics
+  readonly machine: Machine
+  readonly settings: () => ApiSettings
+  readonly vhosts: () => Iterable<ApiVhost>
+  /** Where the API listens, for people. */
+  readonly listen: string
+  /** Null: this server cannot. */
+  readonly reloader: Reloader | null
+  /** The server ends when its clients have gone: a balancer should send no more. */
+  readonly isDraining: () => boolean
+  /** The text of `/metrics`; null when the exporter is off. */
+  readonly metrics: (() => string) | null
+}

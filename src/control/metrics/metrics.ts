@@ -1,0 +1,136 @@
+import { arch, hostname, release, type, version } from 'node:os'
+import type { World } from '../../st/world.ts'
+import type { Instance } from '../instance.ts'
+import type { Machine } from '../system/machine.ts'
+import { residentKilobytes } from '../system/process.ts'
+import type { Statistics } from './statistics.ts'
+import { type Metric, metricsText, type Sample } from './text.ts'
+
+const CODE_NAME = 'Sluice'
+const KILO = 1024
+
+/** How late the event loop came lately, ms. */
+export interface LoopDelay {
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly maxMs: number
+}
+
+/** What the metrics are made of. */
+export interface MetricsOptions {
+  readonly world: World
+  readonly instance: Instance
+  readonly statistics: Statistics
+  readonly machine: Machine
+  /** `exporter.label` and `exporter.tag`. */
+  readonly labels: () => { readonly label: string; readonly tag: string }
+  /** Connections of all kinds, and the most that there may be. */
+  readonly connections: () => { readonly now: number; readonly limit: number }
+  readonly loopDelay: () => LoopDelay
+  /** Who was not let in since the start, by reason. */
+  readonly refused: () => ReadonlyMap<string, number>
+  /** 0: all are let in; 1 to 3: high, critical, dying. */
+  readonly breakerLevel: () => number
+}
+
+/** The text of `/metrics`: SRS's metrics with their names, and ours, which begin with `sluice_`. */
+export function metrics(options: MetricsOptions): string {
+  options.statistics.refresh()
+  return metricsText([...srsMetrics(options), ...clientMetrics(options), ...runtimeMetrics(options)])
+}
+
+function srsMetrics({ instance, statistics, machine, labels }: MetricsOptions): Metric[] {
+  const { clients, streams, allClients, failedClients, receivedBytes, sentBytes } = statistics.totals
+  const { serverId: server, serviceId: service, pid } = instance
+  const [major = ''] = instance.version.split('.')
+  const uname = {
+    sysname: type(),
+    nodename: hostname(),
+    release: release(),
+    version: version(),
+    machine: arch() === 'x64' ? 'x86_64' : arch(),
+  }
+  const build = { server, service, pid, major, version: instance.version, code: CODE_NAME, ...labels() }
+  return [
+    gauge('srs_node_uname_info', 'The machine: uname(2).', [{ labels: uname, value: 1 }]),
+    gauge('srs_build_info', 'The program.', [{ labels: build, value: 1 }]),
+    gauge(
+      'srs_cpu_percent',
+      'CPU of the process, percent of one core.',
+      Math.round(machine.processCpuFraction * 10_000) / 100,
+    ),
+    gauge('srs_memory', 'Resident memory, kB.', residentKilobytes()),
+    counter('srs_send_bytes_total', 'Bytes sent to clients.', sentBytes),
+    counter('srs_receive_bytes_total', 'Bytes received from clients.', receivedBytes),
+    gauge('srs_streams', 'Streams that have a publisher or a player.', streams),
+    gauge('srs_clients', 'Publishers and players.', clients),
+    counter('srs_clients_total', 'Clients since the start.', allClients),
+    counter('srs_clients_errs_total', 'Clients that did not end normally.', failedClients),
+  ]
+}
+
+function clientMetrics({ statistics, connections, refused, breakerLevel }: MetricsOptions): Metric[] {
+  const { droppedPackets, pendingBytes } = statistics.totals
+  const { now, limit } = connections()
+  const refusals = [...refused()].map(([reason, value]) => ({ labels: { reason }, value }))
+  return [
+    gauge('sluice_clients', 'Publishers and players by protocol.', clientsByKind(statistics)),
+    gauge('sluice_publishers', 'Streams that are published.', statistics.streams.filter(isPublished).length),
+    gauge('sluice_connections', 'Connections of all kinds.', now),
+    gauge('sluice_max_connections', 'The most connections that there may be.', limit),
+    gauge('sluice_pending_bytes', 'Bytes that players have not taken yet.', pendingBytes),
+    counter('sluice_dropped_packets_total', 'Packets that slow players did not get.', droppedPackets),
+    counter('sluice_refused_total', 'Clients that were not let in, by reason.', refusals),
+    gauge('sluice_breaker_level', 'Overload: 0 none, 1 high, 2 critical, 3 dying.', breakerLevel()),
+  ]
+}
+
+function runtimeMetrics({ world, instance, loopDelay }: MetricsOptions): Metric[] {
+  const { p50Ms, p99Ms, maxMs } = loopDelay()
+  const delays = [
+    { labels: { quantile: '0.5' }, value: p50Ms / 1000 },
+    { labels: { quantile: '0.99' }, value: p99Ms / 1000 },
+    { labels: { quantile: '1' }, value: maxMs / 1000 },
+  ]
+  const memory = process.memoryUsage()
+  return [
+    gauge('sluice_event_loop_delay_seconds', 'How late the event loop came in the last seconds.', delays),
+    gauge('sluice_threads', 'Cooperative threads.', world.threads.size),
+    gauge('sluice_threads_ready', 'Threads that wait for their turn.', world.scheduler.readyCount),
+    counter('sluice_thread_failures_total', 'Threads that ended by a fault of the program.', world.failures),
+    gauge('sluice_heap_used_bytes', 'Memory of JavaScript objects.', memory.heapUsed),
+    gauge('sluice_heap_total_bytes', 'Memory that is reserved for JavaScript objects.', memory.heapTotal),
+    gauge('sluice_buffers_bytes', 'Memory of buffers outside the heap.', memory.arrayBuffers),
+    gauge('sluice_resident_memory_bytes', 'Resident memory.', residentKilobytes() * KILO),
+    gauge('sluice_uptime_seconds', 'Since the start.', (world.clock.nowMs() - instance.startedMs) / 1000),
+  ]
+}
+
+/** Every kind has a line, so that a graph shows zeros and no gaps. */
+function clientsByKind({ clients }: Statistics): Sample[] {
+  const counts = new Map(['rtmp publish', 'rtmp play', 'http publish', 'http play'].map((kind) => [kind, 0]))
+  for (const { client } of clients) {
+    const kind = `${client.transport} ${client.role}`
+    counts.set(kind, (counts.get(kind) ?? 0) + 1)
+  }
+  return [...counts].map(([kind, value]) => {
+    const [protocol = '', role = ''] = kind.split(' ')
+    return { labels: { protocol, role }, value }
+  })
+}
+
+function isPublished({ source }: Statistics['streams'][number]): boolean {
+  return source.publication !== null
+}
+
+function gauge(name: string, help: string, samples: readonly Sample[] | number): Metric {
+  return { name, type: 'gauge', help, samples: asSamples(samples) }
+}
+
+function counter(name: string, help: string, samples: readonly Sample[] | number): Metric {
+  return { name, type: 'counter', help, samples: asSamples(samples) }
+}
+
+function asSamples(samples: readonly Sample[] | number): readonly Sample[] {
+  return typeof samples === 'number' ? [{ value: samples }] : samples
+}

@@ -1,0 +1,208 @@
+/** What is around the server: the API, the exporter, the circuit breaker, the heartbeat. Put together from a configuration. */
+import { readFileSync } from 'node:fs'
+import { makeApi, makeExporter } from './control/api/api.ts'
+import type { ApiSettings, ApiVhost, Reloader } from './control/api/options.ts'
+import { Breaker, type BreakerSettings } from './control/breaker.ts'
+import { deviceIp, type HeartbeatSettings, type Post, runHeartbeat } from './control/heartbeat.ts'
+import type { ServerIdentity } from './control/identity.ts'
+import type { Instance } from './control/instance.ts'
+import { type LoopDelay, metrics } from './control/metrics/metrics.ts'
+import { Sampler } from './control/metrics/sampler.ts'
+import { Statistics } from './control/metrics/statistics.ts'
+import { Machine } from './control/system/machine.ts'
+import { processCpuMs, summaries } from './control/system/process.ts'
+import type { HttpContext, HttpHandler } from './server/http-session.ts'
+import { HttpSite } from './server/http-site.ts'
+import type { Server } from './server/server.ts'
+import { type Endpoint, formatEndpoint } from './st/network.ts'
+import { watchLoopDelay } from './st/real/loop-delay.ts'
+import type { Thread } from './st/thread.ts'
+import type { World } from './st/world.ts'
+
+const NO_DELAY: LoopDelay = { p50Ms: 0, p99Ms: 0, maxMs: 0 }
+
+/** A listening service of the configuration. */
+interface Listening {
+  readonly enabled: boolean
+  readonly listen: readonly { readonly host: string | null; readonly port: number }[]
+}
+
+/** The part of a configuration that the services read; a whole one is one as it stands. */
+export interface ServicesConfig {
+  readonly maxConnections: number
+  readonly listen: Listening['listen']
+  readonly httpServer: Listening
+  readonly httpApi: Listening & ApiSettings
+  readonly exporter: Listening & { readonly label: string; readonly tag: string }
+  readonly heartbeat: HeartbeatSettings
+  readonly stats: { readonly enabled: boolean; readonly network: number; readonly disk: readonly string[] }
+  readonly circuitBreaker: BreakerSettings
+  readonly vhosts: ReadonlyMap<string, ApiVhost>
+}
+
+/** What the services stand on. */
+export interface ServicesParts {
+  readonly world: World
+  readonly server: Server
+  readonly breaker: Breaker
+  readonly http: HttpContext
+  readonly identity: ServerIdentity
+  readonly version: string
+  /** The one in force: a reload gives another. */
+  readonly config: () => ServicesConfig
+  readonly reloader: Reloader | null
+  readonly isDraining: () => boolean
+  /** For the heartbeat; without it there is none. */
+  readonly post: Post | null
+  readonly refused: () => ReadonlyMap<string, number>
+}
+
+/** The breaker exists before the server: it is one of its gates. */
+export function makeBreaker(config: () => ServicesConfig): Breaker {
+  return new Breaker(() => config().circuitBreaker, processCpuMs)
+}
+
+/** The running services. */
+export class Services {
+  readonly #parts: ServicesParts
+  readonly #instance: Instance
+  readonly #statistics: Statistics
+  readonly #machine: Machine
+  readonly #sampler: Sampler
+  readonly #api: HttpSite
+  readonly #exporter: HttpSite
+  readonly #threads: Thread[] = []
+
+  constructor(parts: ServicesParts) {
+    const { world, server, identity, version, config } = parts
+    const { httpApi, exporter } = config()
+    this.#parts = parts
+    this.#instance = { ...identity, pid: String(process.pid), version, startedMs: world.clock.nowMs() }
+    this.#statistics = new Statistics(world, server.hub, server.clients, (key) => identity.streamId(key))
+    this.#machine = new Machine({
+      clock: world.clock,
+      readFile: (path) => (config().stats.enabled ? readProc(path) : ''),
+      processCpuMs,
+      disks: () => config().stats.disk,
+    })
+    this.#sampler = new Sampler(this.#statistics, this.#machine, exporter.enabled ? watchLoopDelay() : () => NO_DELAY)
+    this.#api = this.#site(httpApi, makeApi(this.#apiOptions()))
+    this.#exporter = this.#site(
+      exporter,
+      makeExporter(() => this.#metrics()),
+    )
+  }
+
+  /** Where the API and the exporter listen by themselves. */
+  get addresses(): { api: readonly Endpoint[]; exporter: readonly Endpoint[] } {
+    return { api: this.#api.addresses, exporter: this.#exporter.addresses }
+  }
+
+  /** What is to be served at an address of the HTTP server too. */
+  handlersAt(address: Endpoint): readonly HttpHandler[] {
+    return [...this.#api.handlersAt(address), ...this.#exporter.handlersAt(address)]
+  }
+
+  /** Opens the ports, after the server has opened its own. @throws the system's error when one cannot be opened */
+  async start(): Promise<void> {
+    const { world, breaker, config, post } = this.#parts
+    const { httpServer, httpApi } = config()
+    const taken = httpServer.enabled ? endpoints(httpServer.listen) : []
+    await this.#api.open(taken)
+    // The API serves the metrics too.
+    await this.#exporter.open(httpApi.enabled ? [...taken, ...endpoints(httpApi.listen)] : taken)
+    this.#threads.push(
+      world.spawn('sampler', (thread) => this.#sampler.run(thread)),
+      world.spawn('breaker', (thread) => breaker.run(thread)),
+    )
+    if (post) this.#threads.push(world.spawn('heartbeat', (thread) => runHeartbeat(thread, this.#heartbeat(post))))
+  }
+
+  /** Ends all services; returns when their threads are gone. */
+  async stop(thread: Thread): Promise<void> {
+    for (const service of this.#threads) await service.stop(thread, 'server stops')
+    await this.#api.close(thread)
+    await this.#exporter.close(thread)
+  }
+
+  #site(service: Listening, handlers: readonly HttpHandler[]): HttpSite {
+    const { world, http } = this.#parts
+    return new HttpSite(world, http, service.enabled ? endpoints(service.listen) : [], handlers)
+  }
+
+  #apiOptions(): Parameters<typeof makeApi>[0] {
+    const { world, server, config, reloader, isDraining } = this.#parts
+    return {
+      world,
+      instance: this.#instance,
+      clients: server.clients,
+      statistics: this.#statistics,
+      machine: this.#machine,
+      settings: () => config().httpApi,
+      vhosts: () => config().vhosts.values(),
+      listen: listText(config().httpApi),
+      reloader,
+      isDraining,
+      metrics: config().exporter.enabled ? () => this.#metrics() : null,
+    }
+  }
+
+  #metrics(): string {
+    const { world, server, breaker, config, refused } = this.#parts
+    return metrics({
+      world,
+      instance: this.#instance,
+      statistics: this.#statistics,
+      machine: this.#machine,
+      labels: () => ({ label: config().exporter.label, tag: config().exporter.tag }),
+      connections: () => ({ now: server.connections, limit: config().maxConnections }),
+      loopDelay: () => this.#sampler.loopDelay,
+      refused,
+      breakerLevel: () => breaker.level,
+    })
+  }
+
+  #heartbeat(post: Post): Parameters<typeof runHeartbeat>[1] {
+    const { world, config } = this.#parts
+    const parts = {
+      clock: world.clock,
+      instance: this.#instance,
+      statistics: this.#statistics,
+      machine: this.#machine,
+    }
+    return {
+      instance: this.#instance,
+      settings: () => config().heartbeat,
+      ip: () => deviceIp(process.env['SRS_DEVICE_IP'], config().stats.network),
+      ports: () => {
+        const { listen, httpServer, httpApi } = config()
+        return { rtmp: texts({ enabled: true, listen }), http: texts(httpServer), api: texts(httpApi) }
+      },
+      summaries: () => summaries(parts),
+      post,
+    }
+  }
+}
+
+function readProc(path: string): string {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    // Not Linux, or a container that hides it.
+    return ''
+  }
+}
+
+function endpoints(listen: Listening['listen']): Endpoint[] {
+  return listen.map(({ host, port }) => ({ host: host ?? '', port }))
+}
+
+/** As the configuration writes it. */
+function texts({ enabled, listen }: Listening): string[] {
+  if (!enabled) return []
+  return listen.map(({ host, port }) => (host === null ? String(port) : formatEndpoint({ host, port })))
+}
+
+function listText(service: Listening): string {
+  return texts({ ...service, enabled: true }).join(' ')
+}
