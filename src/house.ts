@@ -80,7 +80,12 @@ function build(world: World, config: Config, version: string, id: string): House
   const breaker = makeBreaker(() => config)
   const options = serverOptions(config)
   const security = makeSecurity((vhost) => config.vhosts.get(vhost) ?? null)
-  const server = new Server(world, options, version, { access: [breaker, ...security], callbacks: [hooks] })
+  const gates = { access: [breaker, ...security], callbacks: [hooks] }
+  const server = new Server(world, options, version, gates, {
+    utcTime: config.utcTime,
+    dvrPaths: () => [...config.vhosts.values()].map(({ dvr }) => dvr.dvrPath),
+    recorded: (client, file) => hooks.dvr(client, { cwd: process.cwd(), file }),
+  })
   const pool = new HttpPool(world)
   const services = new Services({
     world,

@@ -19,7 +19,6 @@ const NOT_YET: Readonly<Record<string, string>> = {
   'vhost.http_remux.fast_cache': 'http_remux.fast_cache',
   'vhost.http_static.enabled': 'Files of a vhost (http_static)',
   'vhost.hls.enabled': 'HLS',
-  'vhost.dvr.enabled': 'Recording (dvr)',
   'vhost.cluster.mode': 'An edge (cluster.mode remote)',
   'vhost.cluster.origin_cluster': 'An origin cluster',
   'vhost.forward.enabled': 'Forwarding',

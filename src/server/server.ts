@@ -14,6 +14,8 @@ import { liveHandler } from './http-flv.ts'
 import { type HttpHandler, serveHttp } from './http-session.ts'
 import type { ServerOptions } from './options.ts'
 import { type PageFile, pageHandler } from './page.ts'
+import { Recorder, type RecorderOptions } from './recorder/recorder.ts'
+import { recordingsHandler } from './recordings.ts'
 import { countRefusals, Refusals } from './refusals.ts'
 import { serveRtmp } from './rtmp-session.ts'
 import { streamsHandler } from './streams.ts'
@@ -32,6 +34,11 @@ export interface ServerGates {
   readonly callbacks?: readonly Gate[]
 }
 
+/** What the recorder needs to know beside the settings of a vhost. */
+export type ServerRecordings = Omit<RecorderOptions, 'resolveVhost'>
+
+const NO_RECORDINGS: ServerRecordings = { utcTime: false, dvrPaths: () => [], recorded: () => {} }
+
 /** What happens to the connections of a listener. */
 interface Service {
   readonly protocol: 'rtmp' | 'http'
@@ -42,6 +49,7 @@ interface Service {
 export class Server {
   readonly hub = new Hub()
   readonly clients = new Clients()
+  readonly recorder: Recorder
   /** Who was not let in, by reason. */
   readonly refusals: Refusals
   readonly #world: World
@@ -55,13 +63,23 @@ export class Server {
   readonly #door: Door
   readonly #gate: Gate
 
-  constructor(world: World, options: ServerOptions, version: string, gates: ServerGates = {}) {
+  constructor(
+    world: World,
+    options: ServerOptions,
+    version: string,
+    gates: ServerGates = {},
+    recordings = NO_RECORDINGS,
+  ) {
     this.#world = world
     this.#options = options
     this.#version = version
     this.refusals = new Refusals(world)
     this.#door = new Door(options, this.refusals)
     const all = allOf([...(gates.access ?? []), new BusyGate(this.hub), ...(gates.callbacks ?? [])])
+    this.recorder = new Recorder(world, this.hub, this.clients, {
+      ...recordings,
+      resolveVhost: (name) => options.resolveVhost(name),
+    })
     this.#gate = countRefusals(all, this.refusals)
   }
 
@@ -93,7 +111,12 @@ export class Server {
       version: this.#version,
     }
     const rtmp: Service = { protocol: 'rtmp', serve: (thread, socket) => serveRtmp(thread, socket, context) }
-    const own = [liveHandler(context), streamsHandler(context, this.#rtmp), pageHandler(page)]
+    const own = [
+      recordingsHandler(context),
+      liveHandler(context),
+      streamsHandler(context, this.#rtmp),
+      pageHandler(page),
+    ]
     try {
       for (const address of where.rtmp) this.#rtmp.push(await this.#listen(address, rtmp))
       for (const address of where.http) {
@@ -108,6 +131,7 @@ export class Server {
       for (const listener of this.#listeners) listener.close()
       throw error
     }
+    this.recorder.start()
   }
 
   /** Closes the ports and ends every connection; returns when all their threads are gone. */
@@ -116,6 +140,7 @@ export class Server {
     for (const acceptor of this.#acceptors) await acceptor.stop(thread, 'server stops')
     for (const connection of this.#connections) connection.interrupt('server stops')
     for (const connection of this.#connections) await connection.stop(thread, 'server stops')
+    await this.recorder.stop(thread)
     await this.refusals.stop(thread)
   }
 
