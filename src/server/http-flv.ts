@@ -1,5 +1,5 @@
 import { responseHead } from '../http/response.ts'
-import { parseStreamUrl, streamKey } from '../rtmp/url.ts'
+import { maskedQuery, parseStreamUrl, streamKey } from '../rtmp/url.ts'
 import { asError, InterruptedError, StError } from '../st/errors.ts'
 import { formatEndpoint } from '../st/network.ts'
 import type { Thread } from '../st/thread.ts'
@@ -133,12 +133,12 @@ class LivePlayer implements PlayerQueue {
     let publication: Publication | null = null
     let failure: Error | null = null
     try {
-      thread.log.info({ stream: sourceKey, param: url.param }, 'playing')
+      thread.log.info({ stream: sourceKey, param: maskedQuery(url.param) }, 'playing')
       publication = await waitPublisher(thread, source, vhost.httpRemux.waitPublisherMs)
       const isLive = publication !== null && (await publication.settled(thread, FIRST_FRAME_TIMEOUT_MS))
       if (isLive && publication && this.#join(publication, vhost)) {
         socket.write(this.#opening(publication, vhost))
-        await this.#pump(thread, vhost.play.sendTimeoutMs)
+        await this.#pump(thread, vhost)
       } else await this.#answerNothing(thread, isLive)
     } catch (error) {
       failure = asError(error)
@@ -166,13 +166,14 @@ class LivePlayer implements PlayerQueue {
     await this.#exchange?.answerText(thread, 404, text)
   }
 
-  async #pump(thread: Thread, sendTimeoutMs: number): Promise<void> {
+  async #pump(thread: Thread, vhost: VhostOptions): Promise<void> {
     const { socket } = this.#client
     while (this.#cursor && !this.#cursor.ended) {
       await this.#cursor.follow(thread, socket)
-      await socket.drain(thread, sendTimeoutMs)
+      await socket.drain(thread, vhost.play.sendTimeoutMs)
     }
-    if (this.#frame.end.length > 0) await socket.writeFully(thread, this.#frame.end, sendTimeoutMs)
+    const { end } = this.#frame
+    if (end.length > 0) await socket.writeFully(thread, end, vhost.play.sendTimeoutMs)
   }
 
   /** The head of the answer and what the format has in front, which says what the stream really has. */

@@ -52,6 +52,7 @@ const NOTHING_YET = { path: null, durationMs: 0, files: 0, bytes: 0 }
 
 interface Running {
   readonly recording: Recording
+  readonly publication: Publication
   readonly thread: Thread
   readonly startedMs: number
 }
@@ -68,6 +69,8 @@ export class Recorder {
   readonly #threads = new Set<Thread>()
   readonly #byHand = new Set<string>()
   readonly #parts = new Set<string>()
+  /** Publishes whose recording was ended by hand: a reload does not begin it again. */
+  readonly #ended = new WeakSet<Publication>()
 
   constructor(world: World, hub: Hub, clients: Clients, options: RecorderOptions) {
     this.#world = world
@@ -121,8 +124,21 @@ export class Recorder {
       if (wasByHand) return
       throw new RecordError('record_none', `${stream} is not being recorded`)
     }
+    this.#ended.add(running.publication)
     running.recording.stop()
     await running.thread.join(thread, END_TIMEOUT_MS)
+  }
+
+  /** The settings have changed: what is live now is recorded, or is no longer, as they say. */
+  refresh(): void {
+    for (const source of this.#hub.sources) {
+      const { key, publication } = source
+      const options = this.#optionsOf(key)
+      const running = this.#running.get(key)
+      const isWanted = options !== null && this.#isWanted(key, options)
+      if (running && !isWanted) running.recording.stop()
+      else if (publication && !running && !this.#ended.has(publication)) this.#published(source, publication)
+    }
   }
 
   /** When no publisher is left: waits until all files are finished, but not for long. @throws InterruptedError */
@@ -143,15 +159,13 @@ export class Recorder {
   }
 
   #published({ key }: Source, publication: Publication): void {
-    const names = namesOf(key)
-    const options = (): DvrOptions | null => this.#options.resolveVhost(names.vhost)?.dvr ?? null
-    const first = options()
-    if (!first || !(this.#byHand.has(key) || isApplied(first, names))) return
+    const first = this.#optionsOf(key)
+    if (!first || !this.#isWanted(key, first)) return
     // The client may be gone when the last file is finished.
     const client = this.#clients.get(publication.publisher.id)
     const recording = new Recording(publication, {
-      names,
-      options: () => options() ?? first,
+      names: namesOf(key),
+      options: () => this.#optionsOf(key) ?? first,
       isUtc: this.#options.utcTime,
       began: ({ partPath }) => void this.#parts.add(partPath),
       left: ({ partPath }) => void this.#parts.delete(partPath),
@@ -159,23 +173,29 @@ export class Recorder {
         if (client) this.#options.recorded(client, path)
       },
     })
-    const thread = this.#spawn(publication.publisher.id, RECORDER, async (own) => {
-      try {
-        await recording.run(own)
-      } finally {
+    const thread = this.#spawn(
+      publication.publisher.id,
+      RECORDER,
+      (own) => recording.run(own),
+      () => {
         if (this.#running.get(key)?.recording === recording) this.#running.delete(key)
-      }
-    })
-    this.#running.set(key, { recording, thread, startedMs: this.#world.clock.nowMs() })
+      },
+    )
+    this.#running.set(key, { recording, publication, thread, startedMs: this.#world.clock.nowMs() })
   }
 
-  #spawn(id: string, name: string, body: Body): Thread {
-    const thread = this.#world.start(id, name, async (own) => {
-      try {
-        await body(own)
-      } finally {
-        this.#threads.delete(own)
-      }
+  #optionsOf(key: string): DvrOptions | null {
+    return this.#options.resolveVhost(namesOf(key).vhost)?.dvr ?? null
+  }
+
+  #isWanted(key: string, options: DvrOptions): boolean {
+    return this.#byHand.has(key) || isApplied(options, namesOf(key))
+  }
+
+  #spawn(id: string, name: string, body: Body, onEnd: () => void = () => {}): Thread {
+    const thread = this.#world.start(id, name, body, (own) => {
+      this.#threads.delete(own)
+      onEnd()
     })
     this.#threads.add(thread)
     return thread

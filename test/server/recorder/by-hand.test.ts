@@ -79,3 +79,23 @@ test('what the configuration records can be ended too, for this publish', async 
   expect(recorder.files).toEqual(['cam.flv'])
   probe.raw.end()
 })
+
+test('a change of settings begins and ends recordings of what is live', async () => {
+  const dvr = { enabled: false, dvrApply: ['all'] }
+  const recorder = await RecordingServer.start('[stream].flv', dvr)
+  const control = recorder.server.server.recorder
+  const [cam, other] = [await recorder.publisher('cam'), await recorder.publisher('other')]
+  for (const probe of [cam, other]) await sendTags(probe, AVC_AAC.slice(0, 50))
+  recorder.dvr.enabled = true
+  control.refresh()
+  control.refresh()
+  expect(control.streams.map(({ stream }) => stream)).toEqual([CAM, '__defaultVhost__/live/other'])
+  await end(recorder, CAM)
+  control.refresh()
+  expect(control.streams.map(({ stream }) => stream)).toEqual(['__defaultVhost__/live/other'])
+  recorder.dvr.enabled = false
+  control.refresh()
+  await recorder.untilFinished(2)
+  expect(recorder.files).toEqual(['cam.flv', 'other.flv'])
+  expect(control.streams).toEqual([])
+})

@@ -5,7 +5,7 @@ import { expect, onTestFinished } from 'vitest'
 import type { FlvTag } from '../../../src/format/flv/reader.ts'
 import type { Client } from '../../../src/server/client.ts'
 import type { Disk } from '../../../src/st/disk.ts'
-import { startServer, type TestServer, type VhostChanges } from '../../support/server.ts'
+import { startServer, type TestServer, testVhost, type VhostChanges } from '../../support/server.ts'
 import { readAll } from '../../format/flv/read-all.ts'
 import { RtmpProbe } from '../rtmp-probe.ts'
 import { eventually } from '../support.ts'
@@ -23,8 +23,11 @@ export class RecordingServer {
   readonly server: TestServer
   /** What was said to be finished: the stream and the file, in order. */
   readonly told: [string, string][]
+  /** Settings that a test may change while the server runs. */
+  readonly dvr: { enabled: boolean }
 
-  private constructor(folder: string, server: TestServer, told: [string, string][]) {
+  private constructor(folder: string, server: TestServer, told: [string, string][], dvr: { enabled: boolean }) {
+    this.dvr = dvr
     this.folder = folder
     this.server = server
     this.told = told
@@ -47,20 +50,29 @@ export class RecordingServer {
     const dvrPath = `${folder}/${name}`
     const told: [string, string][] = []
     const publish = { normalTimeoutMs: 60_000, takeoverAfterMs: 60_000 }
-    const changes = { minLatency: true, publish, dvr: { enabled: true, dvrPath, ...dvr } }
+    const settings = { enabled: true, dvrPath, ...dvr }
+    const vhost = testVhost({ minLatency: true, publish, dvr: settings })
+    const changed = { ...vhost.dvr }
     const recordings = {
       utcTime: true,
       dvrPaths: () => [dvrPath],
       recorded: ({ sourceKey }: Client, file: string) => void told.push([sourceKey ?? '', file]),
     }
-    const server = await startServer(changes, {}, new Map(), () => ({}), recordings, disk)
+    const server = await startServer(
+      {},
+      { resolveVhost: () => ({ ...vhost, dvr: changed }) },
+      new Map(),
+      () => ({}),
+      recordings,
+      disk,
+    )
     onTestFinished(async () => {
       if (disk) await server.stop().catch(() => null)
       else await server.stop()
       await eventually('the last thread to end', () => server.world.threads.size === 0)
       expect(server.world.failures).toBe(0)
     })
-    return new RecordingServer(folder, server, told)
+    return new RecordingServer(folder, server, told, changed)
   }
 
   /** A connection that publishes. */
