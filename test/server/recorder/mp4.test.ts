@@ -23,6 +23,8 @@ interface Movie {
 
 const digest = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex').slice(0, 12)
 
+const digests = (listed: readonly Listed[]): string[] => listed.map((one) => one.digest)
+
 /** What an independent demuxer finds. */
 async function demux(file: Buffer): Promise<Movie> {
   const input = new Input({ source: new BufferSource(file), formats: ALL_FORMATS })
@@ -90,17 +92,17 @@ describe('a session as MP4', () => {
     const recorder = await RecordingServer.start('[stream].mp4')
     const probe = await recorder.publisher('cam')
     await sendTags(probe, AVC_AAC)
-    const lastMs = AVC_AAC.at(-1)?.timestampMs ?? 0
     const part = await eventually('most of the part', () => {
       const bytes = recorder.has('cam.mp4.tmp') ? recorder.read('cam.mp4.tmp') : Buffer.alloc(0)
-      const fragments = bytes.toString('latin1').split('moof').length - 1
-      return fragments >= Math.floor(lastMs / 1_100) ? bytes : null
+      return bytes.toString('latin1').split('moof').length > 8 ? bytes : null
     })
     const { video, audio } = await demux(part)
     const wanted = sent(AVC_AAC)
-    expect(video.map((one) => one.digest)).toEqual(wanted.video.slice(0, video.length).map((one) => one.digest))
-    expect(video.length).toBeGreaterThan(wanted.video.length - 35)
-    expect(audio.length).toBeGreaterThan(wanted.audio.length - 60)
+    expect(digests(video)).toEqual(digests(wanted.video).slice(0, video.length))
+    expect(digests(audio)).toEqual(digests(wanted.audio).slice(0, audio.length))
+    // The last of eight fragments may have been caught half written.
+    expect(video.length).toBeGreaterThanOrEqual(7 * 25)
+    expect(audio.length).toBeGreaterThanOrEqual(7 * 42)
     probe.raw.end()
     await recorder.untilFinished(1)
   })
@@ -153,7 +155,6 @@ describe('a session as MP4', () => {
       movies.push(movie)
     }
     const wanted = sent(AVC_AAC)
-    const digests = (listed: readonly Listed[]): string[] => listed.map((one) => one.digest)
     expect(movies.flatMap(({ video }) => digests(video))).toEqual(digests(wanted.video))
     expect(movies.flatMap(({ audio }) => digests(audio))).toEqual(digests(wanted.audio))
   })
