@@ -64,7 +64,12 @@ export class House {
     // Of a vhost that is gone the last settings count: who was told of a begin is told of the end.
     this.#hooks = new Hooks(world, identity, agent, (vhost) => settings.vhost(vhost)?.httpHooks ?? null)
     const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
-    this.#server = new Server(world, options, version, { access: [breaker, ...security], callbacks: [this.#hooks] })
+    const gates = { access: [breaker, ...security], callbacks: [this.#hooks] }
+    this.#server = new Server(world, options, version, gates, {
+      utcTime: config.utcTime,
+      dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
+      recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
+    })
     this.#pool = new HttpPool(world)
     this.#services = new Services({
       world,
@@ -147,6 +152,7 @@ export class House {
     return () => {
       ports.commit()
       onReload(next)
+      this.#server.recorder.refresh()
     }
   }
 

@@ -13,6 +13,7 @@ import type { Log } from './st/log.ts'
 import { formatEndpoint } from './st/network.ts'
 import { RealClock } from './st/real/clock.ts'
 import { keepYoungGenerationSmall } from './st/real/heap.ts'
+import { RealDisk } from './st/real/disk.ts'
 import { RealNetwork } from './st/real/network.ts'
 import { World } from './st/world.ts'
 
@@ -41,7 +42,7 @@ export async function run(config: Config, version: string, load: () => Config): 
       'connections are served on the sockets of Node: each costs more CPU and memory',
     )
   }
-  const world = new World(new RealClock(), network, log)
+  const world = new World(new RealClock(), network, log, new RealDisk())
   const identity = makeIdentity(world, serverId(world, config))
   const onReload = ({ logLevel }: Config): void => setLevel(logLevel)
   const house = new House({ world, config, identity, version, page: pageFiles(), load, onReload })

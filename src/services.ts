@@ -151,13 +151,15 @@ export class Services {
   }
 
   #apiOptions(): Parameters<typeof makeApi>[0] {
-    const { world, server, config, reloader, isDraining } = this.#parts
+    const { world, server, identity, config, reloader, isDraining } = this.#parts
     return {
       world,
       instance: this.#instance,
       clients: server.clients,
       statistics: this.#statistics,
       machine: this.#machine,
+      recorder: server.recorder,
+      streamId: (key) => identity.streamId(key),
       settings: () => config().httpApi,
       vhosts: () => config().vhosts.values(),
       listen: () => texts({ ...config().httpApi, enabled: true }).join(' '),

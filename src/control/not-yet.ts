@@ -16,13 +16,9 @@ const NOT_YET: Readonly<Record<string, string>> = {
   'vhost.play.send_min_interval': 'play.send_min_interval',
   'vhost.play.reduce_sequence_header': 'play.reduce_sequence_header',
   'vhost.publish.kickoff_for_idle': 'publish.kickoff_for_idle',
-  'vhost.http_remux.mount': 'HTTP-TS, HTTP-AAC and HTTP-MP3 (http_remux)',
   'vhost.http_remux.fast_cache': 'http_remux.fast_cache',
-  'vhost.http_remux.has_audio': 'http_remux.has_audio',
-  'vhost.http_remux.has_video': 'http_remux.has_video',
   'vhost.http_static.enabled': 'Files of a vhost (http_static)',
   'vhost.hls.enabled': 'HLS',
-  'vhost.dvr.enabled': 'Recording (dvr)',
   'vhost.cluster.mode': 'An edge (cluster.mode remote)',
   'vhost.cluster.origin_cluster': 'An origin cluster',
   'vhost.forward.enabled': 'Forwarding',
@@ -31,19 +27,14 @@ const NOT_YET: Readonly<Record<string, string>> = {
   'vhost.exec.enabled': 'exec',
 }
 
-/** Values that are no default and are served all the same. */
-const SERVED: Readonly<Record<string, (value: unknown) => boolean>> = {
-  'vhost.http_remux.mount': (mount) => typeof mount === 'string' && mount.endsWith('.flv'),
-}
-
 /** Whether nothing but the default of a directive is served. */
 export function isNotYet(path: string): boolean {
-  return Object.hasOwn(NOT_YET, path) && !Object.hasOwn(SERVED, path)
+  return Object.hasOwn(NOT_YET, path)
 }
 
 /** What a value asks for that this version does not do; null: nothing. */
 export function notYet(path: string, value: unknown, setting: Setting<unknown, string>): string | null {
   const what = Object.hasOwn(NOT_YET, path) ? NOT_YET[path] : undefined
-  if (what === undefined || isDeepStrictEqual(value, setting.default) || SERVED[path]?.(value)) return null
+  if (what === undefined || isDeepStrictEqual(value, setting.default)) return null
   return `${what} is not served by this version yet`
 }

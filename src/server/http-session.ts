@@ -68,6 +68,11 @@ export class HttpExchange {
     await this.socket.writeFully(thread, isBodySent ? Buffer.concat([head, bytes]) : head, ANSWER_TIMEOUT_MS)
   }
 
+  /** Writes the head of an answer whose body the caller writes; `headers` say how long that is. */
+  writeHead(status: number, headers: Headers): void {
+    this.socket.write(responseHead(status, { ...this.commonHeaders, ...headers }, this.request.version))
+  }
+
   /** A short text for people. */
   answerText(thread: Thread, status: number, text: string, headers: Headers = {}): Promise<void> {
     return this.answer(thread, status, { 'Content-Type': 'text/plain; charset=utf-8', ...headers }, `${text}\n`)

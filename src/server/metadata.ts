@@ -5,6 +5,9 @@ import type { Packet } from '../stream/packet.ts'
 
 /** A recording has these; a live stream that carries them makes players show a wrong length. */
 const OF_A_FILE = new Set(['duration', 'filesize'])
+/** The part of a stream's headers that its metadata follow from. */
+type Described = Pick<HeaderSet, 'metadata' | 'hasAudio' | 'hasVideo'>
+
 /** Members that speak of the sound or of the picture and do not say so in their first letters. */
 const OF_SOUND = new Set(['stereo'])
 const OF_PICTURE = new Set(['width', 'height', 'framerate'])
@@ -13,19 +16,23 @@ const OF_PICTURE = new Set(['width', 'height', 'framerate'])
  * The stream's `onMetaData` as players see it: what the publisher said, less what is not true of the stream. A player
  * that is promised sound waits for it, some for ever (bilibili/flv.js#135).
  */
-export function metadataPackets(headers: HeaderSet): Packet[] {
+export function metadataPackets(headers: Described): Packet[] {
   if (!headers.metadata) return []
-  const values: Record<string, AmfValue> = {}
-  for (const [key, value] of Object.entries(headers.metadata as Record<string, AmfValue>)) {
-    if (isTrue(key, headers) && !OF_A_FILE.has(key)) values[key] = value
-  }
-  values['hasAudio'] = headers.hasAudio
-  values['hasVideo'] = headers.hasVideo
+  const values = { ...trueMetadata(headers), hasAudio: headers.hasAudio, hasVideo: headers.hasVideo }
   const payload = encodeData('onMetaData', ecmaArray(values))
   return [{ kind: 'data', type: 'metadata', dtsMs: 0, isKey: false, codec: '', trackId: 0, payload, bodyOffset: 0 }]
 }
 
-function isTrue(key: string, { hasAudio, hasVideo }: HeaderSet): boolean {
+/** What the publisher said of the stream, less what is not true of it. */
+export function trueMetadata(headers: Described): Record<string, AmfValue> {
+  const values: Record<string, AmfValue> = {}
+  for (const [key, value] of Object.entries((headers.metadata ?? {}) as Record<string, AmfValue>)) {
+    if (isTrue(key, headers) && !OF_A_FILE.has(key)) values[key] = value
+  }
+  return values
+}
+
+function isTrue(key: string, { hasAudio, hasVideo }: Described): boolean {
   if (key.startsWith('audio') || OF_SOUND.has(key)) return hasAudio
   return hasVideo || !(key.startsWith('video') || OF_PICTURE.has(key))
 }

@@ -1,6 +1,9 @@
+import { LIVE_FORMATS, type LiveEnding } from './live-format.ts'
+
 const VHOST = '[vhost]'
-/** The format that is served; mounts with other endings are not served. */
-const FORMAT = '.flv'
+/** SRS's. Whoever has not chosen a mount gets all formats beside each other. */
+const DEFAULT_MOUNT = '[vhost]/[app]/[stream].flv'
+const ENDING = /\.\w+$/
 
 /** What the path of a request for a live stream names. */
 export interface MountedNames {
@@ -8,22 +11,30 @@ export interface MountedNames {
   readonly stream: string
 }
 
-/** Reads app and stream from a path by `http_remux.mount`; null when it is not mounted there. */
-export function matchMount(mount: string, path: string): MountedNames | null {
-  if (!mount.endsWith(FORMAT)) return null
+/** Reads app, stream and format from a path by `http_remux.mount`; null when it is not mounted there. */
+export function matchMount(mount: string, path: string): (MountedNames & { readonly ending: LiveEnding }) | null {
+  const ending = liveEnding(path)
+  if (!ending || (mount !== DEFAULT_MOUNT && liveEnding(mount) !== ending)) return null
   const pattern = pathTemplate(mount)
+    .replace(ENDING, ending)
     .replace(/[.*+?^${}()|\\]/g, '\\$&')
     .replace('[app]', '(?<app>.+)')
     .replace('[stream]', '(?<stream>[^/]+)')
   const groups = new RegExp(`^${pattern}$`).exec(path)?.groups
-  return groups?.['stream'] === undefined ? null : { app: groups['app'] ?? '', stream: groups['stream'] }
+  return groups?.['stream'] === undefined ? null : { app: groups['app'] ?? '', stream: groups['stream'], ending }
 }
 
-/** The path, percent-encoded, at which a stream is mounted: what `matchMount` reads; null: nowhere. */
+/** The path, percent-encoded, at which a stream is mounted as FLV: what `matchMount` reads; null: nowhere. */
 export function mountPath(mount: string, { app, stream }: MountedNames): string | null {
-  if (!mount.endsWith(FORMAT)) return null
+  if (liveEnding(mount) !== '.flv') return null
   const path = pathTemplate(mount).replace(/\[(app|stream)\]/g, (_place, name) => (name === 'app' ? app : stream))
   return path.split('/').map(encodeURIComponent).join('/')
+}
+
+/** The ending of a path, when it is that of a live stream. */
+export function liveEnding(path: string): LiveEnding | null {
+  const ending = ENDING.exec(path)?.[0] ?? ''
+  return Object.hasOwn(LIVE_FORMATS, ending) ? (ending as LiveEnding) : null
 }
 
 /** `[vhost]/` at the start stands for the request's host, which is no part of the path. */

@@ -1,3 +1,5 @@
+import type { DvrOptions } from './recorder/options.ts'
+
 /**
  * What the server needs to know of a vhost. The names are those of the configuration, so that a typed configuration
  * is one of these as it stands; the server itself does not know where the values come from.
@@ -24,7 +26,11 @@ export interface VhostOptions {
     readonly enabled: boolean
     readonly mount: string
     readonly waitPublisherMs: number
+    readonly hasAudio: boolean
+    readonly hasVideo: boolean
   }
+  readonly hls: { readonly enabled: boolean }
+  readonly dvr: DvrOptions
 }
 
 /** The proxies in front of the server. */

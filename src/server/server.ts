@@ -10,11 +10,13 @@ import { Clients } from './clients.ts'
 import type { ServerContext } from './context.ts'
 import { Door } from './door.ts'
 import { allOf, type Gate } from './gate.ts'
-import { flvHandler } from './http-flv.ts'
+import { liveHandler } from './http-live.ts'
 import { type HttpHandler, serveHttp } from './http-session.ts'
 import type { ServerOptions } from './options.ts'
 import { type PageFile, pageHandler } from './page.ts'
 import { type PortChange, Ports, prepareAll } from './ports.ts'
+import { Recorder, type RecorderOptions } from './recorder/recorder.ts'
+import { recordingsHandler } from './recordings.ts'
 import { countRefusals, Refusals } from './refusals.ts'
 import { serveRtmp } from './rtmp-session.ts'
 import { streamsHandler } from './streams.ts'
@@ -33,6 +35,11 @@ export interface ServerGates {
   readonly callbacks?: readonly Gate[]
 }
 
+/** What the recorder needs to know beside the settings of a vhost. */
+export type ServerRecordings = Omit<RecorderOptions, 'resolveVhost'>
+
+const NO_RECORDINGS: ServerRecordings = { utcTime: false, dvrPaths: () => [], recorded: () => {} }
+
 /** What else is served at an address of HTTP. */
 type Guests = (address: Endpoint) => readonly HttpHandler[]
 
@@ -46,6 +53,7 @@ interface Service {
 export class Server {
   readonly hub = new Hub()
   readonly clients = new Clients()
+  readonly recorder: Recorder
   /** Who was not let in, by reason. */
   readonly refusals: Refusals
   readonly #world: World
@@ -60,12 +68,22 @@ export class Server {
   #sites = new Map<Endpoint, Service>()
   readonly #door: Door
 
-  constructor(world: World, options: ServerOptions, version: string, gates: ServerGates = {}) {
+  constructor(
+    world: World,
+    options: ServerOptions,
+    version: string,
+    gates: ServerGates = {},
+    recordings = NO_RECORDINGS,
+  ) {
     this.#world = world
     this.refusals = new Refusals(world)
     this.#door = new Door(options, this.refusals)
     const all = allOf([...(gates.access ?? []), new BusyGate(this.hub), ...(gates.callbacks ?? [])])
     const gate = countRefusals(all, this.refusals)
+    this.recorder = new Recorder(world, this.hub, this.clients, {
+      ...recordings,
+      resolveVhost: (name) => options.resolveVhost(name),
+    })
     const context: ServerContext = { world, hub: this.hub, options, clients: this.clients, gate, version }
     this.#context = context
     const rtmp: Service = { protocol: 'rtmp', serve: (thread, socket) => serveRtmp(thread, socket, context) }
@@ -88,10 +106,13 @@ export class Server {
    * @throws the system's error when a port cannot be opened; those that were are closed again
    */
   async start(where: ServerAddresses, page: ReadonlyMap<string, PageFile>, guests: Guests = () => []): Promise<void> {
-    this.#own = [flvHandler(this.#context), streamsHandler(this.#context, () => this.addresses), pageHandler(page)]
+    const context = this.#context
+    const streams = streamsHandler(context, () => this.addresses)
+    this.#own = [recordingsHandler(context), liveHandler(context), streams, pageHandler(page)]
     this.#guests = guests
     const change = await this.prepare(where)
     change.commit()
+    this.recorder.start()
   }
 
   /**
@@ -136,6 +157,7 @@ export class Server {
     await this.#http.stop(thread)
     for (const connection of this.#connections) connection.interrupt('server stops')
     for (const connection of this.#connections) await connection.stop(thread, 'server stops')
+    await this.recorder.stop(thread)
     await this.refusals.stop(thread)
   }
 

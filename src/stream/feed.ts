@@ -109,11 +109,13 @@ export class Feed {
   append(packet: Packet, headers: HeaderSet): void {
     this.#noteKinds(headers)
     if (!this.format.accepts(packet)) return
+    const bytes = this.format.size(packet, headers)
+    if (bytes === 0) return
     if (packet.kind === 'video' && packet.type === 'frame' && packet.trackId === 0) this.#hasPicture = true
     if (startsGop(packet)) this.cut()
     this.#openHeaders ??= headers
     this.#open.push(packet)
-    this.#openBytes += this.format.size(packet)
+    this.#openBytes += bytes
     if (this.#openBytes >= BATCH_LIMIT_BYTES) this.cut()
     else if (!this.#options.minLatency)
       this.#timer ??= this.#clock.after(this.#options.mwLatencyMs, () => this.#onTime())
@@ -209,6 +211,10 @@ export class Feed {
 
   #encodeHeaders(batch: Batch): Buffer {
     const { format } = this
+    if (format.prelude) {
+      const bytes = format.prelude(batch.startsGop)
+      return this.#framed(bytes.length, (out, offset) => offset + bytes.copy(out, offset))
+    }
     // Whether there is sound was often not known yet when the first key frame came: the kinds are those of now.
     const headers = batch.headers.withKindsOf(this.#headers)
     const packets = [...format.metadata(headers), ...headers.shown]
@@ -216,19 +222,25 @@ export class Feed {
       .map((packet) => ({ ...packet, dtsMs: batch.firstDtsMs }))
     return this.#encode(
       packets,
-      packets.reduce((bytes, packet) => bytes + format.size(packet), 0),
+      packets.reduce((bytes, packet) => bytes + format.size(packet, headers), 0),
     )
   }
 
   #encode(packets: readonly Packet[], bytes: number): Buffer {
-    if (packets.length === 0) return NOTHING
-    const { format } = this
-    const frame = format.frameHead(bytes)
-    const total = frame.length + bytes + format.frameTail.length
-    const out = Buffer.allocUnsafeSlow(total)
-    let offset = frame.copy(out, 0)
-    for (const packet of packets) offset = format.write(out, offset, packet)
-    format.frameTail.copy(out, offset)
+    return this.#framed(bytes, (out, start) => {
+      let offset = start
+      for (const packet of packets) offset = this.format.write(out, offset, packet)
+      return offset
+    })
+  }
+
+  #framed(bytes: number, fill: (out: Buffer, offset: number) => number): Buffer {
+    if (bytes === 0) return NOTHING
+    const { frameTail } = this.format
+    const frame = this.format.frameHead(bytes)
+    const out = Buffer.allocUnsafeSlow(frame.length + bytes + frameTail.length)
+    const end = fill(out, frame.copy(out, 0))
+    frameTail.copy(out, end)
     return out
   }
 

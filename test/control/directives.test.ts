@@ -209,15 +209,8 @@ vhost b {
     ])
   })
 
-  test.each([
-    ['flv', 0],
-    ['ts', 1],
-    ['aac', 1],
-    ['mp3', 1],
-  ])('a mount of .%s gives %i warnings', (ending, count) => {
-    const { warnings } = loadVhost(`http_remux { enabled on; mount /[app]/[stream].${ending}; }`)
-    expect(warnings).toHaveLength(count)
-    expect(loadVhost(`http_remux { mount /[app]/[stream].${ending}; }`).warnings).toEqual([])
+  test.each(['flv', 'ts', 'aac', 'mp3'])('a mount of .%s gives none', (ending) => {
+    expect(loadVhost(`http_remux { enabled on; mount /[app]/[stream].${ending}; }`).warnings).toEqual([])
   })
 
   test('of other worlds is accepted with all that is in it', () => {

@@ -1,13 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { flvHeader } from '../../src/format/flv/tag.ts'
 import { decodeAmf0 } from '../../src/rtmp/amf0.ts'
-import { FLV_BARE, FLV_CHUNKED } from '../../src/server/flv-format.ts'
+import { BARE, CHUNKED } from '../../src/server/batch-frame.ts'
+import { FlvFormat } from '../../src/server/flv-format.ts'
 import { HeaderSet } from '../../src/stream/headers.ts'
 import type { Packet } from '../../src/stream/packet.ts'
 import { readAll, seeded } from '../format/flv/read-all.ts'
 import { audioPacket, headerPacket, videoPacket } from '../stream/media.ts'
 import { HEADERS, playAll, someMedia } from './wire.ts'
 
+const BOTH = { audio: true, video: true }
+const FLV_BARE = new FlvFormat(BARE, BOTH)
+const FLV_CHUNKED = new FlvFormat(CHUNKED, BOTH)
 const TYPE_ID = { audio: 8, video: 9, data: 18 } as const
 
 interface Tag {

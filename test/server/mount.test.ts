@@ -16,7 +16,7 @@ describe('a mount', () => {
     ['[vhost]/flv/[app]/[stream]/live.flv', '/flv/live/cam/live.flv', { app: 'live', stream: 'cam' }],
     ['/only/[stream].flv', '/only/cam.flv', { app: '', stream: 'cam' }],
   ])('%s reads %s', (mount, path, names) => {
-    expect(matchMount(mount, path)).toEqual(names)
+    expect(matchMount(mount, path)).toEqual(names && { ...names, ending: '.flv' })
   })
 
   test.each([
@@ -26,12 +26,20 @@ describe('a mount', () => {
     ['/flv/[app]/[stream]/live.flv', { app: 'live', stream: 'cam' }, '/flv/live/cam/live.flv'],
   ])('%s puts %o at %s', (mount, names, path) => {
     expect(mountPath(mount, names)).toBe(path)
-    expect(matchMount(mount, decodeURIComponent(path))).toEqual(names)
+    expect(matchMount(mount, decodeURIComponent(path))).toEqual({ ...names, ending: '.flv' })
   })
 
-  test.each(['.ts', '.aac', '.mp3'])('of %s is not served', (ending) => {
+  test.each(['.ts', '.aac', '.mp3'] as const)('of %s serves that form alone', (ending) => {
     const mount = `[vhost]/[app]/[stream]${ending}`
-    expect(matchMount(mount, `/live/cam${ending}`)).toBeNull()
+    expect(matchMount(mount, `/live/cam${ending}`)).toEqual({ app: 'live', stream: 'cam', ending })
+    expect(matchMount(mount, '/live/cam.flv')).toBeNull()
     expect(mountPath(mount, { app: 'live', stream: 'cam' })).toBeNull()
+  })
+
+  test.each(['.ts', '.aac', '.mp3'] as const)('that nobody chose serves %s beside .flv, and nothing else', (ending) => {
+    expect(matchMount(DEFAULT, `/a/b/cam.2${ending}`)).toEqual({ app: 'a/b', stream: 'cam.2', ending })
+    expect(matchMount('/[app]/[stream].flv', `/live/cam${ending}`)).toBeNull()
+    expect(matchMount(DEFAULT, '/live/cam.mp4')).toBeNull()
+    expect(matchMount(DEFAULT, '/live/cam.constructor')).toBeNull()
   })
 })

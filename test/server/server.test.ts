@@ -217,7 +217,7 @@ describe('a fault of ours', () => {
       const publisher = await RtmpProbe.connected(server)
       await publisher.publish('cam')
       await publisher.begin()
-      const joining = vi.spyOn(Publication.prototype, 'join').mockRejectedValueOnce(new TypeError('a fault of ours'))
+      const joining = vi.spyOn(Publication.prototype, 'settled').mockRejectedValueOnce(new TypeError('a fault of ours'))
       onTestFinished(() => joining.mockRestore())
       if (protocol === 'RTMP') {
         const player = await RtmpProbe.connected(server)

@@ -7,7 +7,7 @@ import { BusyGate } from '../../src/server/busy-gate.ts'
 import { Clients } from '../../src/server/clients.ts'
 import type { ServerContext } from '../../src/server/context.ts'
 import { allOf, type Gate } from '../../src/server/gate.ts'
-import { flvHandler } from '../../src/server/http-flv.ts'
+import { liveHandler } from '../../src/server/http-live.ts'
 import { serveHttp } from '../../src/server/http-session.ts'
 import { serveRtmp } from '../../src/server/rtmp-session.ts'
 import { Socket } from '../../src/st/socket.ts'
@@ -112,7 +112,7 @@ export class StillServer {
   }
 
   http(): Promise<StillConnection> {
-    return this.#accept((thread, socket) => serveHttp(thread, socket, this.#context, [flvHandler(this.#context)]))
+    return this.#accept((thread, socket) => serveHttp(thread, socket, this.#context, [liveHandler(this.#context)]))
   }
 
   async #accept(serve: (thread: Thread, socket: Socket) => Promise<void>): Promise<StillConnection> {

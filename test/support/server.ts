@@ -1,6 +1,7 @@
 import type { ProxyOptions, ServerOptions, VhostOptions } from '../../src/server/options.ts'
 import type { PageFile } from '../../src/server/page.ts'
-import { Server, type ServerGates } from '../../src/server/server.ts'
+import { Server, type ServerGates, type ServerRecordings } from '../../src/server/server.ts'
+import type { Disk } from '../../src/st/disk.ts'
 import type { World } from '../../src/st/world.ts'
 import { type LogLine, makeWorld, runThread } from './world.ts'
 
@@ -13,7 +14,24 @@ const VHOST: VhostOptions = {
   outAckSize: 2_500_000,
   play: { gopCache: true, gopCacheMaxFrames: 2500, queueLengthMs: 10_000, mwLatencyMs: 350, sendTimeoutMs: 30_000 },
   publish: { firstpktTimeoutMs: 20_000, normalTimeoutMs: 5_000, takeoverAfterMs: 2_000 },
-  httpRemux: { enabled: true, mount: '[vhost]/[app]/[stream].flv', waitPublisherMs: 10_000 },
+  httpRemux: {
+    enabled: true,
+    mount: '[vhost]/[app]/[stream].flv',
+    waitPublisherMs: 10_000,
+    hasAudio: true,
+    hasVideo: true,
+  },
+  hls: { enabled: false },
+  dvr: {
+    enabled: false,
+    dvrApply: ['all'],
+    dvrPlan: 'session',
+    dvrPath: './objs/nginx/html/[app]/[stream].[timestamp].flv',
+    dvrDurationMs: 30_000,
+    dvrWaitKeyframe: true,
+    timeJitter: 'full',
+    dvrMount: '',
+  },
 }
 
 /** Nobody's word about others counts. */
@@ -47,6 +65,8 @@ export interface VhostChanges {
   play?: Partial<VhostOptions['play']>
   publish?: Partial<VhostOptions['publish']>
   httpRemux?: Partial<VhostOptions['httpRemux']>
+  hls?: VhostOptions['hls']
+  dvr?: Partial<VhostOptions['dvr']>
 }
 
 /** The default vhost with changes. */
@@ -57,6 +77,7 @@ export function testVhost(changes: VhostChanges): VhostOptions {
     play: { ...VHOST.play, ...changes.play },
     publish: { ...VHOST.publish, ...changes.publish },
     httpRemux: { ...VHOST.httpRemux, ...changes.httpRemux },
+    dvr: { ...VHOST.dvr, ...changes.dvr },
   }
 }
 
@@ -76,9 +97,11 @@ export async function startServer(
   options: Partial<ServerOptions> = {},
   page: ReadonlyMap<string, PageFile> = new Map(),
   makeGates: (world: World) => ServerGates = () => ({}),
+  recordings?: ServerRecordings,
+  disk?: Disk,
 ): Promise<TestServer> {
-  const { world, log } = makeWorld()
-  const server = new Server(world, testOptions(testVhost(changes), options), 'test', makeGates(world))
+  const { world, log } = makeWorld(true, disk)
+  const server = new Server(world, testOptions(testVhost(changes), options), 'test', makeGates(world), recordings)
   const anyPort = { host: '127.0.0.1', port: 0 }
   await server.start({ rtmp: [anyPort], http: [anyPort] }, page)
   const [rtmp] = server.addresses.rtmp

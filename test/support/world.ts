@@ -1,4 +1,6 @@
+import type { Disk } from '../../src/st/disk.ts'
 import { RealClock } from '../../src/st/real/clock.ts'
+import { RealDisk } from '../../src/st/real/disk.ts'
 import { RealNetwork } from '../../src/st/real/network.ts'
 import type { Log } from '../../src/st/log.ts'
 import type { Thread } from '../../src/st/thread.ts'
@@ -40,9 +42,9 @@ export class RecordingLog implements Log {
  * A world on the real clock and the real network, with a log that can be looked at.
  * @param useHandles see RealNetwork
  */
-export function makeWorld(useHandles = true): { world: World; log: RecordingLog } {
+export function makeWorld(useHandles = true, disk: Disk = new RealDisk()): { world: World; log: RecordingLog } {
   const log = new RecordingLog()
-  return { world: new World(new RealClock(), new RealNetwork(useHandles), log), log }
+  return { world: new World(new RealClock(), new RealNetwork(useHandles), log, disk), log }
 }
 
 /**

@@ -7,6 +7,7 @@ import { liveRoutes } from './live-routes.ts'
 import { describeApi } from './openapi.ts'
 import { operationRoutes } from './operation-routes.ts'
 import type { ApiOptions } from './options.ts'
+import { recordingRoutes } from './recording-routes.ts'
 import { type Call, Listing, type Route } from './route.ts'
 import { ANY_OBJECT, each, object, TEXT } from './schema.ts'
 import { systemRoutes } from './system-routes.ts'
@@ -62,7 +63,12 @@ class Api {
 
   #all(): Route[] {
     const options = this.#options
-    const routes = [...systemRoutes(options), ...liveRoutes(options), ...operationRoutes(options)]
+    const routes = [
+      ...systemRoutes(options),
+      ...liveRoutes(options),
+      ...recordingRoutes(options),
+      ...operationRoutes(options),
+    ]
     const urls = Object.fromEntries(
       routes.flatMap(({ path, summary }) => (DIRECT.test(path) ? [[path.slice(8), summary]] : [])),
     )

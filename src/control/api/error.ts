@@ -15,6 +15,7 @@ export const API_ERRORS = {
   unauthorized: { code: 401, status: 401 },
   notFound: { code: 404, status: 404 },
   notAllowed: { code: 405, status: 405 },
+  conflict: { code: 409, status: 409 },
   tooLarge: { code: 413, status: 413 },
   draining: { code: 503, status: 503 },
 } as const

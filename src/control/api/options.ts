@@ -1,4 +1,5 @@
 import type { Clients } from '../../server/clients.ts'
+import type { Recorder } from '../../server/recorder/recorder.ts'
 import type { Thread } from '../../st/thread.ts'
 import type { World } from '../../st/world.ts'
 import type { Instance } from '../instance.ts'
@@ -52,6 +53,9 @@ export interface ApiOptions {
   readonly clients: Clients
   readonly statistics: Statistics
   readonly machine: Machine
+  readonly recorder: Pick<Recorder, 'streams' | 'begin' | 'end'>
+  /** The id of a stream, by its key. */
+  readonly streamId: (key: string) => string
   readonly settings: () => ApiSettings
   readonly vhosts: () => Iterable<ApiVhost>
   /** Where the API listens, for people. */

@@ -161,6 +161,11 @@ export function endedClientView(client: EndedClient, clock: Clock): object {
   }
 }
 
+/** The address of a stream without the host, by its key. */
+export function urlOf(key: string): string {
+  return namesOf(key).url
+}
+
 /** Of a key `vhost/app/stream`; an app may have slashes. */
 function namesOf(key: string): { app: string; name: string; url: string } {
   const [vhost = '', ...path] = key.split('/')
@@ -171,7 +176,8 @@ function namesOf(key: string): { app: string; name: string; url: string } {
 
 /** SRS shows the name that an HTTP player asked for. */
 function withExtension(name: string, type: string): string {
-  return type === 'flv-play' && !name.endsWith('.flv') ? `${name}.flv` : name
+  const format = /^(flv|ts|aac|mp3)-play$/.exec(type)?.[1]
+  return format === undefined || name.endsWith(`.${format}`) ? name : `${name}.${format}`
 }
 
 /** Tokens stand there. */

@@ -157,7 +157,9 @@ export const HTTP_REMUX = block(
       {
         default: '[vhost]/[app]/[stream].flv',
         reload: true,
-        meaning: 'The path of a stream: [vhost], [app] and [stream] stand for its names; its ending gives the format.',
+        meaning:
+          'The path of a stream: [vhost], [app] and [stream] stand for its names; its ending gives the format. ' +
+          'Absent or as here: .flv, .ts, .aac and .mp3 are served beside each other (.ts not together with HLS).',
       },
       {
         test: /^[^\s?#]*\[stream\][^\s?#]*\.(?:flv|ts|aac|mp3)$/,

@@ -121,6 +121,17 @@ export const DVR = block('Recording into files.', {
   time_jitter: choice(['full', 'zero', 'off'], {
     default: 'full',
     reload: true,
-    meaning: 'How timestamps are corrected: see play.time_jitter.',
+    meaning: "Where a file's timestamps begin: full and zero: at 0; off: where the stream is.",
   }),
+  dvr_mount: text(
+    {
+      default: '',
+      example: '/recordings/',
+      reload: true,
+      meaning:
+        'The path under which finished recordings are listed and served over HTTP, to everybody; ' +
+        'absent: they are not (Sluice).',
+    },
+    { test: /^(?:|\/[^\s?#[\]]*\/)$/, allowed: 'a path that begins and ends with a slash' },
+  ),
 })

@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { startPlayer, startPublisher } from '../../server/rtmp-probe.ts'
 import { type ApiServer, serveApi } from './support.ts'
 
@@ -18,7 +21,10 @@ interface Description {
 }
 
 async function describedApi(): Promise<{ api: ApiServer; description: Description }> {
-  const api = await serveApi({ httpApi: { rawApi: { enabled: true, allowReload: true } } })
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-openapi-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const vhost = { dvr: { dvrPath: `${folder}/[stream].flv` } }
+  const api = await serveApi({ httpApi: { rawApi: { enabled: true, allowReload: true } }, vhost })
   const { json } = await api.ask('/api/v1/openapi.json')
   return { api, description: json as unknown as Description }
 }
@@ -54,6 +60,7 @@ describe('the description', () => {
     const idOf = async (name: string): Promise<string> => String((await api.list(name))[0]?.['id'])
     const ids = new Map<string, string>()
     for (const name of ['vhosts', 'streams', 'clients']) ids.set(name, await idOf(name))
+    ids.set('recordings', ids.get('streams') ?? '')
     const operations = Object.entries(description.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
     )

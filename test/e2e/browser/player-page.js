@@ -5,7 +5,10 @@ const seen = { errors: [], isComplete: false }
 /** Plays without saying what the stream has: that is the server's task. */
 globalThis.play = (name, url, config) => {
   const library = LIBRARIES[name]()
-  const player = library.createPlayer({ type: 'flv', isLive: true, url }, { enableStashBuffer: false, ...config })
+  const player = library.createPlayer(
+    { type: url.endsWith('.ts') ? 'mpegts' : 'flv', isLive: true, url },
+    { enableStashBuffer: false, ...config },
+  )
   player.on(library.Events.ERROR, (...what) => seen.errors.push(what))
   player.on(library.Events.LOADING_COMPLETE, () => (seen.isComplete = true))
   player.attachMediaElement(document.querySelector('video'))

@@ -31,15 +31,15 @@ interface PlayerState {
 type Counter = 'seconds' | 'pictures' | 'soundBytes'
 const STEPS: Readonly<Record<Counter, number>> = { seconds: 1, pictures: 25, soundBytes: 5_000 }
 
-async function openPlayer(library: string, server: TestServer, name: string): Promise<Page> {
+async function openPlayer(library: string, server: TestServer, name: string, ending = '.flv'): Promise<Page> {
   const page = await browser.page()
-  await play(page, library, server, name)
+  await play(page, library, server, name + ending)
   return page
 }
 
-async function play(page: Page, library: string, server: TestServer, name: string, config: object = {}): Promise<void> {
+async function play(page: Page, library: string, server: TestServer, file: string, config: object = {}): Promise<void> {
   await page.goto(site.url)
-  const url = `http://127.0.0.1:${server.httpPort}/live/${name}.flv`
+  const url = `http://127.0.0.1:${server.httpPort}/live/${file}`
   await page.evaluate(`play(${JSON.stringify(library)}, ${JSON.stringify(url)}, ${JSON.stringify(config)})`)
 }
 
@@ -122,9 +122,23 @@ describe.each(LIBRARIES)('%s plays', (library) => {
     publishWithFfmpeg(server, recordings.path('both'), 'preflight')
     const page = await browser.page()
     const request = page.waitForRequest('**/*.flv')
-    await play(page, library, server, 'preflight', { headers: { Authorization: 'Bearer secret' } })
+    await play(page, library, server, 'preflight.flv', { headers: { Authorization: 'Bearer secret' } })
     expect((await request).headers()).toMatchObject({ authorization: 'Bearer secret' })
     await untilGrowing(page, 'seconds', 'pictures')
+    expect((await stateOf(page)).errors).toEqual([])
+  })
+})
+
+describe('mpegts.js plays MPEG-TS', () => {
+  test.each([
+    ['both', ['seconds', 'pictures', 'soundBytes']],
+    ['picture', ['seconds', 'pictures']],
+    ['sound', ['seconds', 'soundBytes']],
+  ] as const)('%s', async (what, counters) => {
+    const server = await serve()
+    publishWithFfmpeg(server, recordings.path(what), what)
+    const page = await openPlayer('mpegts.js', server, what, '.ts')
+    await untilGrowing(page, ...counters)
     expect((await stateOf(page)).errors).toEqual([])
   })
 })

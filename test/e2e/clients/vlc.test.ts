@@ -42,6 +42,24 @@ test('VLC records what was published, over RTMP and over HTTP-FLV', async () => 
   })
 })
 
+test('VLC plays MPEG-TS: every picture but the last one sent, whose end nothing tells it', async () => {
+  const clip = clips.get(CLIP)
+  const folder = clips.output('vlc-ts')
+  mkdirSync(folder)
+  chmodSync(folder, 0o777)
+  await withTools(async (start) => {
+    const player = startVlc(start, folder, live.httpUrl('vlc-ts', '.ts'), 'ts.mkv')
+    await live.hasPlayers('vlc-ts', 1)
+    await publishFile(start, clip.path, live.rtmpUrl('vlc-ts')).succeeded()
+    await player.succeeded()
+    const { pictures } = await readDecoded(`${folder}/ts.mkv`)
+    expect(clip.decoded.pictures.filter((picture) => pictures.includes(picture))).toEqual(pictures)
+    expect(pictures.length).toBeGreaterThanOrEqual(clip.decoded.pictures.length - 1)
+    const { audio } = await readPackets(`${folder}/ts.mkv`)
+    expect(audio.length).toBeGreaterThanOrEqual(clip.packets.audio.length - MISSING_SOUNDS)
+  })
+})
+
 function startVlc(start: StartTool, folder: string, url: string, file: string): Tool {
   const record = `#std{access=file,mux=mkv,dst=${folder}/${file}}`
   const vlc = ['cvlc', '-I', 'dummy', '--no-color', url, '--sout', record, 'vlc://quit']

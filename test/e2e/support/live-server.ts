@@ -28,7 +28,11 @@ export class LiveServer {
   }
 
   flvUrl(stream: string): string {
-    return `http://127.0.0.1:${this.server.httpPort}/live/${stream}.flv`
+    return this.httpUrl(stream, '.flv')
+  }
+
+  httpUrl(stream: string, ending: string): string {
+    return `http://127.0.0.1:${this.server.httpPort}/live/${stream}${ending}`
   }
 
   /** Null when nobody publishes or plays the stream. */

@@ -1,4 +1,3 @@
-import { flvHeader } from '../format/flv/tag.ts'
 import { responseHead } from '../http/response.ts'
 import { maskedQuery, parseStreamUrl, streamKey } from '../rtmp/url.ts'
 import { asError, InterruptedError, StError } from '../st/errors.ts'
@@ -9,61 +8,71 @@ import type { Hub } from '../stream/hub.ts'
 import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
 import type { WireFormat } from '../stream/wire-format.ts'
+import { BARE, type BatchFrame, CHUNKED } from './batch-frame.ts'
 import { type Client, clientUrl, identify, limitedText, newClient, type PlayerQueue, type Wish } from './client.ts'
 import type { ServerContext } from './context.ts'
 import { describeEnd, isFault } from './ending.ts'
-import { FLV_BARE, FLV_CHUNKED } from './flv-format.ts'
+import type { MediaKinds } from './flv-format.ts'
 import { type Leave, RefusedError } from './gate.ts'
 import type { HttpExchange, HttpHandler } from './http-session.ts'
-import { matchMount } from './mount.ts'
+import { LIVE_FORMATS, type LiveFormat } from './live-format.ts'
+import { liveEnding, matchMount } from './mount.ts'
 import type { VhostOptions } from './options.ts'
 import { Visit } from './visit.ts'
 
 /** For the first frame of a publisher that is there: SRS's timeout for publishers that send nothing. */
 const FIRST_FRAME_TIMEOUT_MS = 20_000
-const LAST_CHUNK = Buffer.from('0\r\n\r\n', 'latin1')
 
-/** `GET /{app}/{stream}.flv`, by the vhost's `http_remux.mount`. */
-export function flvHandler(context: ServerContext): HttpHandler {
+/** `GET /{app}/{stream}.flv`, `.ts`, `.aac` or `.mp3`, by the vhost's `http_remux.mount`. */
+export function liveHandler(context: ServerContext): HttpHandler {
   return async (thread, exchange) => {
     const wanted = locate(exchange, context)
     if (!wanted) return false
     exchange.isEndless = true
     if (exchange.request.method === 'HEAD') {
-      await answerHead(thread, exchange, context.hub, wanted.sourceKey)
+      await answerHead(thread, exchange, context.hub, wanted)
       return true
     }
     // From here on the connection is the player's alone: what else it sends is not answered.
     exchange.keepAlive = false
     const client = newClient(thread, exchange.socket, 'http', exchange.peer)
     identify(client, wanted)
-    const player = new FlvPlayer(context, exchange, client)
+    const player = new LivePlayer(context, exchange, client, wanted.format)
     return (owner) => player.run(owner)
   }
 }
 
-async function answerHead(thread: Thread, exchange: HttpExchange, hub: Hub, key: string): Promise<void> {
+/** A live stream and the form in which it is wanted. */
+interface LiveWish extends Wish {
+  readonly format: LiveFormat
+}
+
+async function answerHead(thread: Thread, exchange: HttpExchange, hub: Hub, wanted: LiveWish): Promise<void> {
+  const { sourceKey: key, format } = wanted
   const source = hub.acquire(key)
   const isLive = source.publication !== null
   hub.release(source)
-  if (isLive) await exchange.answer(thread, 200, flvHeaders(), '')
+  if (isLive) await exchange.answer(thread, 200, liveHeaders(format), '')
   else await exchange.answerText(thread, 404, `No stream ${key}.`)
 }
 
-/** One HTTP-FLV player, from its request to its end. */
-class FlvPlayer implements PlayerQueue {
+/** One player over HTTP, from its request to its end. */
+class LivePlayer implements PlayerQueue {
   readonly #context: ServerContext
   readonly #client: Client
-  readonly #format: WireFormat
+  readonly #format: LiveFormat
+  readonly #frame: BatchFrame
   /** Let go with the head of the answer. */
   #exchange: HttpExchange | null
+  #wire: WireFormat | null = null
   #cursor: Cursor | null = null
   #refusal: string | null = null
 
-  constructor(context: ServerContext, exchange: HttpExchange, client: Client) {
+  constructor(context: ServerContext, exchange: HttpExchange, client: Client, format: LiveFormat) {
     this.#context = context
     this.#client = client
-    this.#format = exchange.request.version === '1.0' ? FLV_BARE : FLV_CHUNKED
+    this.#format = format
+    this.#frame = exchange.request.version === '1.0' ? BARE : CHUNKED
     this.#exchange = exchange
     client.queue = this
   }
@@ -79,7 +88,7 @@ class FlvPlayer implements PlayerQueue {
   /** A client's life: connected, then playing and played, or refused. @throws StError */
   async run(thread: Thread): Promise<void> {
     const { peer, socket } = this.#client
-    thread.log.info({ peer: formatEndpoint(peer), protocol: 'http-flv' }, 'connected')
+    thread.log.info({ peer: formatEndpoint(peer), protocol: this.#format.protocol }, 'connected')
     const visit = new Visit(this.#context, this.#client)
     let leave: Leave | null = null
     let failure: Error | null = null
@@ -126,16 +135,16 @@ class FlvPlayer implements PlayerQueue {
     try {
       thread.log.info({ stream: sourceKey, param: maskedQuery(url.param) }, 'playing')
       publication = await waitPublisher(thread, source, vhost.httpRemux.waitPublisherMs)
-      this.#cursor = publication && (await publication.join(thread, this.#format, FIRST_FRAME_TIMEOUT_MS))
-      if (publication && this.#cursor) {
-        socket.write(this.#opening(publication))
-        await this.#pump(thread, this.#cursor, vhost)
-      } else await this.#exchange?.answerText(thread, 404, `No stream ${sourceKey}.`)
+      const isLive = publication !== null && (await publication.settled(thread, FIRST_FRAME_TIMEOUT_MS))
+      if (isLive && publication && this.#join(publication, vhost)) {
+        socket.write(this.#opening(publication, vhost))
+        await this.#pump(thread, vhost)
+      } else await this.#answerNothing(thread, isLive)
     } catch (error) {
       failure = asError(error)
       throw error
     } finally {
-      if (this.#cursor) publication?.leave(this.#cursor, this.#format)
+      if (this.#cursor && this.#wire) publication?.leave(this.#cursor, this.#wire)
       source.players--
       hub.release(source)
       const { sentBytes } = socket
@@ -144,31 +153,49 @@ class FlvPlayer implements PlayerQueue {
     }
   }
 
-  async #pump(thread: Thread, cursor: Cursor, vhost: VhostOptions): Promise<void> {
-    const { socket } = this.#client
-    while (!cursor.ended) {
-      await cursor.follow(thread, socket)
-      await socket.drain(thread, vhost.play.sendTimeoutMs)
-    }
-    if (this.#format === FLV_CHUNKED) await socket.writeFully(thread, LAST_CHUNK, vhost.play.sendTimeoutMs)
+  /** @returns false when there is nothing in the stream that this form carries */
+  #join(publication: Publication, vhost: VhostOptions): boolean {
+    this.#wire = this.#format.wire(publication, this.#frame, kindsOf(vhost))
+    this.#cursor = this.#wire && publication.enter(this.#wire)
+    return this.#cursor !== null
   }
 
-  /** The head of the answer and the FLV header, whose flags say what the stream really has. */
-  #opening(publication: Publication): Buffer {
+  async #answerNothing(thread: Thread, isLive: boolean): Promise<void> {
+    const { sourceKey } = this.#client
+    const text = isLive ? `Stream ${sourceKey} has nothing for ${this.#format.contentType}.` : `No stream ${sourceKey}.`
+    await this.#exchange?.answerText(thread, 404, text)
+  }
+
+  async #pump(thread: Thread, vhost: VhostOptions): Promise<void> {
+    const { socket } = this.#client
+    while (this.#cursor && !this.#cursor.ended) {
+      await this.#cursor.follow(thread, socket)
+      await socket.drain(thread, vhost.play.sendTimeoutMs)
+    }
+    const { end } = this.#frame
+    if (end.length > 0) await socket.writeFully(thread, end, vhost.play.sendTimeoutMs)
+  }
+
+  /** The head of the answer and what the format has in front, which says what the stream really has. */
+  #opening(publication: Publication, vhost: VhostOptions): Buffer {
     const exchange = this.#exchange
     if (!exchange) throw new Error('the answer has begun already')
     this.#exchange = null
-    const { hasAudio, hasVideo } = publication.headers
-    const transfer = this.#format === FLV_CHUNKED ? { 'Transfer-Encoding': 'chunked' } : {}
+    const transfer = this.#frame === CHUNKED ? { 'Transfer-Encoding': 'chunked' } : {}
     const { version } = exchange.request
-    const head = responseHead(200, { ...exchange.commonHeaders, ...flvHeaders(), ...transfer }, version)
-    const header = flvHeader(hasAudio, hasVideo)
-    return Buffer.concat([head, this.#format.frameHead(header.length), header, this.#format.frameTail])
+    const head = responseHead(200, { ...exchange.commonHeaders, ...liveHeaders(this.#format), ...transfer }, version)
+    const header = this.#format.header(publication, kindsOf(vhost))
+    if (header.length === 0) return head
+    return Buffer.concat([head, this.#frame.head(header.length), header, this.#frame.tail])
   }
 }
 
-function flvHeaders(): Record<string, string> {
-  return { 'Content-Type': 'video/x-flv', 'Cache-Control': 'no-store' }
+function kindsOf({ httpRemux }: VhostOptions): MediaKinds {
+  return { audio: httpRemux.hasAudio, video: httpRemux.hasVideo }
+}
+
+function liveHeaders({ contentType }: LiveFormat): Record<string, string> {
+  return { 'Content-Type': contentType, 'Cache-Control': 'no-store' }
 }
 
 /** SRS's HSTRS, bounded: the player may come before the publisher. @returns null when none came in time */
@@ -183,24 +210,27 @@ async function waitPublisher(thread: Thread, source: Source, waitMs: number): Pr
   }
 }
 
-function locate(exchange: HttpExchange, context: ServerContext): Wish | null {
+function locate(exchange: HttpExchange, context: ServerContext): LiveWish | null {
   const { path, query, headers } = exchange.request
   // A decoded '?' or '#' would be taken for the start of a query below; no encoder can publish such a name.
-  if (!path.endsWith('.flv') || /[?#]/.test(path)) return null
+  if (!liveEnding(path) || /[?#]/.test(path)) return null
   const host = headers.get('host') ?? ''
   const { vhost: asked, param } = parseStreamUrl({ tcUrl: `http://${host}/`, app: '', streamName: `stream${query}` })
   const vhost = context.options.resolveVhost(asked)
   if (!vhost?.httpRemux.enabled) return null
   const names = matchMount(vhost.httpRemux.mount, path)
-  if (!names) return null
+  // Segments of HLS have such names too.
+  if (!names || (names.ending === '.ts' && vhost.hls.enabled)) return null
+  const format = LIVE_FORMATS[names.ending]
   const tcUrl = `http://${host}/${names.app}`
   const url = parseStreamUrl({ tcUrl, app: names.app, streamName: names.stream })
   const said = { tcUrl, pageUrl: limitedText(headers.get('referer') ?? ''), swfUrl: '' }
   return {
     role: 'play',
-    type: 'flv-play',
+    type: format.clientType,
     vhost,
     url: clientUrl({ ...url, vhost: asked, param }, said),
     sourceKey: streamKey({ vhost: vhost.name, app: url.app, stream: url.stream }),
+    format,
   }
 }
