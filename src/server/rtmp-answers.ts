@@ -18,6 +18,8 @@ const CSID_CONNECTION = 3
 const CSID_STREAM = 5
 /** Flash-era clients compare this one; SRS sends the same. */
 const CLIENT_ID = 'ASAICiss'
+/** Of an address or an id that an edge tells. */
+const MAX_UPNODE_TEXT = 64
 const FMS_VERSION = 'FMS/3,5,3,888'
 const FMS_CAPABILITIES = 127
 /** Enhanced RTMP v2, `FourCcInfoMask`: we pass every codec on (CanForward). */
@@ -158,14 +160,35 @@ function enhancedCapabilities(request: AmfObject): AmfObject {
   }
 }
 
-/** What the answer to `connect` says of the server. */
+/**
+ * What the answer to `connect` says of the server, under our names and those of SRS: an edge logs them, so that the lines
+ * of one player are found on every server that it is served by.
+ */
 export function serverIdentity(version: string, threadId: string, serverHost: string): AmfObject {
+  const server = `${SERVER_NAME}/${version}`
   return {
     version: FMS_VERSION.slice('FMS/'.length),
-    server: `${SERVER_NAME}/${version}`,
+    server,
     server_ip: serverHost,
     id: threadId,
+    srs_server: server,
+    srs_server_ip: serverHost,
+    srs_pid: process.pid,
+    srs_id: threadId,
   }
+}
+
+/**
+ * Who an edge is for, by the `srs_…` members that it adds to `connect` (`debug_srs_upnode` of SRS): its address, process
+ * and the id of its client; '' for everybody else.
+ */
+export function upnodeOf(asked: AmfObject, more: AmfObject): string {
+  const text = (name: string): string => {
+    const value = more[name] ?? asked[name]
+    return typeof value === 'string' || typeof value === 'number' ? String(value).slice(0, MAX_UPNODE_TEXT) : ''
+  }
+  const id = text('srs_id')
+  return id === '' ? '' : `${text('srs_server_ip')}/${text('srs_pid')}/${id}`
 }
 
 function command(csid: number, streamId: number, payload: Buffer): RtmpMessage {

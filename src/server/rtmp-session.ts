@@ -25,6 +25,7 @@ import {
   serverIdentity,
   status,
   streamCommand,
+  upnodeOf,
 } from './rtmp-answers.ts'
 import { MAX_STREAMS, MessageStreams } from './message-streams.ts'
 import { RtmpPlayer } from './rtmp-player.ts'
@@ -142,7 +143,9 @@ class RtmpSession {
       this.#refusal = why
       return
     }
-    this.#thread.log.info({ vhost: vhost.name, app: url.app, program: this.#request.flashVer }, 'identified')
+    const upnode = upnodeOf(asked, asObject(command.args[1]))
+    const who = { vhost: vhost.name, app: url.app, program: this.#request.flashVer, ...(upnode && { upnode }) }
+    this.#thread.log.info(who, 'identified')
     this.#connection.inAckBytes = vhost.inAckSize
     const identity = serverIdentity(this.#context.version, this.#thread.id, this.#socket.local.host)
     this.#connection.send(...connectAccepted(command.transactionId, asked, identity, vhost))

@@ -34,9 +34,26 @@ describe('connect', () => {
       code: 'NetConnection.Connect.Success',
       description: 'Connection succeeded',
       objectEncoding: 0,
-      data: { version: '3,5,3,888', server: 'Sluice/test', server_ip: '127.0.0.1' },
+      data: {
+        version: '3,5,3,888',
+        server: 'Sluice/test',
+        server_ip: '127.0.0.1',
+        srs_server: 'Sluice/test',
+        srs_server_ip: '127.0.0.1',
+        srs_pid: process.pid,
+        srs_id: expect.stringMatching(/^[0-9a-z]{8}$/) as string,
+      },
     })
     expect(probe.seen[4]).toMatchObject({ transactionId: 0, args: [null] })
+  })
+
+  test('an edge of SRS says for whom it is, and the log can be joined with its own', async () => {
+    const server = new StillServer()
+    const connection = await server.rtmp()
+    await connection.shakeHands()
+    const upnode = { srs_sig: 'SRS', srs_server_ip: '192.0.2.9', srs_pid: 4711, srs_id: 'abcd1234' }
+    await connection.command(0, 'connect', { app: 'live', tcUrl: 'rtmp://127.0.0.1/live' }, upnode)
+    expect(server.logged('identified')).toMatchObject([{ upnode: '192.0.2.9/4711/abcd1234' }])
   })
 
   test('is answered in one write, so that no delayed acknowledgement comes between', async () => {
