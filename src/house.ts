@@ -16,6 +16,7 @@ import { makeBreaker, Services } from './services.ts'
 import type { Log } from './st/log.ts'
 import { type Endpoint, formatEndpoint } from './st/network.ts'
 import { RealClock } from './st/real/clock.ts'
+import { RealDisk } from './st/real/disk.ts'
 import { keepYoungGenerationSmall } from './st/real/heap.ts'
 import { RealNetwork } from './st/real/network.ts'
 import type { Thread } from './st/thread.ts'
@@ -56,7 +57,7 @@ export async function runHouse(config: Config, version: string): Promise<void> {
       'connections are served on the sockets of Node: each costs more CPU and memory',
     )
   }
-  const world = new World(new RealClock(), network, log)
+  const world = new World(new RealClock(), network, log, new RealDisk())
   const id = serverId(world, config)
   const house = build(world, config, version, id)
   if (!(await open(house, config))) {

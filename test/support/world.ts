@@ -1,4 +1,5 @@
 import { RealClock } from '../../src/st/real/clock.ts'
+import { RealDisk } from '../../src/st/real/disk.ts'
 import { RealNetwork } from '../../src/st/real/network.ts'
 import type { Log } from '../../src/st/log.ts'
 import type { Thread } from '../../src/st/thread.ts'
@@ -42,7 +43,7 @@ export class RecordingLog implements Log {
  */
 export function makeWorld(useHandles = true): { world: World; log: RecordingLog } {
   const log = new RecordingLog()
-  return { world: new World(new RealClock(), new RealNetwork(useHandles), log), log }
+  return { world: new World(new RealClock(), new RealNetwork(useHandles), log, new RealDisk()), log }
 }
 
 /**
