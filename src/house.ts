@@ -80,7 +80,11 @@ function build(world: World, config: Config, version: string, id: string): House
   const breaker = makeBreaker(() => config)
   const options = serverOptions(config)
   const security = makeSecurity((vhost) => config.vhosts.get(vhost) ?? null)
-  const server = new Server(world, options, version, { access: [breaker, ...security], callbacks: [hooks] })
+  const server = new Server(world, options, version, {
+    access: [breaker, ...security],
+    callbacks: [hooks],
+    hlsNotices: hooks,
+  })
   const pool = new HttpPool(world)
   const services = new Services({
     world,

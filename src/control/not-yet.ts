@@ -21,7 +21,6 @@ const NOT_YET: Readonly<Record<string, string>> = {
   'vhost.http_remux.has_audio': 'http_remux.has_audio',
   'vhost.http_remux.has_video': 'http_remux.has_video',
   'vhost.http_static.enabled': 'Files of a vhost (http_static)',
-  'vhost.hls.enabled': 'HLS',
   'vhost.dvr.enabled': 'Recording (dvr)',
   'vhost.cluster.mode': 'An edge (cluster.mode remote)',
   'vhost.cluster.origin_cluster': 'An origin cluster',

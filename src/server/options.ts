@@ -1,3 +1,5 @@
+import type { HlsOptions } from './hls/options.ts'
+
 /**
  * What the server needs to know of a vhost. The names are those of the configuration, so that a typed configuration
  * is one of these as it stands; the server itself does not know where the values come from.
@@ -25,6 +27,7 @@ export interface VhostOptions {
     readonly mount: string
     readonly waitPublisherMs: number
   }
+  readonly hls: HlsOptions
 }
 
 /** The proxies in front of the server. */

@@ -11,6 +11,9 @@ import type { ServerContext } from './context.ts'
 import { Door } from './door.ts'
 import { allOf, type Gate } from './gate.ts'
 import { flvHandler } from './http-flv.ts'
+import { HlsHandler } from './hls/http-hls.ts'
+import type { HlsNotices } from './hls/notices.ts'
+import { HlsService } from './hls/service.ts'
 import { type HttpHandler, serveHttp } from './http-session.ts'
 import type { ServerOptions } from './options.ts'
 import { type PageFile, pageHandler } from './page.ts'
@@ -30,6 +33,8 @@ export interface ServerGates {
   readonly access?: readonly Gate[]
   /** Asked last, and about a publisher only when the stream is free. */
   readonly callbacks?: readonly Gate[]
+  /** Who is told of HLS segments. */
+  readonly hlsNotices?: HlsNotices
 }
 
 /** What happens to the connections of a listener. */
@@ -45,29 +50,33 @@ export class Server {
   /** Who was not let in, by reason. */
   readonly refusals: Refusals
   readonly #world: World
-  readonly #options: ServerOptions
   readonly #listeners: Listener[] = []
   readonly #acceptors: Thread[] = []
   readonly #connections = new Set<Thread>()
   readonly #rtmp: Endpoint[] = []
   readonly #http: Endpoint[] = []
-  readonly #version: string
+  readonly #context: ServerContext
   readonly #door: Door
-  readonly #gate: Gate
+  readonly #hls: HlsService
 
   constructor(world: World, options: ServerOptions, version: string, gates: ServerGates = {}) {
     this.#world = world
-    this.#options = options
-    this.#version = version
     this.refusals = new Refusals(world)
     this.#door = new Door(options, this.refusals)
     const all = allOf([...(gates.access ?? []), new BusyGate(this.hub), ...(gates.callbacks ?? [])])
-    this.#gate = countRefusals(all, this.refusals)
+    const { hub, clients } = this
+    this.#context = { world, hub, options, clients, gate: countRefusals(all, this.refusals), version }
+    this.#hls = new HlsService(this.#context, gates.hlsNotices ?? null)
   }
 
   /** Where it listens, with the ports that the system chose. */
   get addresses(): ServerAddresses {
     return { rtmp: this.#rtmp, http: this.#http }
+  }
+
+  /** Streams as HLS. */
+  get hls(): Pick<HlsService, 'reload'> {
+    return this.#hls
   }
 
   get connections(): number {
@@ -84,16 +93,10 @@ export class Server {
     page: ReadonlyMap<string, PageFile>,
     guests: (address: Endpoint) => readonly HttpHandler[] = () => [],
   ): Promise<void> {
-    const context: ServerContext = {
-      world: this.#world,
-      hub: this.hub,
-      options: this.#options,
-      clients: this.clients,
-      gate: this.#gate,
-      version: this.#version,
-    }
+    const context = this.#context
     const rtmp: Service = { protocol: 'rtmp', serve: (thread, socket) => serveRtmp(thread, socket, context) }
-    const own = [flvHandler(context), streamsHandler(context, this.#rtmp), pageHandler(page)]
+    const hls = new HlsHandler(context, this.#hls)
+    const own = [hls.handle, flvHandler(context), streamsHandler(context, this.#rtmp), pageHandler(page)]
     try {
       for (const address of where.rtmp) this.#rtmp.push(await this.#listen(address, rtmp))
       for (const address of where.http) {
@@ -116,6 +119,7 @@ export class Server {
     for (const acceptor of this.#acceptors) await acceptor.stop(thread, 'server stops')
     for (const connection of this.#connections) connection.interrupt('server stops')
     for (const connection of this.#connections) await connection.stop(thread, 'server stops')
+    await this.#hls.stop(thread)
     await this.refusals.stop(thread)
   }
 

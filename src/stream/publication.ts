@@ -38,7 +38,7 @@ export class Publication {
   readonly #timeline: Timeline
   readonly #feeds = new Map<string, Feed>()
   readonly #readers = new Set<PacketReader>()
-  readonly #settled = new Condition('first frames')
+  readonly #settling = new Condition('first frames')
   readonly #gop: GopCache
   #headers = HeaderSet.EMPTY
   #firstHeaders: readonly Packet[] = []
@@ -116,12 +116,12 @@ export class Publication {
   }
 
   /**
-   * A cursor for a player, once it is known what the stream has.
+   * Waits until it is known what the stream has.
    * @param timeoutMs limit for the first frame, or FOREVER
-   * @returns null when the publish ended before, or no frame came in time
+   * @returns false when the publish ended before, or no frame came in time
    * @throws InterruptedError
    */
-  async join(thread: Thread, format: WireFormat, timeoutMs: number): Promise<Cursor | null> {
+  async settled(thread: Thread, timeoutMs: number): Promise<boolean> {
     const { clock } = thread.world
     const deadlineMs = clock.nowMs() + timeoutMs
     while (!this.#isSettled && !this.#ended) {
@@ -130,8 +130,17 @@ export class Publication {
       if (leftMs <= 0) break
       await this.#waitSettled(thread, leftMs)
     }
-    const hasFrames = this.#firstFrameDtsMs !== null
-    return this.#ended || !hasFrames ? null : this.#joinNow(format, this.#gop.hasStart ? 'start' : 'new')
+    return !this.#ended && this.#firstFrameDtsMs !== null
+  }
+
+  /** A cursor for a player of a stream that is settled: at the first frame if it is still there, else as configured. */
+  enter(format: WireFormat): Cursor {
+    return this.#joinNow(format, this.#gop.hasStart ? 'start' : 'new')
+  }
+
+  /** `settled` and `enter`; null when it is not. @throws InterruptedError */
+  async join(thread: Thread, format: WireFormat, timeoutMs: number): Promise<Cursor | null> {
+    return (await this.settled(thread, timeoutMs)) ? this.enter(format) : null
   }
 
   /** A cursor for a player that has read another format up to here: at what comes next, or at the next key frame. */
@@ -170,12 +179,12 @@ export class Publication {
     for (const reader of this.#readers) reader.end()
     this.#readers.clear()
     this.#gop.clear()
-    this.#settled.broadcast()
+    this.#settling.broadcast()
   }
 
   async #waitSettled(thread: Thread, timeoutMs: number): Promise<void> {
     try {
-      await this.#settled.wait(thread, timeoutMs)
+      await this.#settling.wait(thread, timeoutMs)
     } catch (error) {
       if (error instanceof StError && error.code === 'st_timeout') return
       throw error
@@ -264,12 +273,12 @@ export class Publication {
       this.#firstFrameDtsMs = packet.dtsMs
       this.#firstFrameMs = this.lastPacketMs
       this.#firstHeaders = this.#headers.packets
-      this.#settled.broadcast()
+      this.#settling.broadcast()
     }
     if (this.#isSettled) return
     if (!this.#hasAllDeclared() && packet.dtsMs - this.#firstFrameDtsMs < SETTLE_MS) return
     this.#isSettled = true
-    this.#settled.broadcast()
+    this.#settling.broadcast()
   }
 
   #hasAllDeclared(): boolean {

@@ -14,6 +14,37 @@ const VHOST: VhostOptions = {
   play: { gopCache: true, gopCacheMaxFrames: 2500, queueLengthMs: 10_000, mwLatencyMs: 350, sendTimeoutMs: 30_000 },
   publish: { firstpktTimeoutMs: 20_000, normalTimeoutMs: 5_000, takeoverAfterMs: 2_000 },
   httpRemux: { enabled: true, mount: '[vhost]/[app]/[stream].flv', waitPublisherMs: 10_000 },
+  hls: {
+    enabled: false,
+    hlsFragmentMs: 10_000,
+    hlsTdRatio: 1,
+    hlsAofRatio: 2.1,
+    hlsWindowMs: 60_000,
+    hlsOnError: 'continue',
+    hlsPath: '',
+    hlsM3u8File: '[app]/[stream].m3u8',
+    hlsTsFile: '[app]/[stream]-[seq].ts',
+    hlsUseFmp4: false,
+    hlsFmp4File: '[app]/[stream]-[seq].m4s',
+    hlsInitFile: '[app]/[stream]/init.mp4',
+    hlsLowLatency: false,
+    hlsPartMs: 200,
+    hlsEntryPrefix: '',
+    hlsCleanup: true,
+    hlsDisposeMs: 120_000,
+    hlsRecover: true,
+    hlsWaitKeyframe: true,
+    hlsTsFloor: false,
+    hlsNbNotify: 64,
+    hlsCtx: true,
+    hlsTsCtx: true,
+    hlsKeys: false,
+    hlsFragmentsPerKey: 5,
+    hlsKeyFile: '[app]/[stream]-[seq].key',
+    hlsKeyFilePath: '',
+    hlsKeyUrl: '',
+    hlsDtsDirectly: true,
+  },
 }
 
 /** Nobody's word about others counts. */
@@ -47,6 +78,7 @@ export interface VhostChanges {
   play?: Partial<VhostOptions['play']>
   publish?: Partial<VhostOptions['publish']>
   httpRemux?: Partial<VhostOptions['httpRemux']>
+  hls?: Partial<VhostOptions['hls']>
 }
 
 /** The default vhost with changes. */
@@ -57,6 +89,7 @@ export function testVhost(changes: VhostChanges): VhostOptions {
     play: { ...VHOST.play, ...changes.play },
     publish: { ...VHOST.publish, ...changes.publish },
     httpRemux: { ...VHOST.httpRemux, ...changes.httpRemux },
+    hls: { ...VHOST.hls, ...changes.hls },
   }
 }
 
