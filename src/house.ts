@@ -1,217 +1,192 @@
-/** The house around the server: puts its parts together by a configuration, opens it, and closes it in order. */
-import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, extname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import type { ReloadReport } from './control/api/options.ts'
 import type { Config } from './control/config.ts'
 import { Hooks } from './control/hooks/hooks.ts'
-import { makeIdentity } from './control/identity.ts'
-import { makeLog } from './control/log.ts'
-import { keepServerId, PidFile } from './control/process.ts'
+import type { ServerIdentity } from './control/identity.ts'
+import { Reload } from './control/reload.ts'
 import { makeProxies, makeSecurity } from './control/security/security.ts'
+import { Settings } from './control/settings.ts'
 import { HttpPool } from './http/pool.ts'
-import { SERVER_NAME, type ServerOptions } from './server/options.ts'
+import { type ProxyOptions, SERVER_NAME, type ServerOptions } from './server/options.ts'
 import type { PageFile } from './server/page.ts'
-import { Server } from './server/server.ts'
-import { makeBreaker, Services } from './services.ts'
-import type { Log } from './st/log.ts'
-import { type Endpoint, formatEndpoint } from './st/network.ts'
-import { RealClock } from './st/real/clock.ts'
-import { RealDisk } from './st/real/disk.ts'
-import { keepYoungGenerationSmall } from './st/real/heap.ts'
-import { RealNetwork } from './st/real/network.ts'
+import { prepareAll } from './server/ports.ts'
+import { Server, type ServerAddresses } from './server/server.ts'
+import { makeBreaker, Services, wanted } from './services.ts'
+import { FOREVER } from './st/clock.ts'
+import type { Endpoint } from './st/network.ts'
 import type { Thread } from './st/thread.ts'
-import { World } from './st/world.ts'
+import type { World } from './st/world.ts'
 
 /** How long the end of the last clients may be told; Docker kills after 10 s. */
 const LAST_CALLBACKS_MS = 5_000
 
-const CONTENT_TYPES: Readonly<Record<string, string>> = {
-  '.html': 'text/html; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.svg': 'image/svg+xml',
-}
-
-/** The parts of a running server. */
-interface House {
+/** What a house stands on. */
+export interface HouseParts {
   readonly world: World
-  readonly server: Server
-  readonly services: Services
-  readonly hooks: Hooks
-  readonly pool: HttpPool
-  isDraining: boolean
+  readonly config: Config
+  readonly identity: ServerIdentity
+  /** Of this program, for example `0.1.0`. */
+  readonly version: string
+  /** Files of the default page, by path. */
+  readonly page: ReadonlyMap<string, PageFile>
+  /** Reads the configuration again. @throws ConfigError */
+  readonly load: () => Config
+  /** A reload has put another configuration in force. */
+  readonly onReload: (config: Config) => void
 }
 
-/** Runs the server until a signal ends the process. When it cannot start, it says why and sets the exit code. */
-export async function runHouse(config: Config, version: string): Promise<void> {
-  const log = makeLog({
-    level: config.logLevel,
-    file: config.srsLogTank === 'file' ? config.srsLogFile : null,
-    pretty: process.stdout.isTTY,
-    utc: config.utcTime,
-  })
-  const network = new RealNetwork()
-  if (network.slowReason) {
-    log.warn(
-      { reason: network.slowReason },
-      'connections are served on the sockets of Node: each costs more CPU and memory',
-    )
-  }
-  const world = new World(new RealClock(), network, log, new RealDisk())
-  const id = serverId(world, config)
-  const house = build(world, config, version, id)
-  if (!(await open(house, config))) {
-    process.exitCode = 1
-    // What has been opened already would keep the process alive.
-    world.spawn('stop', (thread) => close(thread, house))
-    return
-  }
-  writePidFile(log, config)
-  log.info({ serverId: id }, 'started')
-  announce(house)
-  keepYoungGenerationSmall()
-  stopOnSignals(house)
-}
+/** The server and all that is around it, put together by a configuration that may change while it runs. */
+export class House {
+  readonly #world: World
+  readonly #page: HouseParts['page']
+  readonly #settings: Settings
+  readonly #server: Server
+  readonly #services: Services
+  readonly #hooks: Hooks
+  readonly #pool: HttpPool
+  readonly #reload: Reload
+  #isDraining = false
 
-function build(world: World, config: Config, version: string, id: string): House {
-  const identity = makeIdentity(world, id)
-  const agent = `${SERVER_NAME}/${version}`
-  const hooks = new Hooks(world, identity, agent, (vhost) => config.resolveVhost(vhost)?.httpHooks ?? null)
-  const breaker = makeBreaker(() => config)
-  const options = serverOptions(config)
-  const security = makeSecurity((vhost) => config.vhosts.get(vhost) ?? null)
-  const server = new Server(world, options, version, {
-    access: [breaker, ...security],
-    callbacks: [hooks],
-    hlsNotices: hooks,
-  })
-  const pool = new HttpPool(world)
-  const services = new Services({
-    world,
-    server,
-    breaker,
-    http: { options, version },
-    identity,
-    version,
-    config: () => config,
-    reloader: null,
-    isDraining: () => house.isDraining,
-    post: (thread, url, body, timeoutMs) => post(thread, pool, agent, url, body, timeoutMs),
-    refused: () => server.refusals.totals,
-  })
-  const house: House = { world, server, services, hooks, pool, isDraining: false }
-  return house
-}
-
-function serverOptions(config: Config): ServerOptions {
-  const { maxConnections, maxConnectionsPerAddress, pithyPrintMs, httpServer } = config
-  return {
-    maxConnections,
-    maxConnectionsPerAddress,
-    proxies: makeProxies(config),
-    pithyPrintMs,
-    crossdomain: httpServer.crossdomain,
-    resolveVhost: (name) => config.resolveVhost(name),
-  }
-}
-
-async function post(
-  thread: Thread,
-  pool: HttpPool,
-  agent: string,
-  url: string,
-  body: string,
-  timeoutMs: number,
-): Promise<void> {
-  const headers = { 'Content-Type': 'application/json', 'User-Agent': agent }
-  await pool.request(thread, { method: 'POST', url: new URL(url), headers, body }, timeoutMs)
-}
-
-/** @returns false when a port cannot be opened; the log says which */
-async function open({ world, server, services }: House, config: Config): Promise<boolean> {
-  const { listen, httpServer } = config
-  const where = { rtmp: endpoints(listen), http: httpServer.enabled ? endpoints(httpServer.listen) : [] }
-  try {
-    await server.start(where, pageFiles(), (address) => services.handlersAt(address))
-    await services.start()
-    return true
-  } catch (error) {
-    world.log.error({ err: error }, 'cannot listen')
-    return false
-  }
-}
-
-async function close(thread: Thread, { server, services, hooks, pool }: House): Promise<void> {
-  await server.stop(thread)
-  await hooks.stop(thread, LAST_CALLBACKS_MS)
-  await services.stop(thread)
-  await pool.stop(thread)
-}
-
-/** Writes the pid file, for as long as the process runs. */
-function writePidFile(log: Log, config: Config): void {
-  try {
-    const file = new PidFile(config.pid, process.pid, config.origins.has('pid'))
-    process.on('exit', () => file.remove())
-  } catch (error) {
-    log.warn({ err: error }, 'cannot write the pid file')
-  }
-}
-
-function serverId(world: World, config: Config): string {
-  const fresh = `vid-${world.newId().slice(1)}`
-  try {
-    return keepServerId(config.serverId, config.pid, fresh, config.origins.has('pid'))
-  } catch (error) {
-    world.log.warn({ err: error }, 'cannot keep the id of the server beside the pid file')
-    return config.serverId || fresh
-  }
-}
-
-function announce({ world: { log }, server, services }: House): void {
-  const { rtmp, http } = server.addresses
-  const { api, exporter } = services.addresses
-  for (const endpoint of rtmp) log.info({}, `RTMP listens on ${formatEndpoint(endpoint)}`)
-  for (const { host, port } of http) {
-    log.info({}, `HTTP listens on ${formatEndpoint({ host, port })}: page and players on http://localhost:${port}/`)
-  }
-  for (const endpoint of api) log.info({}, `HTTP API listens on ${formatEndpoint(endpoint)}`)
-  for (const endpoint of exporter) log.info({}, `metrics: http://${formatEndpoint(endpoint)}/metrics`)
-  const rtmpPort = rtmp[0]?.port
-  if (rtmpPort === undefined) return
-  const base = `rtmp://localhost${rtmpPort === 1935 ? '' : `:${rtmpPort}`}/live/livestream`
-  log.info({}, `publish: ffmpeg -re -i FILE -c:v libx264 -preset veryfast -g 50 -c:a aac -f flv ${base}`)
-  log.info({}, `play:    ffplay ${base}`)
-}
-
-/** The first signal ends the server in order, a second one at once. */
-function stopOnSignals(house: House): void {
-  const { world, server } = house
-  const stop = (signal: NodeJS.Signals): void => {
-    if (house.isDraining) process.exit(1)
-    house.isDraining = true
-    world.log.info({ signal, connections: server.connections }, 'stopping')
-    world.spawn('stop', async (thread) => {
-      await close(thread, house)
-      world.log.info({}, 'stopped')
-      process.exit(0)
+  constructor(parts: HouseParts) {
+    const { world, config, identity, version } = parts
+    const settings = new Settings(config)
+    const now = (): Config => settings.config
+    const agent = `${SERVER_NAME}/${version}`
+    const options = serverOptions(settings)
+    const breaker = makeBreaker(now, world)
+    this.#world = world
+    this.#page = parts.page
+    this.#settings = settings
+    this.#reload = new Reload({
+      settings,
+      load: parts.load,
+      prepare: (_thread, next) => this.#prepare(next, parts),
+    })
+    // Of a vhost that is gone the last settings count: who was told of a begin is told of the end.
+    this.#hooks = new Hooks(world, identity, agent, (vhost) => settings.vhost(vhost)?.httpHooks ?? null)
+    const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
+    this.#server = new Server(world, options, version, {
+      access: [breaker, ...security],
+      callbacks: [this.#hooks],
+      hlsNotices: this.#hooks,
+    })
+    this.#pool = new HttpPool(world)
+    this.#services = new Services({
+      world,
+      server: this.#server,
+      breaker,
+      http: { options, version },
+      identity,
+      version,
+      config: now,
+      reloader: this.#reload,
+      isDraining: () => this.#isDraining,
+      post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
+      refused: () => this.#server.refusals.totals,
     })
   }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-}
 
-function endpoints(addresses: readonly { host: string | null; port: number }[]): Endpoint[] {
-  return addresses.map(({ host, port }) => ({ host: host ?? '', port }))
-}
-
-/** The files of the default page, which the build puts beside the program. */
-function pageFiles(): Map<string, PageFile> {
-  const dir = join(dirname(fileURLToPath(import.meta.url)), 'page')
-  const files = new Map<string, PageFile>()
-  for (const name of readdirSync(dir)) {
-    const contentType = CONTENT_TYPES[extname(name)]
-    if (contentType) files.set(`/${name}`, { contentType, bytes: readFileSync(join(dir, name)) })
+  get config(): Config {
+    return this.#settings.config
   }
-  return files
+
+  get connections(): number {
+    return this.#server.connections
+  }
+
+  /** Where everything listens, with the ports that the system chose. */
+  get addresses(): ServerAddresses & Services['addresses'] {
+    return { ...this.#server.addresses, ...this.#services.addresses }
+  }
+
+  /** Opens the ports and begins to serve. @throws the system's error when a port cannot be opened; `close` it then */
+  async open(): Promise<void> {
+    const ports = await this.#services.prepare(this.config)
+    ports.commit()
+    await this.#server.start(streamPorts(this.config), this.#page, (address) => this.#services.handlersAt(address))
+    this.#services.start()
+  }
+
+  /** Reads the configuration again; the log says what came of it. @throws InterruptedError */
+  reload(thread: Thread): Promise<ReloadReport> {
+    return this.#reload.reload(thread)
+  }
+
+  /**
+   * Takes nobody in any more and serves those who are there to their end, or for `grace_max_wait`. The API tells
+   * balancers of it meanwhile.
+   */
+  async drain(thread: Thread): Promise<void> {
+    const { graceStartWaitMs, graceMaxWaitMs } = this.config
+    this.#isDraining = true
+    if (graceStartWaitMs > 0) await thread.sleep(graceStartWaitMs)
+    this.#server.closePorts()
+    const isIdle = await this.#server.untilIdle(thread, graceMaxWaitMs || FOREVER)
+    if (!isIdle) this.#world.log.info({ connections: this.connections }, 'grace_max_wait is over')
+    await this.#server.stop(thread)
+    if (this.config.graceFinalWaitMs > 0) await thread.sleep(this.config.graceFinalWaitMs)
+  }
+
+  /** Ends everything; returns when all threads are gone. */
+  async close(thread: Thread): Promise<void> {
+    this.#isDraining = true
+    await this.#server.stop(thread)
+    await this.#hooks.stop(thread, LAST_CALLBACKS_MS)
+    await this.#services.stop(thread)
+    await this.#pool.stop(thread)
+  }
+
+  /** For a reload: opens the new ports. @returns puts the configuration in force */
+  async #prepare(next: Config, { onReload }: HouseParts): Promise<() => void> {
+    if (this.#isDraining) throw new Error('the server is stopping')
+    const ports = await prepareAll([
+      // First of all to commit: it says what is served at the server's addresses too.
+      () => this.#services.prepare(next),
+      () => this.#server.prepare(streamPorts(next)),
+    ])
+    // A stop may have begun meanwhile; its ports must not come back.
+    if (this.#isDraining) {
+      ports.abort()
+      throw new Error('the server is stopping')
+    }
+    return () => {
+      ports.commit()
+      this.#server.hls.reload()
+      onReload(next)
+    }
+  }
+
+  async #post(thread: Thread, agent: string, url: URL, body: string, timeoutMs: number): Promise<void> {
+    const headers = { 'Content-Type': 'application/json', 'User-Agent': agent }
+    await this.#pool.request(thread, { method: 'POST', url, headers, body }, timeoutMs)
+  }
+}
+
+function streamPorts({ listen, httpServer }: Config): { rtmp: Endpoint[]; http: Endpoint[] } {
+  return { rtmp: wanted({ enabled: true, listen }), http: wanted(httpServer) }
+}
+
+/** What the server reads, as it is at each look. */
+function serverOptions(settings: Settings): ServerOptions {
+  let proxiesOf = settings.config
+  let proxies: ProxyOptions = makeProxies(proxiesOf)
+  return {
+    get maxConnections() {
+      return settings.config.maxConnections
+    },
+    get maxConnectionsPerAddress() {
+      return settings.config.maxConnectionsPerAddress
+    },
+    get proxies() {
+      if (proxiesOf !== settings.config) proxies = makeProxies(settings.config)
+      proxiesOf = settings.config
+      return proxies
+    },
+    get pithyPrintMs() {
+      return settings.config.pithyPrintMs
+    },
+    get crossdomain() {
+      return settings.config.httpServer.crossdomain
+    },
+    resolveVhost: (name) => settings.resolveVhost(name),
+  }
 }

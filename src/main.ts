@@ -8,7 +8,7 @@ import { chooseFile } from './control/environment.ts'
 import { fullConf } from './control/full-conf.ts'
 import { openFileLimit } from './control/process.ts'
 import { SignError, type SignRequest, signedQuery } from './control/security/sign.ts'
-import { runHouse } from './house.ts'
+import { run } from './run.ts'
 import { SERVER_NAME } from './server/options.ts'
 import { asError } from './st/errors.ts'
 import { RealClock } from './st/real/clock.ts'
@@ -44,14 +44,15 @@ async function main(): Promise<void> {
   if (options.version) return print(`sluice ${packageVersion()}\n`)
   if (options.signature) return print(`${SERVER_NAME}/${packageVersion()}\n`)
   if (options['full-conf']) return print(fullConf())
-  const config = readConfig(chooseFile({ file: options.config, isEnvOnly: options.env }, process.env))
+  const file = chooseFile({ file: options.config, isEnvOnly: options.env }, process.env)
+  const config = readConfig(file)
   if (!config) {
     process.exitCode = 1
     return
   }
   if (options.sign !== undefined) sign(config, { ...options, role: options.sign })
   else if (options.test) print(`The configuration is valid.\n`)
-  else if (changeFolder(config.workDir)) await runHouse(config, packageVersion())
+  else if (changeFolder(config.workDir)) await run(config, packageVersion(), () => load(file))
 }
 
 function readArguments() {
@@ -93,8 +94,7 @@ function sign(config: Config, request: SignRequest): void {
 
 function readConfig(file: string | null): Config | null {
   try {
-    const readFile = (path: string): string => readFileSync(resolve(START_DIR, path), 'utf8')
-    const config = loadConfig({ file, readFile, env: process.env, openFiles: openFileLimit() })
+    const config = load(file)
     for (const warning of config.warnings) process.stderr.write(`sluice: warning: ${warning}\n`)
     return config
   } catch (error) {
@@ -102,6 +102,14 @@ function readConfig(file: string | null): Config | null {
     process.stderr.write(`${error.message}\n`)
     return null
   }
+}
+
+function readText(path: string): string {
+  return readFileSync(resolve(START_DIR, path), 'utf8')
+}
+
+function load(file: string | null): Config {
+  return loadConfig({ file, readFile: readText, env: process.env, openFiles: openFileLimit() })
 }
 
 /** Goes to work_dir; false, with a word and the exit code set, when it cannot. */

@@ -9,10 +9,12 @@ import type { Instance } from './control/instance.ts'
 import { type LoopDelay, metrics } from './control/metrics/metrics.ts'
 import { Sampler } from './control/metrics/sampler.ts'
 import { Statistics } from './control/metrics/statistics.ts'
+import { runProgress } from './control/progress.ts'
 import { Machine } from './control/system/machine.ts'
 import { processCpuMs, summaries } from './control/system/process.ts'
 import type { HttpContext, HttpHandler } from './server/http-session.ts'
 import { HttpSite } from './server/http-site.ts'
+import { type PortChange, prepareAll } from './server/ports.ts'
 import type { Server } from './server/server.ts'
 import { type Endpoint, formatEndpoint } from './st/network.ts'
 import { watchLoopDelay } from './st/real/loop-delay.ts'
@@ -30,6 +32,7 @@ interface Listening {
 /** The part of a configuration that the services read; a whole one is one as it stands. */
 export interface ServicesConfig {
   readonly maxConnections: number
+  readonly pithyPrintMs: number
   readonly listen: Listening['listen']
   readonly httpServer: Listening
   readonly httpApi: Listening & ApiSettings
@@ -58,8 +61,12 @@ export interface ServicesParts {
 }
 
 /** The breaker exists before the server: it is one of its gates. */
-export function makeBreaker(config: () => ServicesConfig): Breaker {
-  return new Breaker(() => config().circuitBreaker, processCpuMs)
+export function makeBreaker(config: () => ServicesConfig, { scheduler }: World): Breaker {
+  return new Breaker(
+    () => config().circuitBreaker,
+    processCpuMs,
+    () => scheduler.backlogMs,
+  )
 }
 
 /** The running services. */
@@ -72,10 +79,11 @@ export class Services {
   readonly #api: HttpSite
   readonly #exporter: HttpSite
   readonly #threads: Thread[] = []
+  /** Made when it is looked at first: it wakes the process. */
+  #loopDelay: (() => LoopDelay) | null = null
 
   constructor(parts: ServicesParts) {
     const { world, server, identity, version, config } = parts
-    const { httpApi, exporter } = config()
     this.#parts = parts
     this.#instance = { ...identity, pid: String(process.pid), version, startedMs: world.clock.nowMs() }
     this.#statistics = new Statistics(world, server.hub, server.clients, (key) => identity.streamId(key))
@@ -85,10 +93,11 @@ export class Services {
       processCpuMs,
       disks: () => config().stats.disk,
     })
-    this.#sampler = new Sampler(this.#statistics, this.#machine, exporter.enabled ? watchLoopDelay() : () => NO_DELAY)
-    this.#api = this.#site(httpApi, makeApi(this.#apiOptions()))
-    this.#exporter = this.#site(
-      exporter,
+    this.#sampler = new Sampler(this.#statistics, this.#machine, () => this.#takeLoopDelay())
+    this.#api = new HttpSite(world, parts.http, makeApi(this.#apiOptions()))
+    this.#exporter = new HttpSite(
+      world,
+      parts.http,
       makeExporter(() => this.#metrics()),
     )
   }
@@ -103,17 +112,27 @@ export class Services {
     return [...this.#api.handlersAt(address), ...this.#exporter.handlersAt(address)]
   }
 
-  /** Opens the ports, after the server has opened its own. @throws the system's error when one cannot be opened */
-  async start(): Promise<void> {
-    const { world, breaker, config, post } = this.#parts
-    const { httpServer, httpApi } = config()
-    const taken = httpServer.enabled ? endpoints(httpServer.listen) : []
-    await this.#api.open(taken)
-    // The API serves the metrics too.
-    await this.#exporter.open(httpApi.enabled ? [...taken, ...endpoints(httpApi.listen)] : taken)
+  /**
+   * Opens the addresses of a configuration that are new, except those that the server opens.
+   * @throws the system's error when one cannot be opened; nothing has changed then
+   */
+  prepare({ httpServer, httpApi, exporter }: ServicesConfig): Promise<PortChange> {
+    const taken = wanted(httpServer)
+    return prepareAll([
+      () => this.#api.prepare(wanted(httpApi), taken),
+      // The API serves the metrics too.
+      () => this.#exporter.prepare(wanted(exporter), [...taken, ...wanted(httpApi)]),
+    ])
+  }
+
+  /** Begins to look, to watch and to tell. */
+  start(): void {
+    this.#takeLoopDelay()
+    const { world, server, breaker, config, post } = this.#parts
     this.#threads.push(
       world.spawn('sampler', (thread) => this.#sampler.run(thread)),
       world.spawn('breaker', (thread) => breaker.run(thread)),
+      world.spawn('progress', (thread) => runProgress(thread, server.clients, () => config().pithyPrintMs)),
     )
     if (post) this.#threads.push(world.spawn('heartbeat', (thread) => runHeartbeat(thread, this.#heartbeat(post))))
   }
@@ -125,9 +144,10 @@ export class Services {
     await this.#exporter.close(thread)
   }
 
-  #site(service: Listening, handlers: readonly HttpHandler[]): HttpSite {
-    const { world, http } = this.#parts
-    return new HttpSite(world, http, service.enabled ? endpoints(service.listen) : [], handlers)
+  #takeLoopDelay(): LoopDelay {
+    if (!this.#parts.config().exporter.enabled) return NO_DELAY
+    this.#loopDelay ??= watchLoopDelay()
+    return this.#loopDelay()
   }
 
   #apiOptions(): Parameters<typeof makeApi>[0] {
@@ -140,10 +160,10 @@ export class Services {
       machine: this.#machine,
       settings: () => config().httpApi,
       vhosts: () => config().vhosts.values(),
-      listen: listText(config().httpApi),
+      listen: () => texts({ ...config().httpApi, enabled: true }).join(' '),
       reloader,
       isDraining,
-      metrics: config().exporter.enabled ? () => this.#metrics() : null,
+      metrics: () => (config().exporter.enabled ? this.#metrics() : null),
     }
   }
 
@@ -193,16 +213,13 @@ function readProc(path: string): string {
   }
 }
 
-function endpoints(listen: Listening['listen']): Endpoint[] {
-  return listen.map(({ host, port }) => ({ host: host ?? '', port }))
+/** Where a service is to listen. */
+export function wanted({ enabled, listen }: Listening): Endpoint[] {
+  return enabled ? listen.map(({ host, port }) => ({ host: host ?? '', port })) : []
 }
 
 /** As the configuration writes it. */
 function texts({ enabled, listen }: Listening): string[] {
   if (!enabled) return []
   return listen.map(({ host, port }) => (host === null ? String(port) : formatEndpoint({ host, port })))
-}
-
-function listText(service: Listening): string {
-  return texts({ ...service, enabled: true }).join(' ')
 }

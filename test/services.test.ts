@@ -6,9 +6,10 @@ import { runThread } from './support/world.ts'
 describe('the services', () => {
   test('end with all their threads', async () => {
     const server = await serve()
-    const { services } = new ApiServer(server, servicesConfig())
+    const api = new ApiServer(server, servicesConfig())
+    const { services } = api
     const before = server.world.threads.size
-    await services.start()
+    await api.start()
     expect(server.world.threads.size).toBeGreaterThan(before)
     await runThread(server.world, (thread) => services.stop(thread))
     expect(server.world.threads.size).toBe(before)
@@ -17,8 +18,9 @@ describe('the services', () => {
   test('that are off do not listen', async () => {
     const server = await serve()
     const off = { httpApi: { enabled: false }, exporter: { enabled: false } }
-    const { services } = new ApiServer(server, servicesConfig(off))
-    await services.start()
+    const api = new ApiServer(server, servicesConfig(off))
+    const { services } = api
+    await api.start()
     expect(services.addresses).toEqual({ api: [], exporter: [] })
     await runThread(server.world, (thread) => services.stop(thread))
   })

@@ -28,19 +28,25 @@ const REFUSED_FROM: Readonly<Record<GateEvent, BreakerLevel>> = { connect: 3, pl
  * Looks at the CPU of the process each second. High load is told to the log and the metrics; under critical load new
  * players are refused, so that those who are there do not suffer; a dying server refuses new publishers too. A level is
  * reached when the seconds above its threshold, less those below it, make its pulse: as in SRS, where the levels
- * concern WebRTC only.
+ * concern WebRTC only. Above high, a second counts only when there was work left over all the time: a few thousand
+ * players that come at once use the whole CPU for a while, and nobody suffers.
  */
 export class Breaker implements Gate {
   readonly #settings: () => BreakerSettings
   readonly #processCpuMs: () => number
+  readonly #backlogMs: () => number
   #level: BreakerLevel = 0
   /** Time above each threshold, ms, never more than its pulse. */
   readonly #above = [0, 0, 0]
 
-  /** @param processCpuMs CPU time of the process since its start, ms */
-  constructor(settings: () => BreakerSettings, processCpuMs: () => number) {
+  /**
+   * @param processCpuMs CPU time of the process since its start, ms
+   * @param backlogMs how long there has been work left over, ms
+   */
+  constructor(settings: () => BreakerSettings, processCpuMs: () => number, backlogMs: () => number) {
     this.#settings = settings
     this.#processCpuMs = processCpuMs
+    this.#backlogMs = backlogMs
   }
 
   get level(): BreakerLevel {
@@ -86,13 +92,15 @@ export class Breaker implements Gate {
       { threshold: settings.criticalThreshold, pulseMs: settings.criticalPulseMs },
       { threshold: settings.dyingThreshold, pulseMs: settings.dyingPulseMs },
     ]
+    const hasBacklog = this.#backlogMs() >= SAMPLE_MS
     let level: BreakerLevel = 0
     for (const [index, { threshold, pulseMs }] of levels.entries()) {
-      const change = percent >= threshold ? SAMPLE_MS : -SAMPLE_MS
+      const isAbove = percent >= threshold && (index === 0 || hasBacklog)
+      const change = isAbove ? SAMPLE_MS : -SAMPLE_MS
       const above = Math.min(Math.max(0, (this.#above[index] ?? 0) + change), pulseMs)
       this.#above[index] = above
       // A pulse of 0 counts at once, but not without any load.
-      if (above > 0 ? above >= pulseMs : percent >= threshold) level = (index + 1) as BreakerLevel
+      if (above > 0 ? above >= pulseMs : isAbove) level = (index + 1) as BreakerLevel
     }
     return level
   }

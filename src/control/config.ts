@@ -153,13 +153,18 @@ function report({ place, message, isError }: Finding, reader: Reader, file: stri
 
 const LEVEL_BY_OLD_NAME = { verbose: 'trace', info: 'debug', trace: 'info', warn: 'warn', error: 'error' } as const
 
-function makeConfig(root: RootConfig, vhosts: ReadonlyMap<string, VhostConfig>, reader: Reader): Config {
+/** A configuration of its values. */
+export function makeConfig(
+  root: RootConfig,
+  vhosts: ReadonlyMap<string, VhostConfig>,
+  { warnings, origins }: Pick<Config, 'warnings' | 'origins'>,
+): Config {
   return {
     ...root,
     logLevel: root.srsLogLevelV2 === '' ? LEVEL_BY_OLD_NAME[root.srsLogLevel] : root.srsLogLevelV2,
     vhosts,
-    warnings: reader.warnings,
-    origins: reader.origins,
+    warnings,
+    origins,
     resolveVhost(name) {
       const vhost = vhosts.get(name) ?? vhosts.get(DEFAULT_VHOST)
       return vhost?.enabled === true ? vhost : null

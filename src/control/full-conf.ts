@@ -5,7 +5,8 @@ import { type Directives, type Entry, envNames, type Setting } from './setting.t
 
 const HEAD = `# Every directive of Sluice with its default: "sluice --full-conf" prints this file.
 # Above each directive: its meaning; what may be written; the environment variable that beats the file; "reload" when a
-# reload applies it to the running server, "restart" when it counts from the next start.
+# reload applies it to all that runs, "reload, new connections" when to those that come from then on, "restart" when it
+# counts from the next start.
 # Lines like "#name value;" are examples: without them there is none.
 # Names and meanings are those of SRS 7.0, except where "(Sluice)".
 `
@@ -60,12 +61,18 @@ function lines(name: string, entry: Entry, where: Where): string[] {
   return [...meaning, `${indent}${sign}${head} {`, ...level(entry.children, inner), `${indent}${sign}}`, '']
 }
 
+const RELOADS: Readonly<Record<string, string>> = {
+  true: 'reload',
+  new: 'reload, new connections',
+  false: 'restart',
+}
+
 /** Allowed values, variable, reload. */
 function facts(setting: Setting<unknown, string>, path: string, { noEnv }: Where): string {
   const variables = noEnv ? '' : envNames(setting, path).join(' or ')
   const required = setting.default === null ? 'required' : ''
   const late = isNotYet(path) ? 'not served by this version yet' : ''
-  return [setting.allowed, required, variables, setting.reload ? 'reload' : 'restart', late]
+  return [setting.allowed, required, variables, RELOADS[String(setting.reload)] ?? '', late]
     .filter((part) => part !== '')
     .join(' | ')
 }

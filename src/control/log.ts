@@ -15,10 +15,37 @@ export interface LogOptions {
 }
 
 /** The process's log: pino, JSON lines, or readable ones on a terminal. */
-export function makeLog(options: LogOptions): Log {
-  if (options.file !== null)
-    return pino({ level: options.level }, pino.destination({ dest: options.file, mkdir: true }))
-  if (!options.pretty) return pino({ level: options.level })
-  const translateTime = `${options.utc ? 'UTC' : 'SYS'}:HH:MM:ss.l`
-  return pino({ level: options.level }, pretty({ ignore: 'pid,hostname', translateTime }))
+export interface ProcessLog {
+  readonly log: Log
+  readonly setLevel: (level: LogLevel) => void
+  /** Opens the file again, under its name: it may have been renamed. No line is lost. */
+  readonly reopen: () => void
+}
+
+/** Opens the log. Every line is written before the call for it returns: the last one before a crash is there. */
+export function makeLog(options: LogOptions): ProcessLog {
+  const file = options.file === null ? null : openFile(options.file)
+  const log = pino({ level: options.level }, file ?? standardOutput(options))
+  return {
+    log,
+    setLevel: (level) => {
+      log.level = level
+    },
+    reopen: () => file?.reopen(),
+  }
+}
+
+function openFile(dest: string): ReturnType<typeof pino.destination> {
+  const file = pino.destination({ dest, mkdir: true })
+  // A full disk must not end the server.
+  file.on('error', (error: Error) => void process.stderr.write(`sluice: log file: ${error.message}\n`))
+  return file
+}
+
+function standardOutput({
+  pretty: isPretty,
+  utc,
+}: LogOptions): NodeJS.WritableStream | ReturnType<typeof pino.destination> {
+  if (!isPretty) return pino.destination(1)
+  return pretty({ ignore: 'pid,hostname', translateTime: `${utc ? 'UTC' : 'SYS'}:HH:MM:ss.l`, sync: true })
 }

@@ -9,8 +9,11 @@ export interface SettingFacts<T> {
   readonly default: T | null
   /** One or two sentences for the documentation. */
   readonly meaning: string
-  /** True: a reload applies a new value to the running server; false: it counts from the next start. */
-  readonly reload: boolean
+  /**
+   * True: a reload applies a new value to all that runs; 'new': to connections that come from then on; false: it counts
+   * from the next start.
+   */
+  readonly reload: boolean | 'new'
   /** Said instead of what the kind says about allowed values. */
   readonly allowed?: string
   /** Arguments for the documentation, where the default has no text of its own. */

@@ -39,6 +39,8 @@ const HOST_AND_PORT = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/
 const VHOST_IN_PATH = '...vhost...'
 /** Flash Media Server's name of an application's default instance. */
 const DEFAULT_INSTANCE = '_definst_'
+/** Names that products and clouds give to what lets somebody in: `token`, `txSecret`, `auth_key`, `md5`. */
+const SECRET_KEY = /token|secret|sign|sig$|passw|pwd|auth|key|md5|hash/i
 const QUERY_SEPARATORS = /[,&;?]+/
 const MEDIA_EXTENSION = /(?<=.)\.(?:flv|f4v|ts|m3u8|aac|mp3|mp4|m4a|m4v|mpd)$/i
 const CONTROL_CHARACTER = /\p{Cc}/u
@@ -130,6 +132,11 @@ function locateStream(app: string[], name: string[], query: string): { stream: s
 function joinQueries(name: string, place: string): string {
   if (name === '' || place === '' || name === place) return name || place
   return `${name}&${place}`
+}
+
+/** A query for people and logs: values that may let somebody in are `***`. */
+export function maskedQuery(query: string): string {
+  return query.replace(/([^=,&;?]+)=[^,&;?]*/g, (pair, key: string) => (SECRET_KEY.test(key) ? `${key}=***` : pair))
 }
 
 /** The first value of a key, as sent; '' when there is none. `query` may begin with its '?'. */

@@ -1,6 +1,6 @@
 import { flvHeader } from '../format/flv/tag.ts'
 import { responseHead } from '../http/response.ts'
-import { parseStreamUrl, streamKey } from '../rtmp/url.ts'
+import { maskedQuery, parseStreamUrl, streamKey } from '../rtmp/url.ts'
 import { asError, InterruptedError, StError } from '../st/errors.ts'
 import { formatEndpoint } from '../st/network.ts'
 import type { Thread } from '../st/thread.ts'
@@ -16,6 +16,7 @@ import { FLV_BARE, FLV_CHUNKED } from './flv-format.ts'
 import { type Leave, RefusedError } from './gate.ts'
 import type { HttpExchange, HttpHandler } from './http-session.ts'
 import { matchMount } from './mount.ts'
+import type { VhostOptions } from './options.ts'
 import { Visit } from './visit.ts'
 
 /** For the first frame of a publisher that is there: SRS's timeout for publishers that send nothing. */
@@ -123,12 +124,12 @@ class FlvPlayer implements PlayerQueue {
     let publication: Publication | null = null
     let failure: Error | null = null
     try {
-      thread.log.info({ stream: sourceKey, param: url.param }, 'playing')
+      thread.log.info({ stream: sourceKey, param: maskedQuery(url.param) }, 'playing')
       publication = await waitPublisher(thread, source, vhost.httpRemux.waitPublisherMs)
       this.#cursor = publication && (await publication.join(thread, this.#format, FIRST_FRAME_TIMEOUT_MS))
       if (publication && this.#cursor) {
         socket.write(this.#opening(publication))
-        await this.#pump(thread, this.#cursor, vhost.play.sendTimeoutMs)
+        await this.#pump(thread, this.#cursor, vhost)
       } else await this.#exchange?.answerText(thread, 404, `No stream ${sourceKey}.`)
     } catch (error) {
       failure = asError(error)
@@ -143,13 +144,13 @@ class FlvPlayer implements PlayerQueue {
     }
   }
 
-  async #pump(thread: Thread, cursor: Cursor, sendTimeoutMs: number): Promise<void> {
+  async #pump(thread: Thread, cursor: Cursor, vhost: VhostOptions): Promise<void> {
     const { socket } = this.#client
     while (!cursor.ended) {
       await cursor.follow(thread, socket)
-      await socket.drain(thread, sendTimeoutMs)
+      await socket.drain(thread, vhost.play.sendTimeoutMs)
     }
-    if (this.#format === FLV_CHUNKED) await socket.writeFully(thread, LAST_CHUNK, sendTimeoutMs)
+    if (this.#format === FLV_CHUNKED) await socket.writeFully(thread, LAST_CHUNK, vhost.play.sendTimeoutMs)
   }
 
   /** The head of the answer and the FLV header, whose flags say what the stream really has. */

@@ -1,10 +1,9 @@
-import { ClosedError } from '../st/errors.ts'
-import { Listener } from '../st/listener.ts'
 import { type Endpoint, formatEndpoint } from '../st/network.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
 import type { World } from '../st/world.ts'
 import { type HttpContext, type HttpHandler, serveHttp } from './http-session.ts'
+import { type PortChange, Ports } from './ports.ts'
 
 /** The operator's connections do not count as the server's: a full server must still answer. This bounds strangers. */
 const MAX_CONNECTIONS = 256
@@ -16,23 +15,21 @@ const MAX_CONNECTIONS = 256
 export class HttpSite {
   readonly #world: World
   readonly #context: HttpContext
-  readonly #wanted: readonly Endpoint[]
   readonly #handlers: readonly HttpHandler[]
-  readonly #listeners: Listener[] = []
-  readonly #acceptors: Thread[] = []
+  readonly #ports: Ports
+  #wanted: readonly Endpoint[] = []
   readonly #connections = new Set<Thread>()
 
-  /** @param addresses where it is to be served; host '' is every address of the machine */
-  constructor(world: World, context: HttpContext, addresses: readonly Endpoint[], handlers: readonly HttpHandler[]) {
+  constructor(world: World, context: HttpContext, handlers: readonly HttpHandler[]) {
     this.#world = world
     this.#context = context
-    this.#wanted = addresses
     this.#handlers = handlers
+    this.#ports = new Ports(world, (socket) => this.#begin(socket))
   }
 
   /** Where it listens by itself, with the ports that the system chose. */
   get addresses(): readonly Endpoint[] {
-    return this.#listeners.map((listener) => listener.local)
+    return this.#ports.addresses
   }
 
   /** The site's handlers, when it is to be served at an address that somebody else opens; else none. */
@@ -41,39 +38,27 @@ export class HttpSite {
   }
 
   /**
-   * Opens its addresses, except those that somebody else has opened.
-   * @throws the system's error when a port cannot be opened; those that were are closed again
+   * Opens the addresses that are not open yet; connections stay when their address goes.
+   * @param wanted all addresses from now on; host '' is every address of the machine
+   * @param others are opened by somebody else
+   * @throws the system's error when one cannot be opened; nothing has changed then
    */
-  async open(others: readonly Endpoint[] = []): Promise<void> {
-    try {
-      for (const address of this.#wanted) {
-        if (!others.some((other) => isSame(other, address))) await this.#listen(address)
-      }
-    } catch (error) {
-      for (const listener of this.#listeners) listener.close()
-      throw error
+  async prepare(wanted: readonly Endpoint[], others: readonly Endpoint[]): Promise<PortChange> {
+    const own = wanted.filter((address) => !others.some((other) => isSame(other, address)))
+    const { commit, abort } = await this.#ports.prepare(own)
+    return {
+      commit: () => {
+        this.#wanted = wanted
+        commit()
+      },
+      abort,
     }
   }
 
   /** Closes the ports and ends every connection; returns when all their threads are gone. */
   async close(thread: Thread): Promise<void> {
-    for (const listener of this.#listeners) listener.close()
-    for (const acceptor of this.#acceptors) await acceptor.stop(thread, 'site closes')
+    await this.#ports.stop(thread)
     for (const connection of this.#connections) await connection.stop(thread, 'site closes')
-  }
-
-  async #listen(address: Endpoint): Promise<void> {
-    const listener = await Listener.open(this.#world, address.host, address.port)
-    this.#listeners.push(listener)
-    this.#acceptors.push(this.#world.spawn('accept', (thread) => this.#accept(thread, listener)))
-  }
-
-  async #accept(thread: Thread, listener: Listener): Promise<void> {
-    try {
-      for (;;) this.#begin(await listener.accept(thread))
-    } catch (error) {
-      if (!(error instanceof ClosedError)) throw error
-    }
   }
 
   #begin(socket: Socket): void {
@@ -82,14 +67,14 @@ export class HttpSite {
       socket.close()
       return
     }
-    const connection = this.#world.spawn('http-site', async (thread) => {
-      try {
-        await serveHttp(thread, socket, this.#context, this.#handlers)
-      } finally {
+    const connection = this.#world.spawn(
+      'http-site',
+      (thread) => serveHttp(thread, socket, this.#context, this.#handlers),
+      (thread) => {
         socket.close()
         this.#connections.delete(thread)
-      }
-    })
+      },
+    )
     this.#connections.add(connection)
   }
 }

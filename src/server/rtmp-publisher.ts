@@ -8,6 +8,7 @@ import type { Source } from '../stream/source.ts'
 import type { ServerContext } from './context.ts'
 import type { Leave } from './gate.ts'
 import type { VhostOptions } from './options.ts'
+import { VhostStreamOptions } from './stream-options.ts'
 
 /** The publishing side of an RTMP connection: media messages go from here into the source. */
 export class RtmpPublisher implements MessageSink {
@@ -32,11 +33,7 @@ export class RtmpPublisher implements MessageSink {
     this.#vhost = vhost
     this.#source = context.hub.acquire(key)
     try {
-      this.#publication = this.#source.publish(thread, {
-        ...vhost.play,
-        minLatency: vhost.minLatency,
-        takeoverAfterMs: vhost.publish.takeoverAfterMs,
-      })
+      this.#publication = this.#source.publish(thread, new VhostStreamOptions(vhost))
     } catch (error) {
       context.hub.release(this.#source)
       throw error

@@ -8,6 +8,7 @@ import { asNumber, asObject, asText } from '../rtmp/amf-value.ts'
 import type { AmfValue } from '../rtmp/amf0.ts'
 import { type Command, decodeCommand } from '../rtmp/command.ts'
 import { RtmpConnection } from '../rtmp/connection.ts'
+import { maskedQuery } from '../rtmp/url.ts'
 import { isCommand, type RtmpMessage } from '../rtmp/message.ts'
 import { identify, newClient, type Wish } from './client.ts'
 import type { ServerContext } from './context.ts'
@@ -132,7 +133,8 @@ class RtmpSession {
     }
     const asked = asObject(command.args[0])
     this.#request = readRequest(asked)
-    const vhost = this.#context.options.resolveVhost(requestedUrl(this.#request, '-').vhost)
+    const url = requestedUrl(this.#request, '-')
+    const vhost = this.#context.options.resolveVhost(url.vhost)
     if (!vhost || this.#request.tcUrl === '') {
       const why = vhost ? 'connect without tcUrl.' : 'vhost is not served here.'
       this.#thread.log.info({ reason: why }, 'refused')
@@ -140,6 +142,7 @@ class RtmpSession {
       this.#refusal = why
       return
     }
+    this.#thread.log.info({ vhost: vhost.name, app: url.app, program: this.#request.flashVer }, 'identified')
     this.#connection.inAckBytes = vhost.inAckSize
     const identity = serverIdentity(this.#context.version, this.#thread.id, this.#socket.local.host)
     this.#connection.send(...connectAccepted(command.transactionId, asked, identity, vhost))
@@ -243,7 +246,10 @@ class RtmpSession {
     this.#publishStreamId = streamId
     this.#hadStream = true
     const { sourceKey: stream, type, url } = this.#published
-    this.#thread.log.info({ stream, param: url.param, encoder: this.#request.flashVer, type }, 'publishing')
+    this.#thread.log.info(
+      { stream, param: maskedQuery(url.param), encoder: this.#request.flashVer, type },
+      'publishing',
+    )
     this.#connection.send(...publishStarted(streamId))
   }
 
@@ -267,7 +273,7 @@ class RtmpSession {
     const { vhost, url, sourceKey: key } = wish
     this.#hadStream = true
     const { flashVer, multitrack } = this.#request
-    this.#thread.log.info({ stream: key, param: url.param, player: flashVer }, 'playing')
+    this.#thread.log.info({ stream: key, param: maskedQuery(url.param), player: flashVer }, 'playing')
     this.#connection.send(...playStarted(streamId, url.stream))
     // Not the chunk size of the stream's vhost: `connect` may have been to another one.
     const selection = { streamId, chunkBytes: this.#connection.outChunkBytes, audio: true, video: true, multitrack }

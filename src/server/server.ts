@@ -1,5 +1,5 @@
-import { ClosedError } from '../st/errors.ts'
-import { Listener } from '../st/listener.ts'
+import { Condition } from '../st/condition.ts'
+import { TimeoutError } from '../st/errors.ts'
 import type { Endpoint } from '../st/network.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
@@ -17,6 +17,7 @@ import { HlsService } from './hls/service.ts'
 import { type HttpHandler, serveHttp } from './http-session.ts'
 import type { ServerOptions } from './options.ts'
 import { type PageFile, pageHandler } from './page.ts'
+import { type PortChange, Ports, prepareAll } from './ports.ts'
 import { countRefusals, Refusals } from './refusals.ts'
 import { serveRtmp } from './rtmp-session.ts'
 import { streamsHandler } from './streams.ts'
@@ -37,6 +38,9 @@ export interface ServerGates {
   readonly hlsNotices?: HlsNotices
 }
 
+/** What else is served at an address of HTTP. */
+type Guests = (address: Endpoint) => readonly HttpHandler[]
+
 /** What happens to the connections of a listener. */
 interface Service {
   readonly protocol: 'rtmp' | 'http'
@@ -50,12 +54,15 @@ export class Server {
   /** Who was not let in, by reason. */
   readonly refusals: Refusals
   readonly #world: World
-  readonly #listeners: Listener[] = []
-  readonly #acceptors: Thread[] = []
   readonly #connections = new Set<Thread>()
-  readonly #rtmp: Endpoint[] = []
-  readonly #http: Endpoint[] = []
+  readonly #idle = new Condition('last connection')
+  readonly #rtmp: Ports
+  readonly #http: Ports
   readonly #context: ServerContext
+  #own: readonly HttpHandler[] = []
+  #guests: Guests = () => []
+  /** By the address that was asked for. */
+  #sites = new Map<Endpoint, Service>()
   readonly #door: Door
   readonly #hls: HlsService
 
@@ -64,14 +71,18 @@ export class Server {
     this.refusals = new Refusals(world)
     this.#door = new Door(options, this.refusals)
     const all = allOf([...(gates.access ?? []), new BusyGate(this.hub), ...(gates.callbacks ?? [])])
-    const { hub, clients } = this
-    this.#context = { world, hub, options, clients, gate: countRefusals(all, this.refusals), version }
-    this.#hls = new HlsService(this.#context, gates.hlsNotices ?? null)
+    const gate = countRefusals(all, this.refusals)
+    const context: ServerContext = { world, hub: this.hub, options, clients: this.clients, gate, version }
+    this.#context = context
+    this.#hls = new HlsService(context, gates.hlsNotices ?? null)
+    const rtmp: Service = { protocol: 'rtmp', serve: (thread, socket) => serveRtmp(thread, socket, context) }
+    this.#rtmp = new Ports(world, (socket) => this.#take(socket, rtmp))
+    this.#http = new Ports(world, (socket, wanted) => this.#take(socket, this.#sites.get(wanted)))
   }
 
   /** Where it listens, with the ports that the system chose. */
   get addresses(): ServerAddresses {
-    return { rtmp: this.#rtmp, http: this.#http }
+    return { rtmp: this.#rtmp.addresses, http: this.#http.addresses }
   }
 
   /** Streams as HLS. */
@@ -88,83 +99,100 @@ export class Server {
    * @param guests what else is served at an address of HTTP, behind the server's own paths
    * @throws the system's error when a port cannot be opened; those that were are closed again
    */
-  async start(
-    where: ServerAddresses,
-    page: ReadonlyMap<string, PageFile>,
-    guests: (address: Endpoint) => readonly HttpHandler[] = () => [],
-  ): Promise<void> {
-    const context = this.#context
-    const rtmp: Service = { protocol: 'rtmp', serve: (thread, socket) => serveRtmp(thread, socket, context) }
-    const hls = new HlsHandler(context, this.#hls)
-    const own = [hls.handle, flvHandler(context), streamsHandler(context, this.#rtmp), pageHandler(page)]
+  async start(where: ServerAddresses, page: ReadonlyMap<string, PageFile>, guests: Guests = () => []): Promise<void> {
+    const hls = new HlsHandler(this.#context, this.#hls)
+    const streams = streamsHandler(this.#context, () => this.addresses)
+    this.#own = [hls.handle, flvHandler(this.#context), streams, pageHandler(page)]
+    this.#guests = guests
+    const change = await this.prepare(where)
+    change.commit()
+  }
+
+  /**
+   * Opens the ports that are new, for a reload: connections stay when their port goes.
+   * @throws the system's error when a port cannot be opened; nothing has changed then
+   */
+  async prepare(where: ServerAddresses): Promise<PortChange> {
+    const { commit, abort } = await prepareAll([
+      () => this.#rtmp.prepare(where.rtmp),
+      () => this.#http.prepare(where.http),
+    ])
+    return {
+      commit: () => {
+        this.#sites = new Map(where.http.map((address) => [address, this.#siteAt(address)]))
+        commit()
+      },
+      abort,
+    }
+  }
+
+  /** Closes the ports: nobody comes any more, and who is there is served. */
+  closePorts(): void {
+    this.#rtmp.close()
+    this.#http.close()
+  }
+
+  /** Waits until nobody is there. @returns false: after `timeoutMs` somebody still was. @throws InterruptedError */
+  async untilIdle(thread: Thread, timeoutMs: number): Promise<boolean> {
+    if (this.#connections.size === 0) return true
     try {
-      for (const address of where.rtmp) this.#rtmp.push(await this.#listen(address, rtmp))
-      for (const address of where.http) {
-        const handlers = [...own, ...guests(address)]
-        const http: Service = {
-          protocol: 'http',
-          serve: (thread, socket) => serveHttp(thread, socket, context, handlers),
-        }
-        this.#http.push(await this.#listen(address, http))
-      }
+      await this.#idle.wait(thread, timeoutMs)
+      return true
     } catch (error) {
-      for (const listener of this.#listeners) listener.close()
+      if (error instanceof TimeoutError) return false
       throw error
     }
   }
 
   /** Closes the ports and ends every connection; returns when all their threads are gone. */
   async stop(thread: Thread): Promise<void> {
-    for (const listener of this.#listeners) listener.close()
-    for (const acceptor of this.#acceptors) await acceptor.stop(thread, 'server stops')
+    await this.#rtmp.stop(thread)
+    await this.#http.stop(thread)
     for (const connection of this.#connections) connection.interrupt('server stops')
     for (const connection of this.#connections) await connection.stop(thread, 'server stops')
     await this.#hls.stop(thread)
     await this.refusals.stop(thread)
   }
 
-  async #listen(address: Endpoint, service: Service): Promise<Endpoint> {
-    const listener = await Listener.open(this.#world, address.host, address.port)
-    this.#listeners.push(listener)
-    this.#acceptors.push(this.#world.spawn('accept', (thread) => this.#accept(thread, listener, service)))
-    return listener.local
+  #siteAt(address: Endpoint): Service {
+    const handlers = [...this.#own, ...this.#guests(address)]
+    return { protocol: 'http', serve: (thread, socket) => serveHttp(thread, socket, this.#context, handlers) }
   }
 
-  async #accept(thread: Thread, listener: Listener, service: Service): Promise<void> {
-    for (;;) {
-      const socket = await this.#next(thread, listener)
-      if (!socket) return
-      const address = this.#door.admit(socket, this.#connections.size)
-      if (address === null) socket.close()
-      else this.#begin(socket, address, service)
-    }
+  #take(socket: Socket, service: Service | undefined): void {
+    const address = service ? this.#door.admit(socket, this.#connections.size) : null
+    if (service && address !== null) this.#begin(socket, address, service)
+    else socket.close()
   }
 
-  #begin(socket: Socket, admitted: string, service: Service): void {
-    let address: string | null = admitted
-    const identify = async (thread: Thread): Promise<void> => {
-      address = await this.#door.identify(thread, socket)
-      if (address !== null) await service.serve(thread, socket)
-    }
-    const connection = this.#world.spawn(
-      'connection',
-      // No frame around the service: it would stay as long as the connection.
-      (thread) => (this.#door.needsHeader(socket, service.protocol) ? identify(thread) : service.serve(thread, socket)),
-      (thread) => {
-        if (address !== null) this.#door.leave(address)
-        socket.close()
-        this.#connections.delete(thread)
-      },
-    )
+  // No frame and no closure more than it needs: they would stay as long as the connection.
+  #begin(socket: Socket, address: string, service: Service): void {
+    const connection = this.#door.needsHeader(socket, service.protocol)
+      ? this.#beginBehindProxy(socket, address, service)
+      : this.#world.spawn(
+          'connection',
+          (thread) => service.serve(thread, socket),
+          (thread) => this.#end(thread, socket, address),
+        )
     this.#connections.add(connection)
   }
 
-  async #next(thread: Thread, listener: Listener): Promise<Socket | null> {
-    try {
-      return await listener.accept(thread)
-    } catch (error) {
-      if (error instanceof ClosedError) return null
-      throw error
-    }
+  #beginBehindProxy(socket: Socket, admitted: string, service: Service): Thread {
+    let address: string | null = admitted
+    return this.#world.spawn(
+      'connection',
+      async (thread) => {
+        address = await this.#door.identify(thread, socket)
+        if (address !== null) await service.serve(thread, socket)
+      },
+      (thread) => this.#end(thread, socket, address),
+    )
+  }
+
+  #end(thread: Thread, socket: Socket, address: string | null): void {
+    if (address !== null) this.#door.leave(address)
+    socket.close()
+    this.#connections.delete(thread)
+    if (this.#connections.size === 0) this.#idle.broadcast()
   }
 }

@@ -10,13 +10,13 @@ const DEFAULT_VHOST = '__defaultVhost__'
 
 /**
  * `GET /streams.json`: the streams that are live now, for the default page.
- * @param rtmp where RTMP listens, which is known when the first request comes
+ * @param listening where RTMP listens at present
  */
-export function streamsHandler(context: ServerContext, rtmp: readonly Endpoint[]): HttpHandler {
+export function streamsHandler(context: ServerContext, listening: () => { rtmp: readonly Endpoint[] }): HttpHandler {
   return async (thread, exchange) => {
     if (exchange.request.path !== '/streams.json') return false
     const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }
-    const body = { rtmpPort: rtmp[0]?.port ?? null, streams: liveStreams(context) }
+    const body = { rtmpPort: listening().rtmp[0]?.port ?? null, streams: liveStreams(context) }
     await exchange.answer(thread, 200, headers, JSON.stringify(body))
     return true
   }

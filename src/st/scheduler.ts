@@ -123,6 +123,8 @@ export class Scheduler {
   readonly #broadcasts = new Ring<Followers>()
   readonly #timeouts = new Map<number, TimeoutList>()
   #turnAsked = false
+  /** Since when somebody has been waiting for a turn; null: nobody is. */
+  #busySinceMs: number | null = null
 
   constructor(clock: Clock) {
     this.clock = clock
@@ -131,6 +133,11 @@ export class Scheduler {
   /** Number of threads that are woken and wait for their turn. */
   get readyCount(): number {
     return this.#ready.size + this.#readyForInput.size
+  }
+
+  /** How long there has always been somebody who waits for a turn: what is asked of the process is more than it can do. */
+  get backlogMs(): number {
+    return this.#busySinceMs === null ? 0 : this.clock.nowMs() - this.#busySinceMs
   }
 
   /**
@@ -226,6 +233,7 @@ export class Scheduler {
   #askTurn(): void {
     if (this.#turnAsked) return
     this.#turnAsked = true
+    this.#busySinceMs ??= this.clock.nowMs()
     this.clock.nextTurn(() => this.#runSlice())
   }
 
@@ -241,6 +249,7 @@ export class Scheduler {
     }
     this.#advanceSome()
     if (this.readyCount > 0 || this.#broadcasts.size > 0) this.#askTurn()
+    else if (!this.#turnAsked) this.#busySinceMs = null
   }
 
   #advanceSome(): void {

@@ -12,7 +12,6 @@ export interface Sink {
 /** Where a player stands in a feed. Its thread is: `while (!ended) { await cursor.follow(…); await socket.drain(…) }`. */
 export class Cursor implements Follower {
   readonly #feed: Feed
-  readonly #queueLengthMs: number
   #sink: Sink | null = null
   #seq: number
   #nextPacket: number | null = null
@@ -23,11 +22,10 @@ export class Cursor implements Follower {
   droppedPackets = 0
 
   /** For Feed.join. */
-  constructor(feed: Feed, seq: number, needsKey: boolean, queueLengthMs: number) {
+  constructor(feed: Feed, seq: number, needsKey: boolean) {
     this.#feed = feed
     this.#seq = seq
     this.#needsKey = needsKey
-    this.#queueLengthMs = queueLengthMs
   }
 
   /** True when the feed has ended and this player has got all of it. */
@@ -128,7 +126,7 @@ export class Cursor implements Follower {
   #skipWhenSlow(): void {
     if (this.#seq >= this.#feed.nextSeq) return
     const batch = this.#feed.batch(this.#seq)
-    if (batch && this.#feed.headDtsMs - batch.firstDtsMs <= this.#queueLengthMs) return
+    if (batch && this.#feed.headDtsMs - batch.firstDtsMs <= this.#feed.queueLengthMs) return
     const { newestGop, newestBatch } = this.#feed
     if (newestGop && newestGop.seq > this.#seq) this.#jumpTo(newestGop)
     else if (!batch && newestBatch) this.#fellOff(newestBatch)

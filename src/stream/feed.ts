@@ -81,6 +81,11 @@ export class Feed {
     return this.#hasPicture
   }
 
+  /** A player that is further behind has lost the thread, ms. */
+  get queueLengthMs(): number {
+    return this.#options.queueLengthMs
+  }
+
   /** The batch at which a player can start or go on after a drop; null when no key frame is kept. */
   get newestGop(): Batch | null {
     return this.#newestGop
@@ -151,7 +156,7 @@ export class Feed {
     if (!needsKey || at === 'now' || this.#open.some(startsGop)) this.cut()
     const start = this.#startOf(at, needsKey)
     const isDecodable = at === 'now' || start?.seq === 0
-    return new Cursor(this, start?.seq ?? this.#nextSeq, needsKey && !isDecodable, this.#options.queueLengthMs)
+    return new Cursor(this, start?.seq ?? this.#nextSeq, needsKey && !isDecodable)
   }
 
   /** The batch at which a player begins; null: with what comes next. */

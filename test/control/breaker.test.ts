@@ -17,9 +17,11 @@ const SETTINGS: BreakerSettings = {
 async function makeBreaker(settings: { now: BreakerSettings } = { now: SETTINGS }) {
   const { world, clock, log } = makeTestWorld()
   let cpuMs = 0
+  const backlog = { ms: 60_000 }
   const breaker = new Breaker(
     () => settings.now,
     () => cpuMs,
+    () => backlog.ms,
   )
   const watcher = world.spawn('breaker', (thread) => breaker.run(thread))
   await clock.settle()
@@ -41,7 +43,7 @@ async function makeBreaker(settings: { now: BreakerSettings } = { now: SETTINGS 
       return error instanceof RefusedError ? `${error.code} ${error.status}` : 'another error'
     }
   }
-  return { breaker, load, refused, log }
+  return { breaker, load, refused, log, backlog }
 }
 
 describe('the circuit breaker', () => {
@@ -105,5 +107,15 @@ describe('the circuit breaker', () => {
     expect(await load(96, 1)).toEqual([2])
     expect(await load(94, 1)).toEqual([1])
     expect(await load(10, 1)).toEqual([0])
+  })
+
+  test('the whole CPU for a while is no overload when no work is left over', async () => {
+    const { load, refused, backlog } = await makeBreaker()
+    backlog.ms = 500
+    expect((await load(100, 10)).at(-1)).toBe(1)
+    expect(await refused('play')).toBe('')
+    backlog.ms = 1_000
+    await load(100, 1)
+    expect(await refused('play')).toBe('refused_overload 503')
   })
 })

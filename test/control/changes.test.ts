@@ -17,7 +17,7 @@ describe('changes', () => {
     const after = `listen 1935 19350; max_connections 5; srs_log_file a.log;
       vhost a { play { gop_cache off; queue_length 2.5; } security { enabled on; allow play all; deny publish ::1; } }`
     expect(changes(load(BASE), load(after))).toEqual([
-      { path: 'listen', reload: false, before: '1935', after: '1935 19350' },
+      { path: 'listen', reload: true, before: '1935', after: '1935 19350' },
       { path: 'max_connections', reload: true, before: '1000', after: '5' },
       { path: 'srs_log_file', reload: false, before: './objs/srs.log', after: 'a.log' },
       { path: 'vhost.a.play.gop_cache', reload: true, before: 'on', after: 'off' },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { CodecError } from '../../src/codec/errors.ts'
-import { parseStreamUrl, type StreamUrl, streamKey } from '../../src/rtmp/url.ts'
+import { maskedQuery, parseStreamUrl, type StreamUrl, streamKey } from '../../src/rtmp/url.ts'
 
 /** As a client sends them: `app` is the tcUrl's path unless said otherwise. */
 function parse(tcUrl: string, streamName: string, app?: string): StreamUrl {
@@ -181,4 +181,14 @@ test('streams with the same key are one stream', () => {
   expect(key).toBe('h/live/hd/s')
   expect(streamKey(parse('rtmp://other/live?vhost=h', 'hd/s.flv'))).toBe(key)
   expect(streamKey({ vhost: '__defaultVhost__', app: 'live', stream: 's' })).toBe('__defaultVhost__/live/s')
+})
+
+test.each([
+  ['', ''],
+  ['?vhost=a.example', '?vhost=a.example'],
+  ['?token=abc&vhost=a', '?token=***&vhost=a'],
+  ['?expire=17;txSecret=abc,auth_key=1-2-3&x=', '?expire=17;txSecret=***,auth_key=***&x='],
+  ['?Password=p=q&user=u&accessToken=', '?Password=***&user=u&accessToken=***'],
+])('%s is shown as %s', (query, shown) => {
+  expect(maskedQuery(query)).toBe(shown)
 })

@@ -29,12 +29,17 @@ export class HttpProbe {
     this.raw = raw
   }
 
-  static async open(server: TestServer): Promise<HttpProbe> {
+  static async open(server: Pick<TestServer, 'httpPort'>): Promise<HttpProbe> {
     return new HttpProbe(await RawClient.open(server.httpPort))
   }
 
   /** Opens a connection, sends one request and reads the whole response. */
-  static async ask(server: TestServer, target: string, method = 'GET', ...headers: string[]): Promise<Response> {
+  static async ask(
+    server: Pick<TestServer, 'httpPort'>,
+    target: string,
+    method = 'GET',
+    ...headers: string[]
+  ): Promise<Response> {
     const probe = await HttpProbe.open(server)
     probe.request(target, method, ...headers)
     const response = await probe.response(method === 'HEAD')
@@ -143,7 +148,7 @@ export class FlvPlayer {
   }
 
   /** Sends the request; does not wait for an answer. */
-  static async start(server: TestServer, target: string, ...headers: string[]): Promise<FlvPlayer> {
+  static async start(server: Pick<TestServer, 'httpPort'>, target: string, ...headers: string[]): Promise<FlvPlayer> {
     const probe = await HttpProbe.open(server)
     probe.request(target, 'GET', ...headers)
     return new FlvPlayer(probe)
@@ -171,7 +176,7 @@ export class FlvPlayer {
   }
 
   /** Starts, and waits until the first frames have come. */
-  static async playing(server: TestServer, target: string): Promise<FlvPlayer> {
+  static async playing(server: Pick<TestServer, 'httpPort'>, target: string): Promise<FlvPlayer> {
     const player = await FlvPlayer.start(server, target)
     await player.started()
     return player

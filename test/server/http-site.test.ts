@@ -21,9 +21,14 @@ const siteHandler: HttpHandler = Object.assign(
   { anyMethod: true },
 )
 
+async function open(site: HttpSite, addresses: readonly Endpoint[], others: readonly Endpoint[] = []): Promise<void> {
+  const change = await site.prepare(addresses, others)
+  change.commit()
+}
+
 async function openSite(server: TestServer, addresses: readonly Endpoint[]): Promise<HttpSite> {
-  const site = new HttpSite(server.world, { options: OPTIONS, version: 'test' }, addresses, [siteHandler])
-  await site.open()
+  const site = new HttpSite(server.world, { options: OPTIONS, version: 'test' }, [siteHandler])
+  await open(site, addresses)
   onTestFinished(() => runThread(server.world, (thread) => site.close(thread)))
   return site
 }
@@ -70,18 +75,15 @@ describe('a site', () => {
   test('knows the addresses that somebody else opens for it; port 0 is never the same one', async () => {
     const { world } = makeWorld()
     const own = { host: LOCAL, port: 1985 }
-    const site = new HttpSite(world, { options: OPTIONS, version: 'test' }, [own], [siteHandler])
+    const site = new HttpSite(world, { options: OPTIONS, version: 'test' }, [siteHandler])
+    await open(site, [own], [{ host: LOCAL, port: 1985 }])
     expect(site.handlersAt({ host: LOCAL, port: 1985 })).toEqual([siteHandler])
     expect(site.handlersAt({ host: '', port: 1985 })).toEqual([])
     expect(site.handlersAt({ host: LOCAL, port: 1986 })).toEqual([])
-    await site.open([{ host: LOCAL, port: 1985 }])
     expect(site.addresses).toEqual([])
-    const anyPort = new HttpSite(
-      world,
-      { options: OPTIONS, version: 'test' },
-      [{ host: LOCAL, port: 0 }],
-      [siteHandler],
-    )
+    const anyPort = new HttpSite(world, { options: OPTIONS, version: 'test' }, [siteHandler])
+    await open(anyPort, [{ host: LOCAL, port: 0 }])
+    onTestFinished(() => runThread(world, (thread) => anyPort.close(thread)))
     expect(anyPort.handlersAt({ host: LOCAL, port: 0 })).toEqual([])
   })
 
@@ -109,8 +111,8 @@ describe('a site', () => {
       { host: LOCAL, port: 0 },
       { host: LOCAL, port: server.httpPort },
     ]
-    const site = new HttpSite(server.world, { options: OPTIONS, version: 'test' }, addresses, [siteHandler])
-    await expect(site.open()).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    const site = new HttpSite(server.world, { options: OPTIONS, version: 'test' }, [siteHandler])
+    await expect(open(site, addresses)).rejects.toMatchObject({ code: 'EADDRINUSE' })
     await eventually('the end of its threads', () => server.world.threads.size === 2)
   })
 })

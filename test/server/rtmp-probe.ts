@@ -59,7 +59,11 @@ export class RtmpProbe {
   }
 
   /** Connects to the server, with `connect` for `app`. */
-  static async connected(server: TestServer, app = 'live', extra: AmfObject = {}): Promise<RtmpProbe> {
+  static async connected(
+    server: Pick<TestServer, 'rtmpPort'>,
+    app = 'live',
+    extra: AmfObject = {},
+  ): Promise<RtmpProbe> {
     const probe = await RtmpProbe.open(server.rtmpPort)
     probe.connect(app, extra)
     await probe.next('_result')
@@ -187,7 +191,11 @@ export class RtmpProbe {
 }
 
 /** A connection that publishes, with the first frames of picture and sound sent. */
-export async function startPublisher(server: TestServer, name = 'cam', app = 'live'): Promise<RtmpProbe> {
+export async function startPublisher(
+  server: Pick<TestServer, 'rtmpPort'>,
+  name = 'cam',
+  app = 'live',
+): Promise<RtmpProbe> {
   const probe = await RtmpProbe.connected(server, app)
   await probe.publish(name)
   await probe.begin()
@@ -195,7 +203,11 @@ export async function startPublisher(server: TestServer, name = 'cam', app = 'li
 }
 
 /** A connection that plays; what comes behind the answer has not been waited for. */
-export async function startPlayer(server: TestServer, name = 'cam', ...more: AmfValue[]): Promise<RtmpProbe> {
+export async function startPlayer(
+  server: Pick<TestServer, 'rtmpPort'>,
+  name = 'cam',
+  ...more: AmfValue[]
+): Promise<RtmpProbe> {
   const probe = await RtmpProbe.connected(server)
   await probe.play(name, ...more)
   return probe

@@ -291,14 +291,14 @@ test('media of a connection that does not publish is ignored', async () => {
   expect(server.server.hub.size).toBe(0)
 })
 
-test('a publish tells its encoder and its parameters in the log', async () => {
+test('a publish tells its encoder and its parameters in the log, but no secrets', async () => {
   const server = await serve()
   const probe = await RtmpProbe.connected(server, 'live', { flashVer: 'FMLE/3.0 (compatible; x)' })
   await probe.publish('cam?token=abc&vhost=x.example')
   const line = await eventually('the log line', () => server.lines.find(({ text }) => text === 'publishing'))
   expect(line.fields).toMatchObject({
     stream: '__defaultVhost__/live/cam',
-    param: '?token=abc&vhost=x.example',
+    param: '?token=***&vhost=x.example',
     encoder: 'FMLE/3.0 (compatible; x)',
   } satisfies AmfObject)
 })

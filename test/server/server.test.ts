@@ -169,8 +169,8 @@ describe('the log', () => {
     for (const { fields, text } of server.lines) lives.set(fields['cid'], [...(lives.get(fields['cid']) ?? []), text])
     expect([...lives.keys()].every((cid) => /^[0-9a-z]{8}$/.test(String(cid)))).toBe(true)
     expect([...lives.values()]).toEqual([
-      ['connected', 'publishing', 'unpublished', 'connection ended'],
-      ['connected', 'playing', 'played', 'connection ended'],
+      ['connected', 'identified', 'publishing', 'unpublished', 'connection ended'],
+      ['connected', 'identified', 'playing', 'played', 'connection ended'],
       ['connected', 'playing', 'played', 'connection ended'],
     ])
   })

@@ -45,6 +45,17 @@ describe('turns', () => {
     expect(clock.pendingTurns).toBe(1)
   })
 
+  test('tell for how long somebody has always been waiting for one', async () => {
+    expect(world.scheduler.backlogMs).toBe(0)
+    for (let i = 0; i < 300; i++) noting(world, notes, 't', (thread) => thread.yield())
+    clock.elapse(20)
+    await clock.turn()
+    clock.elapse(30)
+    expect(world.scheduler.backlogMs).toBe(50)
+    await clock.settle()
+    expect(world.scheduler.backlogMs).toBe(0)
+  })
+
   test('a thread that is woken while a turn runs has its turn later', async () => {
     let laps = 0
     world.spawn('looper', async (thread) => {

@@ -132,11 +132,11 @@ class Api {
   }
 
   async #metrics(thread: Thread, exchange: HttpExchange): Promise<void> {
-    const { metrics } = this.#options
+    const metrics = this.#options.metrics()
     const { method } = exchange.request
-    if (!metrics) throw new ApiError('exporterDisabled', 'exporter.enabled is off')
+    if (metrics === null) throw new ApiError('exporterDisabled', 'exporter.enabled is off')
     if (method !== 'GET' && method !== 'HEAD') throw new ApiError('notAllowed', '/metrics knows GET, HEAD')
-    await exchange.answer(thread, 200, METRICS_HEADERS, metrics())
+    await exchange.answer(thread, 200, METRICS_HEADERS, metrics)
   }
 
   /** The members that every answer has, and those of this one. */

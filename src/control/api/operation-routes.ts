@@ -73,5 +73,5 @@ function httpApi({ settings, listen }: ApiOptions): object {
   const { crossdomain, rawApi } = settings()
   const { enabled, allowReload } = rawApi
   const raw_api = { enabled, allow_reload: allowReload, allow_query: false, allow_update: false }
-  return { enabled: true, listen, crossdomain, raw_api }
+  return { enabled: true, listen: listen(), crossdomain, raw_api }
 }

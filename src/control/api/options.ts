@@ -55,11 +55,11 @@ export interface ApiOptions {
   readonly settings: () => ApiSettings
   readonly vhosts: () => Iterable<ApiVhost>
   /** Where the API listens, for people. */
-  readonly listen: string
+  readonly listen: () => string
   /** Null: this server cannot. */
   readonly reloader: Reloader | null
   /** The server ends when its clients have gone: a balancer should send no more. */
   readonly isDraining: () => boolean
   /** The text of `/metrics`; null when the exporter is off. */
-  readonly metrics: (() => string) | null
+  readonly metrics: () => string | null
 }

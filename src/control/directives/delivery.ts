@@ -27,7 +27,7 @@ export const CONNECTION_DIRECTIVES_OF_VHOST = {
   }),
   chunk_size: bytes(CHUNK_SIZES, {
     default: DEFAULT_CHUNK_SIZE,
-    reload: true,
+    reload: 'new',
     defaultFrom: 'chunk_size',
     meaning: "Size of the RTMP chunks that are sent; absent: the root's.",
   }),
@@ -39,12 +39,12 @@ export const CONNECTION_DIRECTIVES_OF_VHOST = {
   tcp_nodelay: flag({ default: false, reload: true, meaning: 'TCP_NODELAY for players: accepted, it is always on.' }),
   in_ack_size: bytes(ACK_SIZES, {
     default: 0,
-    reload: true,
+    reload: 'new',
     meaning: 'Received bytes between two acknowledgements; 0: what the peer asked for.',
   }),
   out_ack_size: bytes(ACK_SIZES, {
     default: 2_500_000,
-    reload: true,
+    reload: 'new',
     meaning: 'Window that the peer is asked to acknowledge; 0: it is not asked.',
   }),
 }
@@ -113,12 +113,12 @@ export const PLAY = block('How players are served.', {
 export const PUBLISH = block('How publishers are served.', {
   firstpkt_timeout: duration('ms', TIMEOUTS, {
     default: 20_000,
-    reload: true,
+    reload: 'new',
     meaning: 'A publisher that sends no packet for this long at first is closed.',
   }),
   normal_timeout: duration('ms', TIMEOUTS, {
     default: 5000,
-    reload: true,
+    reload: 'new',
     meaning: 'A publisher that sends no packet for this long later is closed.',
   }),
   takeover_after: duration('ms', UP_TO_AN_HOUR, {

@@ -12,7 +12,7 @@ export const CONNECTION_DIRECTIVES = {
   listen: addresses({
     default: null,
     example: '1935',
-    reload: false,
+    reload: true,
     meaning: 'Where RTMP is served. A port alone is every address of the machine, IPv4 and IPv6.',
   }),
   max_connections: integer(
@@ -21,10 +21,10 @@ export const CONNECTION_DIRECTIVES = {
   ),
   max_connections_per_address: integer(COUNTS, {
     default: 0,
-    reload: true,
+    reload: 'new',
     meaning:
       'Most connections of one client address, where an IPv6 network of 64 bits counts as one; 0: no limit. ' +
-      'Trusted proxies have none; after a reload it counts the connections that come from then on (Sluice).',
+      'Trusted proxies have none (Sluice).',
   }),
   trusted_proxies: ranges({
     default: [],
@@ -53,7 +53,7 @@ export const CONNECTION_DIRECTIVES = {
   }),
   chunk_size: bytes(CHUNK_SIZES, {
     default: DEFAULT_CHUNK_SIZE,
-    reload: true,
+    reload: 'new',
     env: ['SRS_VHOST_CHUNK_SIZE'],
     meaning: 'Size of the RTMP chunks that are sent.',
   }),
@@ -137,9 +137,10 @@ export const PROCESS_DIRECTIVES = {
   in_docker: flag({ default: false, reload: false, meaning: 'Accepted: nothing depends on it.' }),
   disable_daemon_for_docker: flag({ default: true, reload: false, meaning: 'Accepted: see daemon.' }),
   grace_start_wait: duration('ms', UP_TO_AN_HOUR, {
-    default: 2300,
+    default: 0,
     reload: true,
-    meaning: 'Graceful stop: how long connections are still accepted, until a load balancer has heard of it.',
+    meaning:
+      'Graceful stop: how long connections are still accepted, until a load balancer has heard of it. SRS takes 2300.',
   }),
   grace_max_wait: duration('ms', UP_TO_A_WEEK, {
     default: HOUR_MS,

@@ -25,8 +25,8 @@ function pulse(defaultMs: number) {
 
 /** HTTP for players, and files. */
 const HTTP_SERVER = block('Streams over HTTP, and files.', {
-  enabled: flag({ default: false, reload: false, meaning: 'Whether HTTP is served.' }),
-  listen: addresses({ default: EVERYWHERE(8080), reload: false, meaning: 'Where HTTP is served.' }),
+  enabled: flag({ default: false, reload: true, meaning: 'Whether HTTP is served.' }),
+  listen: addresses({ default: EVERYWHERE(8080), reload: true, meaning: 'Where HTTP is served.' }),
   dir: text({ default: HTML_DIR, reload: true, meaning: 'The folder whose files are served at /.' }),
   crossdomain: flag({ default: true, reload: true, meaning: 'Whether pages of other sites may read (CORS).' }),
   proxy_protocol: flag({
@@ -38,10 +38,10 @@ const HTTP_SERVER = block('Streams over HTTP, and files.', {
 })
 
 const HTTP_API = block('The HTTP API. When its address is that of http_server, one listener serves both.', {
-  enabled: flag({ default: false, reload: false, meaning: 'Whether the API is served.' }),
+  enabled: flag({ default: false, reload: true, meaning: 'Whether the API is served.' }),
   listen: addresses({
     default: [{ host: '127.0.0.1', port: 1985 }],
-    reload: false,
+    reload: true,
     meaning: 'Where the API is served. SRS takes 1985 of every address.',
   }),
   crossdomain: flag({ default: true, reload: true, meaning: 'Whether pages of other sites may use it (CORS).' }),
@@ -82,8 +82,8 @@ const STATS = block('What the API says about the machine.', {
 })
 
 const EXPORTER = block('Metrics for Prometheus: /metrics.', {
-  enabled: flag({ default: false, reload: false, meaning: 'Whether metrics are served.' }),
-  listen: addresses({ default: EVERYWHERE(9972), reload: false, meaning: 'Where metrics are served.' }),
+  enabled: flag({ default: false, reload: true, meaning: 'Whether metrics are served.' }),
+  listen: addresses({ default: EVERYWHERE(9972), reload: true, meaning: 'Where metrics are served.' }),
   label: text({ default: '', example: 'cn-beijing', reload: true, meaning: 'The label of this server.' }),
   tag: text({ default: '', example: 'cn-edge', reload: true, meaning: 'The tag of this server.' }),
 })

@@ -34,14 +34,16 @@ export class ApiServer {
   /** What the next reload gives. */
   report: ReloadReport = { rid: 'abcdefg', err: 0, msg: 'Success', state: 90 }
   reloads = 0
+  readonly #config: ServicesConfig
 
   constructor(server: TestServer, config: ServicesConfig) {
     this.server = server
+    this.#config = config
     const { maxConnections } = config
     this.services = new Services({
       world: server.world,
       server: server.server,
-      breaker: makeBreaker(() => config),
+      breaker: makeBreaker(() => config, server.world),
       http: { options: testOptions(testVhost({}), { maxConnections, resolveVhost: () => null }), version: '1.2.3' },
       identity: makeIdentity(server.world, 'vid-server1'),
       version: '1.2.3',
@@ -57,6 +59,12 @@ export class ApiServer {
       post: null,
       refused: () => new Map([['refused_security', 3]]),
     })
+  }
+
+  async start(): Promise<void> {
+    const ports = await this.services.prepare(this.#config)
+    ports.commit()
+    this.services.start()
   }
 
   /** Asks the API, on a connection of its own. */
@@ -92,6 +100,7 @@ export function servicesConfig(changes: ApiChanges = {}): ServicesConfig {
   const anyPort = [{ host: LOCAL, port: 0 }]
   return {
     maxConnections: 1000,
+    pithyPrintMs: 10_000,
     listen: anyPort,
     httpServer: { enabled: true, listen: anyPort },
     httpApi: {
@@ -122,7 +131,7 @@ export function servicesConfig(changes: ApiChanges = {}): ServicesConfig {
 export async function serveApi(changes: ApiChanges = {}): Promise<ApiServer> {
   const server = await serve(changes.vhost, changes.options)
   const api = new ApiServer(server, servicesConfig(changes))
-  await api.services.start()
+  await api.start()
   onTestFinished(() => runThread(server.world, (thread) => api.services.stop(thread)))
   return api
 }

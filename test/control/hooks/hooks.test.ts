@@ -388,8 +388,14 @@ test('the log tells a refused life: connected, asked and refused, ended, all wit
   await eventually('its end', () => server.server.clients.size === 0)
   const { id } = server.server.clients.recent[0] ?? {}
   const life = server.lines.filter(({ fields }) => fields['cid'] === id)
-  expect(life.map(({ text }) => text)).toEqual(['connected', 'callback answered', 'refused', 'connection ended'])
-  expect(life[1]?.fields).toMatchObject({
+  expect(life.map(({ text }) => text)).toEqual([
+    'connected',
+    'identified',
+    'callback answered',
+    'refused',
+    'connection ended',
+  ])
+  expect(life[2]?.fields).toMatchObject({
     hook: 'on_publish',
     url: server.backEnd.url('/hook'),
     reason: 'reply is neither 0 nor {"code":0} but "{\\"code\\":7}"',

@@ -1,0 +1,109 @@
+/** Runs the server as a process: its log, its pid file, its signals, its end. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Config } from './control/config.ts'
+import { makeIdentity } from './control/identity.ts'
+import { makeLog } from './control/log.ts'
+import { keepServerId, PidFile } from './control/process.ts'
+import { House } from './house.ts'
+import type { PageFile } from './server/page.ts'
+import { handleSignals } from './signals.ts'
+import type { Log } from './st/log.ts'
+import { formatEndpoint } from './st/network.ts'
+import { RealClock } from './st/real/clock.ts'
+import { RealDisk } from './st/real/disk.ts'
+import { keepYoungGenerationSmall } from './st/real/heap.ts'
+import { RealNetwork } from './st/real/network.ts'
+import { World } from './st/world.ts'
+
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+}
+
+/**
+ * Runs the server until a signal ends the process. When it cannot start, it says why and sets the exit code.
+ * @param load reads the configuration again, for a reload
+ */
+export async function run(config: Config, version: string, load: () => Config): Promise<void> {
+  const { log, setLevel, reopen } = makeLog({
+    level: config.logLevel,
+    file: config.srsLogTank === 'file' ? config.srsLogFile : null,
+    pretty: process.stdout.isTTY,
+    utc: config.utcTime,
+  })
+  const network = new RealNetwork()
+  if (network.slowReason) {
+    log.warn(
+      { reason: network.slowReason },
+      'connections are served on the sockets of Node: each costs more CPU and memory',
+    )
+  }
+  const world = new World(new RealClock(), network, log, new RealDisk())
+  const identity = makeIdentity(world, serverId(world, config))
+  const onReload = ({ logLevel }: Config): void => setLevel(logLevel)
+  const house = new House({ world, config, identity, version, page: pageFiles(), load, onReload })
+  try {
+    await house.open()
+  } catch (error) {
+    log.error({ err: error }, 'cannot listen')
+    process.exitCode = 1
+    // What has been opened already would keep the process alive.
+    world.spawn('stop', (thread) => house.close(thread))
+    return
+  }
+  // Before anybody is told that it runs: a signal that came earlier would end the process as it is.
+  handleSignals(world, house, reopen)
+  writePidFile(log, config)
+  log.info({ serverId: identity.serverId }, 'started')
+  announce(log, house)
+  keepYoungGenerationSmall()
+}
+
+/** Writes the pid file, for as long as the process runs. */
+function writePidFile(log: Log, config: Config): void {
+  try {
+    const file = new PidFile(config.pid, process.pid, config.origins.has('pid'))
+    process.on('exit', () => file.remove())
+  } catch (error) {
+    log.warn({ err: error }, 'cannot write the pid file')
+  }
+}
+
+function serverId(world: World, config: Config): string {
+  const fresh = `vid-${world.newId().slice(1)}`
+  try {
+    return keepServerId(config.serverId, config.pid, fresh, config.origins.has('pid'))
+  } catch (error) {
+    world.log.warn({ err: error }, 'cannot keep the id of the server beside the pid file')
+    return config.serverId || fresh
+  }
+}
+
+function announce(log: Log, { addresses: { rtmp, http, api, exporter } }: House): void {
+  for (const endpoint of rtmp) log.info({}, `RTMP listens on ${formatEndpoint(endpoint)}`)
+  for (const { host, port } of http) {
+    log.info({}, `HTTP listens on ${formatEndpoint({ host, port })}: page and players on http://localhost:${port}/`)
+  }
+  for (const endpoint of api) log.info({}, `HTTP API listens on ${formatEndpoint(endpoint)}`)
+  for (const endpoint of exporter) log.info({}, `metrics: http://${formatEndpoint(endpoint)}/metrics`)
+  const rtmpPort = rtmp[0]?.port
+  if (rtmpPort === undefined) return
+  const base = `rtmp://localhost${rtmpPort === 1935 ? '' : `:${rtmpPort}`}/live/livestream`
+  log.info({}, `publish: ffmpeg -re -i FILE -c:v libx264 -preset veryfast -g 50 -c:a aac -f flv ${base}`)
+  log.info({}, `play:    ffplay ${base}`)
+}
+
+/** The files of the default page, which the build puts beside the program. */
+function pageFiles(): Map<string, PageFile> {
+  const dir = join(dirname(fileURLToPath(import.meta.url)), 'page')
+  const files = new Map<string, PageFile>()
+  for (const name of readdirSync(dir)) {
+    const contentType = CONTENT_TYPES[extname(name)]
+    if (contentType) files.set(`/${name}`, { contentType, bytes: readFileSync(join(dir, name)) })
+  }
+  return files
+}

@@ -1,0 +1,52 @@
+import type { House } from './house.ts'
+import type { World } from './st/world.ts'
+
+/**
+ * SIGTERM and SIGINT end the server at once and in order, SIGQUIT when its clients have gone (SIGTERM too with
+ * `force_grace_quit`); whatever comes second ends the process as it is. SIGHUP reads the configuration again, SIGUSR1
+ * opens the log file again.
+ */
+export function handleSignals(world: World, house: House, reopenLog: () => void): void {
+  const stop = new Stop(world, house)
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.on(signal, () => stop.on(signal))
+  process.on('SIGHUP', () => {
+    world.spawn('reload', async (thread) => {
+      await house.reload(thread)
+    })
+  })
+  process.on('SIGUSR1', () => {
+    world.log.info({}, 'log file is opened again')
+    reopenLog()
+    world.log.info({}, 'log file has been opened again')
+  })
+}
+
+class Stop {
+  readonly #world: World
+  readonly #house: House
+  #hasBegun = false
+
+  constructor(world: World, house: House) {
+    this.#world = world
+    this.#house = house
+  }
+
+  on(signal: NodeJS.Signals): void {
+    const isForced = signal === 'SIGTERM' && this.#house.config.forceGraceQuit
+    if (!this.#hasBegun) this.#begin(signal, signal === 'SIGQUIT' || isForced)
+    // Kubernetes sends it behind the SIGQUIT of a preStop hook; force_grace_quit says that it is to be no fast end.
+    else if (!isForced) process.exit(1)
+  }
+
+  #begin(signal: NodeJS.Signals, isGraceful: boolean): void {
+    this.#hasBegun = true
+    const { log } = this.#world
+    log.info({ signal, connections: this.#house.connections }, isGraceful ? 'stopping when all have gone' : 'stopping')
+    this.#world.spawn('stop', async (thread) => {
+      if (isGraceful) await this.#house.drain(thread)
+      await this.#house.close(thread)
+      log.info({}, 'stopped')
+      process.exit(0)
+    })
+  }
+}
