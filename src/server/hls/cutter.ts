@@ -72,10 +72,10 @@ export class Cutter {
    */
   decide(frame: HlsFrame, driftMs: number): Verdict {
     const lengthMs = this.#position(frame) - this.#startMs
-    if (lengthMs > this.#limitMs) return 'gap'
+    if (lengthMs > this.#limitMs) return this.#isHole(frame) ? 'gap' : 'cut'
     const isVideo = frame.kind === 'video'
     if (lengthMs < SHORTEST_MS) return 'on'
-    if (lengthMs + (isVideo || !this.#hasVideo ? this.#stepMs[frame.kind] : 0) > this.#limitMs) return 'cut'
+    if (lengthMs + this.#stepMs[frame.kind] > this.#limitMs) return 'cut'
     if (isVideo !== this.#hasVideo) return 'on'
     const canCut = !isVideo || frame.isKey || !this.#options.hlsWaitKeyframe
     const enoughMs = this.aimedMs + FLOOR_PULL * driftMs - this.#stepMs[frame.kind]
@@ -95,7 +95,9 @@ export class Cutter {
 
   /** Where the segment ends when `frame` begins the next one, and when nothing follows. */
   endAt(frame: HlsFrame): number {
-    return Math.max(this.#startMs, this.#position(frame))
+    const atMs = this.#position(frame)
+    // What is missing is in the next one.
+    return atMs - this.#startMs > this.#limitMs ? this.endMs() : Math.max(this.#startMs, atMs)
   }
 
   endMs(): number {
@@ -111,6 +113,11 @@ export class Cutter {
     this.#targetMs ??=
       1000 * Math.max(targetDurationSeconds(this.aimedMs), targetDurationSeconds(lengthMs - ROUNDED_DOWN_MS))
     return lengthMs
+  }
+
+  /** More is missing than the next segment has room for. */
+  #isHole(frame: HlsFrame): boolean {
+    return this.#position(frame) - this.endMs() > this.#limitMs / 2
   }
 
   /** The group of pictures that begins here would not fit in any more, but alone it does. */

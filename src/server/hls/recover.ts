@@ -150,7 +150,7 @@ function nameOf(uri: string, { options, playlistName }: Pick<HlsStream, 'options
 }
 
 /** Reads what is needed of a playlist; null when it is none. */
-export function readPlaylist(text: string): ReadPlaylist | null {
+function readPlaylist(text: string): ReadPlaylist | null {
   const lines = text.split('\n', MAX_LINES).map((line) => line.trim())
   if (lines[0] !== '#EXTM3U') return null
   const number = (tag: string): number => {

@@ -33,7 +33,7 @@ export class Segmenter {
   readonly #watches = { video: new TrackWatch('video'), audio: new TrackWatch('audio') }
   /** Of which there are frames at present. */
   #wanted: { video: HlsTrack | null; audio: HlsTrack | null } = { video: null, audio: null }
-  readonly #seenMs = { video: 0, audio: 0 }
+  #seenMs: { video: number; audio: number } | null = null
   /** Of the open segment. */
   #tracks: HlsTracks = { video: null, audio: null }
   #packager: Packager | null = null
@@ -75,6 +75,7 @@ export class Segmenter {
     if (!track || !this.#isUsable(packet.kind, track)) return
     const frame = toFrame(packet)
     this.#wanted[frame.kind] = track
+    this.#seenMs ??= { video: frame.dtsMs, audio: frame.dtsMs }
     this.#seenMs[frame.kind] = frame.dtsMs
     if (this.#held) this.#hold(this.#held, frame, track)
     else this.#place(frame, track)
@@ -123,6 +124,7 @@ export class Segmenter {
   }
 
   #place(frame: HlsFrame, track: HlsTrack): void {
+    if (!this.#hasOpen) this.#noteCeased(frame)
     // Sound can begin a segment where no picture would be missed.
     const canStart = frame.kind === 'video' ? frame.isKey : !this.#wanted.video && !this.#expected.video
     if (!this.#hasOpen) {
@@ -167,8 +169,11 @@ export class Segmenter {
 
   #noteCeased({ dtsMs }: HlsFrame): void {
     const ceasedMs = dtsMs - Math.max(CEASED_MS, this.#cutter.aimedMs)
-    for (const kind of ['video', 'audio'] as const) if (this.#seenMs[kind] < ceasedMs) this.#wanted[kind] = null
-    if (!this.#wanted.video) this.#expected.video = false
+    for (const kind of ['video', 'audio'] as const) {
+      if ((this.#seenMs?.[kind] ?? dtsMs) >= ceasedMs) continue
+      this.#wanted[kind] = null
+      this.#expected[kind] = false
+    }
   }
 
   #begin(frame: HlsFrame, startMs: number | null): void {

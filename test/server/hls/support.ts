@@ -17,7 +17,7 @@ import { Hub } from '../../../src/stream/hub.ts'
 import type { Publication } from '../../../src/stream/publication.ts'
 import type { Source } from '../../../src/stream/source.ts'
 import { readAll } from '../../format/flv/read-all.ts'
-import { avcRecord, nalu } from '../../format/mpegts/media.ts'
+import { nalu } from '../../format/mpegts/media.ts'
 import type { TestClock } from '../../st/support/clock.ts'
 import { TestDisk } from '../../st/support/disk.ts'
 import { TestPipe } from '../../st/support/network.ts'
@@ -125,14 +125,10 @@ export class HlsStage {
 
   /** Ends the service as the server does. */
   async stop(): Promise<void> {
-    let isOver = false
-    this.world.spawn('stop', async (thread) => {
-      await this.service.stop(thread)
-      isOver = true
-    })
+    const stopping = this.world.spawn('stop', (thread) => this.service.stop(thread))
     await this.clock.settle()
-    for (let seconds = 0; !isOver && seconds < 60; seconds++) await this.clock.pass(1_000)
-    expect(isOver).toBe(true)
+    for (let seconds = 0; !stopping.ended && seconds < 60; seconds++) await this.clock.pass(1_000)
+    expect(stopping.ended).toBe(true)
   }
 }
 
@@ -218,7 +214,8 @@ export function* fixtureMessages(name: string, untilMs: number, loopMs: number, 
   }
 }
 
-const VIDEO_HEADER = Buffer.concat([Buffer.of(0x17, 0, 0, 0, 0), avcRecord()])
+/** Of 640x360. */
+const VIDEO_HEADER = firstPicture()
 const AUDIO_HEADER = Buffer.of(0xaf, 0, 0x12, 0x10)
 
 /** Frames that look like H.264 and AAC; what stands in them nobody can decode. */
@@ -262,4 +259,9 @@ export function* synthetic(untilMs: number, options: Synthetic = {}): Iterable<M
 function picturePayload(isKey: boolean, bytes: number): Buffer {
   const body = nalu(isKey ? 0x65 : 0x41, ...Array.from({ length: bytes }, () => 7))
   return Buffer.concat([Buffer.of(isKey ? 0x17 : 0x27, 1, 0, 0, 0), body])
+}
+
+function firstPicture(): Buffer {
+  for (const { kind, payload } of fixtureMessages('h264-aac', 1_000, 1_000)) if (kind === 'video') return payload
+  throw new Error('the fixture has no picture')
 }
