@@ -64,7 +64,7 @@ export class House {
     // Of a vhost that is gone the last settings count: who was told of a begin is told of the end.
     this.#hooks = new Hooks(world, identity, agent, (vhost) => settings.vhost(vhost)?.httpHooks ?? null)
     const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
-    const gates = { access: [breaker, ...security], callbacks: [this.#hooks] }
+    const gates = { access: [breaker, ...security], callbacks: [this.#hooks], hlsNotices: this.#hooks }
     this.#server = new Server(world, options, version, gates, {
       utcTime: config.utcTime,
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
@@ -151,6 +151,7 @@ export class House {
     }
     return () => {
       ports.commit()
+      this.#server.hls.reload()
       onReload(next)
       this.#server.recorder.refresh()
     }

@@ -40,6 +40,12 @@ export function checkVhost(vhost: VhostConfig): readonly Finding[] {
     cluster.mode === 'remote' && cluster.origin.length === 0
       ? wrong(at('cluster.mode'), 'an edge (cluster.mode remote) needs cluster.origin')
       : null,
+    hls.hlsLowLatency && !hls.hlsUseFmp4
+      ? wrong(at('hls.hls_low_latency'), 'hls_low_latency needs fragmented MP4: hls_use_fmp4 on')
+      : null,
+    hls.hlsKeys && hls.hlsUseFmp4
+      ? wrong(at('hls.hls_keys'), 'hls_keys encrypts MPEG-TS segments: hls_use_fmp4 must be off')
+      : null,
     token.enabled && token.secret.length === 0 ? wrong(at('token.enabled'), 'token needs token.secret') : null,
   ].filter((finding) => finding !== null)
 }

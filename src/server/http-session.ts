@@ -16,6 +16,8 @@ import { clientOf } from './real-ip.ts'
 const REQUEST_TIMEOUT_MS = 15_000
 /** For a peer to take a short answer. */
 const ANSWER_TIMEOUT_MS = 15_000
+/** A large answer is written in such pieces. */
+const FILE_PIECE_BYTES = 512 * 1024
 /** How long a client whose connection is closed may take to read the answer. */
 const LINGER_MS = 1_000
 
@@ -71,6 +73,16 @@ export class HttpExchange {
   /** Writes the head of an answer whose body the caller writes; `headers` say how long that is. */
   writeHead(status: number, headers: Headers): void {
     this.socket.write(responseHead(status, { ...this.commonHeaders, ...headers }, this.request.version))
+  }
+
+  /** Sends a whole answer of any size in pieces: `timeoutMs` is the limit for each. @throws StError */
+  async answerFile(thread: Thread, status: number, headers: Headers, bytes: Buffer, timeoutMs: number): Promise<void> {
+    const all = { ...this.commonHeaders, 'Content-Length': bytes.length, ...headers }
+    this.socket.write(responseHead(status, all, this.request.version))
+    if (this.request.method === 'HEAD') return
+    for (let at = 0; at < bytes.length; at += FILE_PIECE_BYTES) {
+      await this.socket.writeFully(thread, bytes.subarray(at, at + FILE_PIECE_BYTES), timeoutMs)
+    }
   }
 
   /** A short text for people. */

@@ -1,3 +1,4 @@
+import type { HlsOptions } from './hls/options.ts'
 import type { DvrOptions } from './recorder/options.ts'
 
 /**
@@ -29,7 +30,7 @@ export interface VhostOptions {
     readonly hasAudio: boolean
     readonly hasVideo: boolean
   }
-  readonly hls: { readonly enabled: boolean }
+  readonly hls: HlsOptions
   readonly dvr: DvrOptions
 }
 

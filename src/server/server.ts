@@ -10,6 +10,9 @@ import { Clients } from './clients.ts'
 import type { ServerContext } from './context.ts'
 import { Door } from './door.ts'
 import { allOf, type Gate } from './gate.ts'
+import { HlsHandler } from './hls/http-hls.ts'
+import type { HlsNotices } from './hls/notices.ts'
+import { HlsService } from './hls/service.ts'
 import { liveHandler } from './http-live.ts'
 import { type HttpHandler, serveHttp } from './http-session.ts'
 import type { ServerOptions } from './options.ts'
@@ -33,6 +36,8 @@ export interface ServerGates {
   readonly access?: readonly Gate[]
   /** Asked last, and about a publisher only when the stream is free. */
   readonly callbacks?: readonly Gate[]
+  /** Who is told of HLS segments. */
+  readonly hlsNotices?: HlsNotices
 }
 
 /** What the recorder needs to know beside the settings of a vhost. */
@@ -67,6 +72,7 @@ export class Server {
   /** By the address that was asked for. */
   #sites = new Map<Endpoint, Service>()
   readonly #door: Door
+  readonly #hls: HlsService
 
   constructor(
     world: World,
@@ -86,6 +92,7 @@ export class Server {
     })
     const context: ServerContext = { world, hub: this.hub, options, clients: this.clients, gate, version }
     this.#context = context
+    this.#hls = new HlsService(context, gates.hlsNotices ?? null)
     const rtmp: Service = { protocol: 'rtmp', serve: (thread, socket) => serveRtmp(thread, socket, context) }
     this.#rtmp = new Ports(world, (socket) => this.#take(socket, rtmp))
     this.#http = new Ports(world, (socket, wanted) => this.#take(socket, this.#sites.get(wanted)))
@@ -94,6 +101,11 @@ export class Server {
   /** Where it listens, with the ports that the system chose. */
   get addresses(): ServerAddresses {
     return { rtmp: this.#rtmp.addresses, http: this.#http.addresses }
+  }
+
+  /** Streams as HLS. */
+  get hls(): Pick<HlsService, 'reload'> {
+    return this.#hls
   }
 
   get connections(): number {
@@ -107,8 +119,9 @@ export class Server {
    */
   async start(where: ServerAddresses, page: ReadonlyMap<string, PageFile>, guests: Guests = () => []): Promise<void> {
     const context = this.#context
+    const hls = new HlsHandler(context, this.#hls)
     const streams = streamsHandler(context, () => this.addresses)
-    this.#own = [recordingsHandler(context), liveHandler(context), streams, pageHandler(page)]
+    this.#own = [hls.handle, recordingsHandler(context), liveHandler(context), streams, pageHandler(page)]
     this.#guests = guests
     const change = await this.prepare(where)
     change.commit()
@@ -157,6 +170,7 @@ export class Server {
     await this.#http.stop(thread)
     for (const connection of this.#connections) connection.interrupt('server stops')
     for (const connection of this.#connections) await connection.stop(thread, 'server stops')
+    await this.#hls.stop(thread)
     await this.recorder.stop(thread)
     await this.refusals.stop(thread)
   }

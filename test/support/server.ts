@@ -21,7 +21,37 @@ const VHOST: VhostOptions = {
     hasAudio: true,
     hasVideo: true,
   },
-  hls: { enabled: false },
+  hls: {
+    enabled: false,
+    hlsFragmentMs: 10_000,
+    hlsTdRatio: 1,
+    hlsAofRatio: 2.1,
+    hlsWindowMs: 60_000,
+    hlsOnError: 'continue',
+    hlsPath: '',
+    hlsM3u8File: '[app]/[stream].m3u8',
+    hlsTsFile: '[app]/[stream]-[seq].ts',
+    hlsUseFmp4: false,
+    hlsFmp4File: '[app]/[stream]-[seq].m4s',
+    hlsInitFile: '[app]/[stream]/init.mp4',
+    hlsLowLatency: false,
+    hlsPartMs: 200,
+    hlsEntryPrefix: '',
+    hlsCleanup: true,
+    hlsDisposeMs: 120_000,
+    hlsRecover: true,
+    hlsWaitKeyframe: true,
+    hlsTsFloor: false,
+    hlsNbNotify: 64,
+    hlsCtx: true,
+    hlsTsCtx: true,
+    hlsKeys: false,
+    hlsFragmentsPerKey: 5,
+    hlsKeyFile: '[app]/[stream]-[seq].key',
+    hlsKeyFilePath: '',
+    hlsKeyUrl: '',
+    hlsDtsDirectly: true,
+  },
   dvr: {
     enabled: false,
     dvrApply: ['all'],
@@ -65,7 +95,7 @@ export interface VhostChanges {
   play?: Partial<VhostOptions['play']>
   publish?: Partial<VhostOptions['publish']>
   httpRemux?: Partial<VhostOptions['httpRemux']>
-  hls?: VhostOptions['hls']
+  hls?: Partial<VhostOptions['hls']>
   dvr?: Partial<VhostOptions['dvr']>
 }
 
@@ -77,6 +107,7 @@ export function testVhost(changes: VhostChanges): VhostOptions {
     play: { ...VHOST.play, ...changes.play },
     publish: { ...VHOST.publish, ...changes.publish },
     httpRemux: { ...VHOST.httpRemux, ...changes.httpRemux },
+    hls: { ...VHOST.hls, ...changes.hls },
     dvr: { ...VHOST.dvr, ...changes.dvr },
   }
 }

@@ -6,6 +6,7 @@ import { HOUR_MS, HTML_DIR, UP_TO_A_WEEK } from './limits.ts'
 
 const SEGMENTS = { min: 100, max: HOUR_MS } as const
 const RECORDINGS = { min: 100, max: UP_TO_A_WEEK.max } as const
+const PARTS = { min: 50, max: 10_000 } as const
 const RATIOS = { min: 0.1, max: 100 } as const
 
 /** HLS. */
@@ -20,7 +21,8 @@ export const HLS = block('HLS.', {
   hls_aof_ratio: decimal(RATIOS, {
     default: 2.1,
     reload: true,
-    meaning: 'A segment is cut without a key frame after hls_fragment times this.',
+    meaning:
+      'The first segment is cut without a key frame after hls_fragment times this; later ones before they exceed the target duration.',
   }),
   hls_window: duration('s', RECORDINGS, { default: 60_000, reload: true, meaning: 'The length of the playlist.' }),
   hls_on_error: choice(['continue', 'ignore', 'disconnect'], {
@@ -28,7 +30,13 @@ export const HLS = block('HLS.', {
     reload: true,
     meaning: 'On an error: go on with the next packet, end HLS for this publish, or close the publisher.',
   }),
-  hls_path: text({ default: HTML_DIR, reload: true, meaning: 'The folder for playlists and segments.' }),
+  hls_path: text({
+    default: '',
+    example: HTML_DIR,
+    reload: true,
+    meaning:
+      'The folder for playlists and segments. Absent: they are in memory only, and served from there as at any rate (SRS: ./objs/nginx/html).',
+  }),
   hls_m3u8_file: text({
     default: '[app]/[stream].m3u8',
     reload: true,
@@ -39,6 +47,23 @@ export const HLS = block('HLS.', {
     reload: true,
     meaning: 'The name of a segment: also [seq], [timestamp], [duration], [2006] [01] [02] [15] [04] [05] [999].',
   }),
+  hls_use_fmp4: flag({ default: false, reload: true, meaning: 'Segments are fragmented MP4 and not MPEG-TS.' }),
+  hls_fmp4_file: text({
+    default: '[app]/[stream]-[seq].m4s',
+    reload: true,
+    meaning: 'The name of a segment of fragmented MP4, with the variables of hls_ts_file.',
+  }),
+  hls_init_file: text({
+    default: '[app]/[stream]/init.mp4',
+    reload: true,
+    meaning: 'The name of the initialization segment; a further one gets the number of its first segment behind it.',
+  }),
+  hls_low_latency: flag({
+    default: false,
+    reload: true,
+    meaning: 'Low-Latency HLS: segments in parts, and playlists that are waited for (Sluice). Needs hls_use_fmp4.',
+  }),
+  hls_part: duration('s', PARTS, { default: 200, reload: true, meaning: 'The aimed length of a part (Sluice).' }),
   hls_entry_prefix: text({
     default: '',
     example: 'http://your-server',
@@ -48,18 +73,24 @@ export const HLS = block('HLS.', {
   hls_acodec: choice(['aac', 'mp3', 'an'], {
     default: 'aac',
     reload: true,
-    meaning: 'The audio codec that is announced before the first packet; an: none.',
+    meaning: 'Accepted: what is announced is what the stream has.',
   }),
   hls_vcodec: choice(['h264', 'h265', 'vn'], {
     default: 'h264',
     reload: true,
-    meaning: 'The video codec that is announced before the first packet; vn: none.',
+    meaning: 'Accepted: what is announced is what the stream has.',
   }),
   hls_cleanup: flag({ default: true, reload: true, meaning: 'Deletes segments that have left the playlist.' }),
   hls_dispose: duration('s', UP_TO_A_WEEK, {
     default: 120_000,
     reload: true,
-    meaning: 'How long files stay after the publisher has gone; 0: for ever.',
+    meaning:
+      'How long playlists and segments stay after the publisher has gone; 0: on disk for ever, else two minutes.',
+  }),
+  hls_recover: flag({
+    default: true,
+    reload: true,
+    meaning: 'A playlist that is in hls_path is gone on with; off: files are removed when the server stops.',
   }),
   hls_wait_keyframe: flag({ default: true, reload: true, meaning: 'Cuts at key frames only.' }),
   hls_ts_floor: flag({ default: false, reload: true, meaning: 'Numbers segments by the clock.' }),
@@ -70,10 +101,11 @@ export const HLS = block('HLS.', {
   hls_ctx: flag({
     default: true,
     reload: true,
-    meaning: 'Gives each player an id, so that it is seen and can be refused.',
+    meaning:
+      'Gives each player an id, so that it is seen and can be refused; off: playlists are the same for all, for caches.',
   }),
   hls_ts_ctx: flag({ default: true, reload: true, meaning: "Puts the player's id on the segments too." }),
-  hls_keys: flag({ default: false, reload: true, meaning: 'Encrypts segments with AES-128.' }),
+  hls_keys: flag({ default: false, reload: true, meaning: 'Encrypts segments with AES-128. MPEG-TS only.' }),
   hls_fragments_per_key: integer(
     { min: 1, max: 1_000_000 },
     { default: 5, reload: true, meaning: 'How many segments have one key.' },
@@ -89,7 +121,7 @@ export const HLS = block('HLS.', {
     default: '',
     example: 'https://localhost:8080/',
     reload: true,
-    meaning: 'Stands before the name of the key file in the playlist.',
+    meaning: 'Stands before the name of the key file in the playlist; absent: this server gives it out.',
   }),
   hls_dts_directly: flag({
     default: true,

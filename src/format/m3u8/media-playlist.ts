@@ -62,7 +62,10 @@ export interface RenditionReport {
 }
 
 export interface MediaPlaylist {
-  /** What was announced before: it must not shrink while the playlist lives. Grows here when a segment is longer. */
+  /**
+   * What was announced before: it must not shrink while the playlist lives. Grows here when a segment, its duration
+   * rounded to whole seconds, is longer.
+   */
   readonly targetDurationSeconds: number
   /** Number of the first segment. */
   readonly mediaSequence: number
@@ -104,7 +107,10 @@ export function writeMediaPlaylist(playlist: MediaPlaylist, delta = false): stri
 }
 
 function targetOf({ targetDurationSeconds: announced, segments }: MediaPlaylist): number {
-  return segments.reduce((most, { durationMs }) => Math.max(most, targetDurationSeconds(durationMs)), announced)
+  return segments.reduce(
+    (most, { durationMs }) => Math.max(most, Math.round(durationMs / 1000)),
+    Math.max(1, announced),
+  )
 }
 
 function head(playlist: MediaPlaylist, target: number): string[] {

@@ -92,7 +92,8 @@ describe('a playlist of MPEG-TS segments', () => {
         ),
       ).targetDuration
     expect(target([1000, 2000], 2)).toBe(2)
-    expect(target([1000, 2001], 2)).toBe(3)
+    expect(target([1000, 2499], 2)).toBe(2)
+    expect(target([1000, 2500], 2)).toBe(3)
     expect(target([1000], 6)).toBe(6)
     expect(target([], 2)).toBe(2)
     expect([0, 1, 1000, 1000.1, 9999].map(targetDurationSeconds)).toEqual([1, 1, 1, 2, 10])

@@ -1,3 +1,4 @@
+import type { Disk } from '../../../src/st/disk.ts'
 import { StError } from '../../../src/st/errors.ts'
 import type { Thread } from '../../../src/st/thread.ts'
 import { World } from '../../../src/st/world.ts'
@@ -13,11 +14,11 @@ export interface TestWorld {
   readonly log: RecordingLog
 }
 
-export function makeTestWorld(): TestWorld {
+export function makeTestWorld(disk?: Disk): TestWorld {
   const clock = new TestClock()
   const network = new TestNetwork()
   const log = new RecordingLog()
-  return { world: new World(clock, network, log), clock, network, log }
+  return { world: new World(clock, network, log, disk), clock, network, log }
 }
 
 /** How a call ended: 'ok', or the code of its StError. Other errors pass through. */

@@ -1,0 +1,246 @@
+import { parseRange } from '../../http/range.ts'
+import { TimeoutError } from '../../st/errors.ts'
+import type { Thread } from '../../st/thread.ts'
+import type { Wish } from '../client.ts'
+import type { ServerContext } from '../context.ts'
+import { RefusedError } from '../gate.ts'
+import type { HttpExchange, HttpHandler } from '../http-session.ts'
+import type { VhostOptions } from '../options.ts'
+import type { HlsFile } from './files.ts'
+import { escapePath } from './names.ts'
+import { masterPlaylist, type RenderedPlaylist } from './playlist.ts'
+import { type Directives, locate, readDirectives, vhostOf } from './request.ts'
+import type { HlsService, LiveStream } from './service.ts'
+import type { Viewer } from './viewers.ts'
+
+const PLAYLIST_TYPE = 'application/vnd.apple.mpegurl'
+/** Names are never used again: a cache may keep what is under them as long as it likes. */
+const FOR_EVER = 'public, max-age=31536000, immutable'
+/** For a first segment, beside its length: until the publisher's first frame is there. */
+const FIRST_FRAME_MS = 2_000
+/** A blocked request may ask for what comes next, not for what comes some time (RFC 8216bis 6.2.5.2). */
+const MOST_AHEAD = 2
+/** A blocked request waits for so many target durations. */
+const BLOCK_TARGETS = 3
+/** A blocked answer may be kept for so many (RFC 8216bis B.1). */
+const BLOCKED_CACHE_TARGETS = 6
+
+type Headers = Readonly<Record<string, string | number>>
+
+/** Playlists, segments, parts and keys over HTTP. */
+export class HlsHandler {
+  readonly #context: ServerContext
+  readonly #service: HlsService
+
+  constructor(context: ServerContext, service: HlsService) {
+    this.#context = context
+    this.#service = service
+  }
+
+  readonly handle: HttpHandler = (thread, exchange) => {
+    const { path } = exchange.request
+    return path.endsWith('.m3u8') ? this.#servePlaylist(thread, exchange) : this.#serveFile(thread, exchange)
+  }
+
+  async #serveFile(thread: Thread, exchange: HttpExchange): Promise<boolean> {
+    const { files, viewers } = this.#service
+    if (files.size === 0) return false
+    const { path, query } = exchange.request
+    const { ctx, vhost: asked } = readDirectives(query)
+    const viewer = ctx === null ? null : viewers.get(ctx)
+    const vhost = viewer?.client.vhost ?? vhostOf(exchange, this.#context, asked)
+    const file = vhost && files.get(vhost.name, path.slice(1))
+    if (!vhost || !file || (!file.bytes && !file.promise)) return false
+    if (!file.bytes) await this.#untilThere(thread, file, vhost)
+    if (!file.bytes) await notFound(thread, exchange, 'It has not come.')
+    else {
+      await answerFile(thread, exchange, file, file.bytes, vhost.play.sendTimeoutMs)
+      viewer?.sent(file.bytes.length)
+    }
+    return true
+  }
+
+  async #untilThere(thread: Thread, file: HlsFile, vhost: VhostOptions): Promise<void> {
+    const { files } = this.#service
+    const isPromised = (): boolean => !file.bytes && files.get(vhost.name, file.name) === file
+    await this.#until(thread, isPromised, () => file.promise, BLOCK_TARGETS * vhost.hls.hlsFragmentMs)
+  }
+
+  /** Waits as long as `isWaiting`, woken by a condition; returns at the limit too. */
+  async #until(
+    thread: Thread,
+    isWaiting: () => boolean,
+    condition: () => HlsFile['promise'],
+    limitMs: number,
+  ): Promise<void> {
+    const { clock } = thread.world
+    const deadlineMs = clock.nowMs() + limitMs
+    while (isWaiting()) {
+      const leftMs = Math.ceil(deadlineMs - clock.nowMs())
+      if (leftMs <= 0) return
+      try {
+        await condition()?.wait(thread, leftMs)
+      } catch (error) {
+        if (!(error instanceof TimeoutError)) throw error
+      }
+    }
+  }
+
+  async #servePlaylist(thread: Thread, exchange: HttpExchange): Promise<boolean> {
+    const directives = readDirectives(exchange.request.query)
+    const vhost = vhostOf(exchange, this.#context, directives.vhost)
+    const wish = vhost?.hls.enabled ? locate(exchange, vhost) : null
+    if (!vhost || !wish) return false
+    const isHead = exchange.request.method === 'HEAD'
+    const live = await this.#untilReady(thread, wish.sourceKey, vhost, !isHead)
+    if (!live) await notFound(thread, exchange, `No stream ${wish.sourceKey}.`)
+    else if (isHead)
+      await exchange.answer(thread, 200, { 'Content-Type': PLAYLIST_TYPE, 'Cache-Control': 'no-cache' }, '')
+    else if (!vhost.hls.hlsCtx) await this.#answerMedia(thread, exchange, live, directives, null)
+    else await this.#serveViewer(thread, exchange, live, wish, directives)
+    return true
+  }
+
+  /** SRS's sessions: the first request is answered by a master playlist with an id, which all others carry. */
+  async #serveViewer(
+    thread: Thread,
+    exchange: HttpExchange,
+    live: LiveStream,
+    wish: Wish,
+    directives: Directives,
+  ): Promise<void> {
+    let viewer: Viewer | null = null
+    try {
+      viewer = await this.#service.viewers.enter(thread, directives.ctx, wish, exchange.socket, exchange.peer)
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error
+      thread.log.info({ stream: wish.sourceKey, reason: error.message, code: error.code }, 'refused')
+      await exchange.answerText(thread, error.status, error.message, { 'Cache-Control': 'no-store' })
+      return
+    }
+    if (!viewer) await notFound(thread, exchange, `HLS stream ${exchange.request.path} is EOF`)
+    else if (directives.ctx !== null) await this.#answerMedia(thread, exchange, live, directives, viewer)
+    else await this.#answerMaster(thread, exchange, live, viewer)
+  }
+
+  async #answerMaster(thread: Thread, exchange: HttpExchange, { stream }: LiveStream, viewer: Viewer): Promise<void> {
+    const { path, query } = exchange.request
+    const name = escapePath(path.slice(path.lastIndexOf('/') + 1))
+    const own = query === '' ? '' : `&${query.slice(1)}`
+    const text = Buffer.from(masterPlaylist(stream, `${name}?hls_ctx=${viewer.id}${own}`))
+    viewer.seen(text.length)
+    await exchange.answer(thread, 200, { 'Content-Type': PLAYLIST_TYPE, 'Cache-Control': 'no-store' }, text)
+  }
+
+  async #answerMedia(
+    thread: Thread,
+    exchange: HttpExchange,
+    live: LiveStream,
+    directives: Directives,
+    viewer: Viewer | null,
+  ): Promise<void> {
+    const { stream } = live
+    const { sequence, part, skips } = directives
+    const isBlocking = sequence !== null && stream.options.hlsLowLatency
+    if (isBlocking && sequence > stream.newestSequence + MOST_AHEAD) {
+      await exchange.answerText(thread, 400, 'That is too far ahead.', { 'Cache-Control': 'no-store' })
+      return
+    }
+    const limitMs = BLOCK_TARGETS * 1000 * (stream.targetSeconds ?? 1)
+    const isWaiting = (): boolean => this.#service.get(stream.key) === live && !stream.has(sequence ?? 0, part)
+    if (isBlocking) await this.#until(thread, isWaiting, () => stream.changed, limitMs)
+    const isThere = isBlocking && stream.has(sequence, part)
+    const playlist = live.playlists.get(skips && stream.options.hlsLowLatency)
+    const query = queryOf(directives, viewer)
+    const text = query === '' && acceptsGzip(exchange) ? playlist.gzip() : playlist.text(query)
+    viewer?.seen(text.length)
+    await answerPlaylist(thread, exchange, playlist, text, {
+      'Cache-Control': viewer ? 'no-cache' : cacheFor(stream.targetSeconds ?? 1, isThere),
+      ...(query === '' ? { Vary: 'Accept-Encoding' } : {}),
+      ...(query === '' && acceptsGzip(exchange) ? { 'Content-Encoding': 'gzip' } : {}),
+    })
+  }
+
+  /** The stream, once its playlist has a segment; null when that does not come in time. */
+  async #untilReady(thread: Thread, key: string, vhost: VhostOptions, waits: boolean): Promise<LiveStream | null> {
+    const { hls, httpRemux } = vhost
+    const ready = (): LiveStream | null => {
+      const live = this.#service.get(key)
+      return live && live.stream.segments.length > 0 ? live : null
+    }
+    if (ready() || !waits || httpRemux.waitPublisherMs === 0) return ready()
+    const arrived = (): boolean => this.#service.get(key) !== null
+    await this.#until(
+      thread,
+      () => !arrived(),
+      () => this.#service.appeared,
+      httpRemux.waitPublisherMs,
+    )
+    const longestMs = hls.hlsFragmentMs * Math.max(hls.hlsTdRatio, hls.hlsAofRatio) + FIRST_FRAME_MS
+    const changed = (): HlsFile['promise'] => this.#service.get(key)?.stream.changed ?? null
+    await this.#until(thread, () => arrived() && !ready(), changed, longestMs)
+    return ready()
+  }
+}
+
+function queryOf({ vhost }: Directives, viewer: Viewer | null): string {
+  const own = vhost === null ? '' : `vhost=${encodeURIComponent(vhost)}`
+  const ctx = viewer?.client.vhost?.hls.hlsTsCtx ? `hls_ctx=${viewer.id}` : ''
+  const query = [ctx, own].filter((part) => part !== '').join('&')
+  return query === '' ? '' : `?${query}`
+}
+
+function acceptsGzip({ request }: HttpExchange): boolean {
+  return /(?:^|,)\s*gzip\s*(?:;\s*q=(?:1|0\.[0-9]*[1-9])|,|$)/i.test(request.headers.get('accept-encoding') ?? '')
+}
+
+/** Half a target duration; what was waited for does not change any more for those who ask for the same. */
+function cacheFor(targetSeconds: number, isBlocked: boolean): string {
+  const seconds = isBlocked ? BLOCKED_CACHE_TARGETS * targetSeconds : Math.max(1, Math.floor(targetSeconds / 2))
+  return `public, max-age=${seconds}`
+}
+
+async function answerPlaylist(
+  thread: Thread,
+  exchange: HttpExchange,
+  { tag }: RenderedPlaylist,
+  text: Buffer,
+  headers: Headers,
+): Promise<void> {
+  const all = { 'Content-Type': PLAYLIST_TYPE, ETag: tag, ...headers }
+  if (isKnown(exchange, tag)) await exchange.answer(thread, 304, { ETag: tag, ...headers }, '')
+  else await exchange.answer(thread, 200, all, text)
+}
+
+async function answerFile(
+  thread: Thread,
+  exchange: HttpExchange,
+  { contentType }: HlsFile,
+  bytes: Buffer,
+  timeoutMs: number,
+): Promise<void> {
+  const tag = `"${bytes.length.toString(36)}"`
+  const headers = { 'Content-Type': contentType, 'Cache-Control': FOR_EVER, ETag: tag, 'Accept-Ranges': 'bytes' }
+  if (isKnown(exchange, tag)) {
+    await exchange.answer(thread, 304, { ETag: tag, 'Cache-Control': FOR_EVER }, '')
+    return
+  }
+  const range = parseRange(exchange.request.headers.get('range'), bytes.length)
+  if (range === 'outside') {
+    await exchange.answerText(thread, 416, 'There is nothing.', { 'Content-Range': `bytes */${bytes.length}` })
+  } else if (range) {
+    const part = bytes.subarray(range.start, range.end)
+    const place = `bytes ${range.start}-${range.end - 1}/${bytes.length}`
+    await exchange.answerFile(thread, 206, { ...headers, 'Content-Range': place }, part, timeoutMs)
+  } else await exchange.answerFile(thread, 200, headers, bytes, timeoutMs)
+}
+
+function isKnown({ request }: HttpExchange, tag: string): boolean {
+  const known = request.headers.get('if-none-match')
+  return known !== undefined && known.split(/\s*,\s*/).some((one) => one === tag || one === '*')
+}
+
+/** A 404 that no cache keeps: the stream may come any moment. */
+async function notFound(thread: Thread, exchange: HttpExchange, text: string): Promise<void> {
+  await exchange.answerText(thread, 404, text, { 'Cache-Control': 'no-store' })
+}

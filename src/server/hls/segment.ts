@@ -1,0 +1,40 @@
+import type { OpenSegment, PlaylistPart, PlaylistSegment } from '../../format/m3u8/media-playlist.ts'
+import type { HlsFile } from './files.ts'
+import type { HlsKey } from './keys.ts'
+
+/** A piece of a segment that players can have before the segment is there. */
+export interface HlsPart extends PlaylistPart {
+  readonly file: HlsFile
+}
+
+/** A finished segment. */
+export interface HlsSegment extends PlaylistSegment {
+  readonly sequence: number
+  readonly file: HlsFile
+  readonly bytes: number
+  readonly initFile: HlsFile | null
+  readonly key: HlsKey | null
+  readonly parts: readonly HlsPart[]
+  readonly isIndependent: boolean
+  /** Pictures in it. */
+  readonly frames: number
+}
+
+/** The segment that is being made. */
+export interface Making extends OpenSegment {
+  readonly sequence: number
+  readonly timestamp: number
+  readonly wallMs: number
+  readonly isIndependent: boolean
+  readonly initFile: HlsFile | null
+  readonly key: HlsKey | null
+  readonly parts: HlsPart[]
+  readonly pieces: Buffer[]
+  bytes: number
+  frames: number
+  /** Null when its name needs its duration. */
+  readonly file: HlsFile | null
+  /** In low latency: the part that comes next. */
+  hint: HlsFile | null
+  hintUri: string
+}

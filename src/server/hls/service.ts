@@ -1,0 +1,148 @@
+import { posix } from 'node:path'
+import { Condition } from '../../st/condition.ts'
+import { TimeoutError } from '../../st/errors.ts'
+import type { Thread } from '../../st/thread.ts'
+import type { Publication } from '../../stream/publication.ts'
+import type { Source } from '../../stream/source.ts'
+import type { ServerContext } from '../context.ts'
+import { HlsFiles } from './files.ts'
+import { StreamKeeper, type Turn } from './keeper.ts'
+import { namesOf, playlistName } from './names.ts'
+import type { HlsNotices } from './notices.ts'
+import type { HlsOptions } from './options.ts'
+import { PlaylistCache } from './playlist.ts'
+import type { HlsSegment } from './segment.ts'
+import { HlsStream, QUERY_MARK } from './stream.ts'
+import { Viewers } from './viewers.ts'
+
+/** For the last segments to be written when the server ends. */
+const LAST_SEGMENTS_MS = 5_000
+/** So many streams of the past may be kept; a new name for each publish must not cost more and more. */
+const MOST_STREAMS = 10_000
+
+/** A stream with all that belongs to it. */
+export interface LiveStream {
+  readonly stream: HlsStream
+  readonly playlists: PlaylistCache
+  readonly keeper: StreamKeeper
+  readonly thread: Thread
+}
+
+/** All streams as HLS. */
+export class HlsService {
+  readonly files = new HlsFiles()
+  readonly viewers: Viewers
+  /** A stream has come. */
+  readonly appeared = new Condition('stream')
+  readonly #context: ServerContext
+  readonly #notices: HlsNotices | null
+  readonly #streams = new Map<string, LiveStream>()
+  /** Which stream has which playlist. */
+  readonly #playlists = new Map<string, string>()
+  readonly #served = new Set<Publication>()
+  readonly #life: string
+  #isStopping = false
+
+  constructor(context: ServerContext, notices: HlsNotices | null) {
+    this.#context = context
+    this.#notices = notices
+    this.#life = context.world.newId()
+    this.viewers = new Viewers(context)
+    context.hub.watchers.add((source, publication) => this.#begin(source, publication))
+  }
+
+  get(key: string): LiveStream | null {
+    return this.#streams.get(key) ?? null
+  }
+
+  /** The configuration has changed: what is published now and was no HLS becomes it. What is HLS follows by itself. */
+  reload(): void {
+    for (const source of this.#context.hub.sources) {
+      const { publication } = source
+      if (publication && !this.#served.has(publication)) this.#begin(source, publication)
+    }
+  }
+
+  /** When no publisher is left: writes what is still to be written and ends all threads. */
+  async stop(thread: Thread): Promise<void> {
+    this.#isStopping = true
+    await this.viewers.stop(thread)
+    const live = [...this.#streams.values()]
+    for (const { keeper } of live) keeper.end()
+    const { clock } = thread.world
+    const deadlineMs = clock.nowMs() + LAST_SEGMENTS_MS
+    for (const { thread: own } of live) {
+      try {
+        await own.join(thread, Math.max(1, Math.ceil(deadlineMs - clock.nowMs())))
+      } catch (error) {
+        if (!(error instanceof TimeoutError)) throw error
+        await own.stop(thread, 'server stops')
+      }
+    }
+  }
+
+  #begin(source: Source, publication: Publication): void {
+    const options = this.#options(source.key)
+    if (!options?.enabled || this.#isStopping) return
+    const live = this.get(source.key) ?? this.#make(source.key, options, publication)
+    if (!live) return
+    this.#served.add(publication)
+    live.keeper.begin({ publication, reader: publication.read() })
+    this.appeared.broadcast()
+  }
+
+  #make(key: string, options: HlsOptions, { publisher }: Publication): LiveStream | null {
+    const names = namesOf(key)
+    const playlist = playlistName(options.hlsM3u8File, names)
+    const place = `${names.vhost}/${playlist}`
+    const owner = this.#playlists.get(place)
+    if (owner !== undefined || this.#streams.size >= MOST_STREAMS) {
+      publisher.log.warn({ stream: key, owner, streams: this.#streams.size }, 'no HLS: the playlist is taken')
+      return null
+    }
+    const { world } = this.#context
+    const { files } = this
+    const stream = new HlsStream(world, files, { key, names, playlistName: playlist }, options)
+    const keeper = new StreamKeeper({
+      world,
+      files,
+      stream,
+      options: () => this.#options(key),
+      finished: (turn, segment, path) => this.#tell(turn, stream, segment, path),
+      over: ({ publication }) => this.#served.delete(publication),
+    })
+    this.#playlists.set(place, key)
+    const thread = world.spawn('hls', async (own) => {
+      try {
+        await keeper.run(own)
+      } finally {
+        this.#streams.delete(key)
+        this.#playlists.delete(place)
+      }
+    })
+    const live = { stream, keeper, thread, playlists: new PlaylistCache(stream, this.#life) }
+    this.#streams.set(key, live)
+    return live
+  }
+
+  #options(key: string): HlsOptions | null {
+    return this.#context.options.resolveVhost(namesOf(key).vhost)?.hls ?? null
+  }
+
+  #tell({ publication }: Turn, stream: HlsStream, segment: HlsSegment, path: (name: string) => string): void {
+    const publisher = this.#context.clients.get(publication.publisher.id)
+    if (!this.#notices || !publisher) return
+    const { playlistName: m3u8Url } = stream
+    const tsUrl = segment.uri.replace(QUERY_MARK, '')
+    this.#notices.hls(publisher, {
+      cwd: process.cwd(),
+      file: path(segment.file.name),
+      durationMs: segment.durationMs,
+      url: /^https?:/.test(tsUrl) ? tsUrl : posix.join(posix.dirname(m3u8Url), tsUrl),
+      m3u8: path(m3u8Url),
+      m3u8Url,
+      seqNo: segment.sequence,
+    })
+    this.#notices.hlsNotify(publisher, tsUrl, stream.options.hlsNbNotify)
+  }
+}

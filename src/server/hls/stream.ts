@@ -1,0 +1,333 @@
+import { Condition } from '../../st/condition.ts'
+import type { World } from '../../st/world.ts'
+import type { HlsFile, HlsFiles } from './files.ts'
+import { encrypt, type HlsKey, makeKey } from './keys.ts'
+import { entryUri, needsDuration, type SegmentFacts, segmentName, type StreamNames, withSuffix } from './names.ts'
+import { firstDiscontinuity, firstSequence, FloorNumbers } from './numbers.ts'
+import type { HlsOptions } from './options.ts'
+import type { Piece } from './packager.ts'
+import type { HlsSegment, Making } from './segment.ts'
+import type { HlsTracks } from './tracks.ts'
+import { SegmentWindow } from './window.ts'
+
+/** In the URIs of a playlist: where a player's own query comes in. */
+export const QUERY_MARK = '?$hls$'
+
+const CONTENT_TYPE = { ts: 'video/mp2t', fmp4: 'video/mp4', key: 'application/octet-stream' } as const
+
+/** What the first frame of a segment brings with it. */
+export interface Opening {
+  /** Other tracks or another time than in the segment before. */
+  readonly startsAnew: boolean
+  readonly isIndependent: boolean
+  /** Wall clock of its first frame, ms since 1970. */
+  readonly wallMs: number
+  readonly tracks: HlsTracks
+  /** What the tracks need before them (fMP4). */
+  readonly init: Buffer | null
+}
+
+/** Who a stream is. */
+export interface HlsIdentity {
+  /** Of its source. */
+  readonly key: string
+  readonly names: StreamNames
+  readonly playlistName: string
+}
+
+/** What was there of a stream before the server was started. */
+export interface Past {
+  readonly nextSequence: number
+  readonly discontinuitySequence: number
+  readonly targetSeconds: number
+  readonly segments: readonly HlsSegment[]
+}
+
+/** One stream as HLS: its playlist and the files in it. It lives on over the publishers that come and go. */
+export class HlsStream {
+  readonly key: string
+  readonly names: StreamNames
+  readonly playlistName: string
+  /** Players wait here for whatever is new in the playlist. */
+  readonly changed = new Condition('playlist')
+  readonly #world: World
+  readonly #files: HlsFiles
+  readonly #floor = new FloorNumbers()
+  #options: HlsOptions
+  #window: SegmentWindow
+  #gone: HlsFile[] = []
+  #making: Making | null = null
+  #init: HlsFile | null = null
+  #key: HlsKey | null = null
+  #keySequence = 0
+  #nextSequence: number
+  #hasHistory = false
+  /** EXT-X-TARGETDURATION; null before the first segment. */
+  targetSeconds: number | null = null
+  /** Goes up with every change of the playlist. */
+  version = 0
+  tracks: HlsTracks = { video: null, audio: null }
+  /** Somebody publishes. */
+  isLive = false
+
+  constructor(world: World, files: HlsFiles, identity: HlsIdentity, options: HlsOptions) {
+    this.key = identity.key
+    this.names = identity.names
+    this.playlistName = identity.playlistName
+    this.#world = world
+    this.#files = files
+    this.#options = options
+    const wallMs = world.clock.wallMs()
+    this.#nextSequence = firstSequence(wallMs)
+    this.#window = this.#newWindow(firstDiscontinuity(wallMs))
+  }
+
+  get options(): HlsOptions {
+    return this.#options
+  }
+
+  /** Those in the playlist. */
+  get segments(): readonly HlsSegment[] {
+    return this.#window.segments
+  }
+
+  /** EXT-X-DISCONTINUITY-SEQUENCE. */
+  get discontinuitySequence(): number {
+    return this.#window.discontinuitySequence
+  }
+
+  get making(): Making | null {
+    return this.#making
+  }
+
+  /** Bytes of all segments that are kept. */
+  get bytes(): number {
+    return this.#window.bytes
+  }
+
+  /** With `hls_ts_floor`: how far the numbers are ahead of the clock, ms. */
+  get aheadMs(): number {
+    const { hlsTsFloor, hlsFragmentMs } = this.#options
+    return hlsTsFloor ? this.#floor.aheadMs(this.#world.clock.wallMs(), hlsFragmentMs) : 0
+  }
+
+  /** New options; they count from the next segment on. */
+  follow(options: HlsOptions): void {
+    this.#options = options
+  }
+
+  /** Goes on where a stream was before. */
+  resume(past: Past): void {
+    this.#nextSequence = past.nextSequence
+    this.targetSeconds = past.targetSeconds
+    this.#hasHistory = true
+    this.#window = this.#newWindow(past.discontinuitySequence)
+    for (const segment of past.segments) this.#window.add(segment)
+    this.#changed()
+  }
+
+  /** Begins a segment. */
+  open({ startsAnew, isIndependent, wallMs, tracks, init }: Opening): void {
+    const sequence = this.#nextSequence
+    this.#nextSequence++
+    const { hlsTsFloor, hlsFragmentMs, hlsLowLatency } = this.#options
+    const nowMs = this.#world.clock.wallMs()
+    const timestamp = hlsTsFloor ? this.#floor.take(nowMs, hlsFragmentMs) : Math.floor(nowMs)
+    const facts = { sequence, timestamp, wallMs: nowMs, durationMs: 0 }
+    this.tracks = tracks
+    this.#init = init && this.#initFile(init, facts)
+    this.#key = this.#options.hlsKeys ? this.#keyFor(facts) : null
+    const template = this.#template
+    this.#making = {
+      ...facts,
+      discontinuity: startsAnew && this.#hasHistory,
+      programDateTimeMs: wallMs,
+      key: this.#key,
+      map: this.#init && this.#uri(this.#init.name),
+      initFile: this.#init,
+      parts: [],
+      pieces: [],
+      bytes: 0,
+      frames: 0,
+      isIndependent,
+      file: needsDuration(template) ? null : this.#add(segmentName(template, this.names, facts), sequence, null),
+      hint: null,
+      hintUri: '',
+    }
+    if (hlsLowLatency) this.#promise(this.#making)
+    this.#changed()
+  }
+
+  /** Adds a piece to the open segment. */
+  add(piece: Piece): void {
+    const making = this.#making
+    if (!making) return
+    making.pieces.push(piece.bytes)
+    making.bytes += piece.bytes.length
+    const { hint: file } = making
+    if (!file) return
+    file.bytes = piece.bytes
+    const { durationMs, isIndependent } = piece
+    making.parts.push({ uri: making.hintUri, durationMs, isIndependent, file })
+    this.#promise(making)
+    this.#changed()
+  }
+
+  /** Ends the open segment: it is in the playlist now. @returns null when there is nothing in it */
+  commit(durationMs: number, targetSeconds: number | null): HlsSegment | null {
+    const making = this.#making
+    if (!making) return null
+    this.#making = null
+    this.#unpromise(making)
+    if (making.bytes === 0) {
+      this.#nextSequence = making.sequence
+      if (making.file) this.#remove(making.file)
+      this.#changed()
+      return null
+    }
+    const segment = this.#finish(making, durationMs)
+    this.targetSeconds = targetSeconds
+    this.#hasHistory = true
+    this.#window.add(segment)
+    this.#window.trim(this.#world.clock.nowMs(), this.#options.hlsWindowMs, targetSeconds ?? 0)
+    this.#changed()
+    return segment
+  }
+
+  /** The publisher has come or gone. */
+  setLive(isLive: boolean): void {
+    this.isLive = isLive
+    this.#changed()
+  }
+
+  /** Files that are no longer served: to be removed from the disk too. */
+  takeGone(): HlsFile[] {
+    const gone = this.#gone
+    this.#gone = []
+    return gone
+  }
+
+  /** The stream is over for good. @returns all its files */
+  dispose(): HlsFile[] {
+    this.commit(0, this.targetSeconds)
+    this.#window.clear()
+    if (this.#init) this.#drop(this.#init)
+    if (this.#key) this.#drop(this.#key.file)
+    this.#init = null
+    this.#key = null
+    this.#changed()
+    return this.takeGone()
+  }
+
+  /** Whether the playlist has a segment, or (`part` not null) that part of it (RFC 8216bis 6.2.5.2). */
+  has(sequence: number, part: number | null): boolean {
+    const last = this.segments.at(-1)
+    const making = this.#making
+    const lastSequence = last?.sequence ?? -1
+    if (part === null || !last) return sequence <= lastSequence
+    // A part behind the last one of its segment is the first one of the next segment.
+    const isBehind = sequence === lastSequence && part >= last.parts.length
+    if (sequence <= lastSequence && !isBehind) return true
+    if (!making) return false
+    return isBehind ? making.parts.length > 0 : sequence === making.sequence && part < making.parts.length
+  }
+
+  /** The number of the newest segment, also of the one that is being made. */
+  get newestSequence(): number {
+    return this.#nextSequence - 1
+  }
+
+  get #template(): string {
+    const { hlsUseFmp4, hlsFmp4File, hlsTsFile } = this.#options
+    return hlsUseFmp4 ? hlsFmp4File : hlsTsFile
+  }
+
+  #finish(making: Making, durationMs: number): HlsSegment {
+    const whole = Buffer.concat(making.pieces)
+    const bytes = making.key ? encrypt(whole, making.key) : whole
+    let offset = 0
+    // Once in memory, not twice.
+    for (const part of making.parts) part.file.bytes = bytes.subarray(offset, (offset += part.file.bytes?.length ?? 0))
+    const { sequence, timestamp, wallMs, discontinuity, programDateTimeMs, key, map, initFile, parts } = making
+    const name = segmentName(this.#template, this.names, { sequence, timestamp, wallMs, durationMs })
+    const file = making.file ?? this.#add(name, sequence, null)
+    file.bytes = bytes
+    return {
+      sequence,
+      discontinuity,
+      programDateTimeMs,
+      key,
+      map,
+      initFile,
+      parts,
+      file,
+      durationMs,
+      uri: this.#uri(file.name),
+      bytes: bytes.length,
+      isIndependent: making.isIndependent,
+      frames: making.frames,
+    }
+  }
+
+  /** The same tracks need the same bytes before them. */
+  #initFile(init: Buffer, facts: SegmentFacts): HlsFile {
+    if (this.#init?.bytes?.equals(init)) return this.#init
+    const name = segmentName(this.#options.hlsInitFile, this.names, facts)
+    return this.#files.add(this.names.vhost, { name, contentType: CONTENT_TYPE.fmp4, bytes: init }, facts.sequence)
+  }
+
+  #keyFor(facts: SegmentFacts): HlsKey {
+    const { hlsFragmentsPerKey, hlsKeyFile, hlsKeyUrl } = this.#options
+    if (this.#key && facts.sequence - this.#keySequence < hlsFragmentsPerKey) return this.#key
+    const { secret, iv } = makeKey(this.#world.clock)
+    const name = segmentName(hlsKeyFile, this.names, facts)
+    const secretFile = { name, contentType: CONTENT_TYPE.key, bytes: secret }
+    const file = this.#files.add(this.names.vhost, secretFile, facts.sequence)
+    this.#keySequence = facts.sequence
+    const uri = hlsKeyUrl === '' ? entryUri('', this.playlistName, file.name) + QUERY_MARK : hlsKeyUrl + file.name
+    return { uri, iv, file }
+  }
+
+  #add(name: string, sequence: number, promise: Condition | null): HlsFile {
+    const contentType = this.#options.hlsUseFmp4 ? CONTENT_TYPE.fmp4 : CONTENT_TYPE.ts
+    return this.#files.add(this.names.vhost, { name, contentType, bytes: null, promise }, sequence)
+  }
+
+  /** The next part of the open segment can be asked for. */
+  #promise(making: Making): void {
+    const base = making.file?.name ?? segmentName(this.#template, this.names, { ...making, durationMs: 0 })
+    making.hint = this.#add(withSuffix(base, `.${making.parts.length}`), making.sequence, this.changed)
+    making.hintUri = this.#uri(making.hint.name)
+  }
+
+  #unpromise(making: Making): void {
+    if (making.hint) this.#remove(making.hint)
+    making.hint = null
+  }
+
+  #uri(name: string): string {
+    const { hlsEntryPrefix } = this.#options
+    const uri = entryUri(hlsEntryPrefix, this.playlistName, name)
+    return hlsEntryPrefix === '' ? uri + QUERY_MARK : uri
+  }
+
+  #newWindow(discontinuitySequence: number): SegmentWindow {
+    return new SegmentWindow(discontinuitySequence, (file) => {
+      if (file !== this.#init && file !== this.#key?.file) this.#drop(file)
+    })
+  }
+
+  #drop(file: HlsFile): void {
+    this.#remove(file)
+    this.#gone.push(file)
+  }
+
+  #remove(file: HlsFile): void {
+    this.#files.remove(this.names.vhost, file)
+  }
+
+  #changed(): void {
+    this.version++
+    this.changed.broadcast()
+  }
+}
