@@ -6,19 +6,19 @@ import { fileLimit } from './system.mjs'
 
 const PROJECT_DIR = dirname(dirname(fileURLToPath(import.meta.url)))
 const CASES = ['play', 'publish', 'latency', 'memory', 'micro']
-const PROTOCOLS = ['http-flv', 'rtmp']
+const PROTOCOLS = ['http-flv', 'rtmp', 'hls']
 /** Files that a server or a load process needs beside its connections. */
 const SPARE_FILES = 200
 
-export const USAGE = `npm run bench -- [options]      everything: about 18 minutes; loopback only
+export const USAGE = `npm run bench -- [options]      everything: about 20 minutes; loopback only
 
-  --quick                 less than 2 minutes, less exact
+  --quick                 about 3 minutes, less exact
   --only CASES            some of ${CASES.join(',')}
   --players COUNTS        for play, default 1000,4000,10000,18000: rivals up to 1500, the floor up to 5000,
-                          above that Sluice alone and one round
-  --protocols NAMES       some of ${PROTOCOLS.join(',')}
+                          above that Sluice alone and one round; HLS: default 1000, Sluice alone
+  --protocols NAMES       some of ${PROTOCOLS.join(',')}; hls is for play
   --rounds N              rounds of play, publish and latency, of which the median counts; default 3
-  --window SECONDS        how long a round measures; default 6
+  --window SECONDS        how long a round measures; default 6; HLS at least 10
   --streams N             publishers of publish, default 500
   --kbps N                rate of a stream, default 350
   --rivals NAMES          some of node-media-server,nginx-rtmp,floor, or none; default: those that are installed
@@ -34,6 +34,7 @@ export const USAGE = `npm run bench -- [options]      everything: about 18 minut
 const PRESETS = {
   usual: {
     players: '1000,4000,10000,18000',
+    hlsPlayers: '1000',
     rounds: '3',
     window: '6',
     rivals: 'node-media-server,nginx-rtmp,floor',
@@ -47,6 +48,7 @@ const PRESETS = {
   },
   quick: {
     players: '500',
+    hlsPlayers: '500',
     rounds: '1',
     window: '2.5',
     rivals: 'node-media-server,floor',
@@ -88,7 +90,8 @@ export function readOptions() {
     help: values.help,
     quick: values.quick,
     cases: names('only', values.only, CASES),
-    players: (values.players ?? preset.players).split(',').map((count) => players(count)),
+    players: counts(values.players ?? preset.players),
+    hlsPlayers: counts(values.players ?? preset.hlsPlayers),
     protocols: names('protocols', values.protocols, PROTOCOLS),
     rounds: positive('rounds', values.rounds ?? preset.rounds),
     windowMs: positive('window', values.window ?? preset.window) * 1000,
@@ -115,6 +118,10 @@ function positive(option, value) {
   const number = Number(value)
   if (!(number > 0)) throw new Error(`--${option} must be a number above 0, is ${value}`)
   return number
+}
+
+function counts(list) {
+  return list.split(',').map((count) => players(count))
 }
 
 function players(value) {

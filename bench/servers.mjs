@@ -15,6 +15,8 @@ const BENCH_DIR = dirname(fileURLToPath(import.meta.url))
 const PROBE = join(BENCH_DIR, 'agents', 'probe.mjs')
 const HOST = '127.0.0.1'
 const MW_LATENCY_MS = 350
+/** The length of a segment where HLS is measured. */
+export const HLS_FRAGMENT_MS = 2_000
 
 /**
  * @typedef {object} Instance a server that runs
@@ -26,8 +28,9 @@ const MW_LATENCY_MS = 350
  * @typedef {object} Contender
  * @property {string} name
  * @property {string[]} protocols
+ * @property {boolean} [hasHls] is measured with HLS too, for which it is started with `hls`
  * @property {boolean} isOurs
- * @property {(options: { minLatency?: boolean, relays?: boolean }) => Promise<Instance>} start
+ * @property {(options: { minLatency?: boolean, relays?: boolean, hls?: boolean }) => Promise<Instance>} start
  * `relays`: the floor sends what it is sent instead of batches
  */
 
@@ -40,19 +43,25 @@ export function sluice({ name, dist, node, nodeArgs, workDir }) {
   return {
     name,
     protocols: ['http-flv', 'rtmp'],
+    hasHls: true,
     isOurs: true,
-    async start({ minLatency = false }) {
+    async start({ minLatency = false, hls = false }) {
       const rtmp = await freePort()
       const http = await freePort()
       const config = join(workDir, 'sluice.conf')
-      writeFileSync(config, sluiceConfig(rtmp, http, minLatency))
+      writeFileSync(config, sluiceConfig(rtmp, http, { minLatency, hls }))
       const args = [...nodeArgs, '--import', PROBE, join(dist, 'main.js'), '-c', config]
-      return startNode(node, args, { rtmp, 'http-flv': http }, workDir)
+      return startNode(node, args, { rtmp, 'http-flv': http, hls: http }, workDir)
     },
   }
 }
 
-function sluiceConfig(rtmpPort, httpPort, minLatency) {
+function sluiceConfig(rtmpPort, httpPort, { minLatency, hls }) {
+  const hlsBlock = `
+    hls {
+        enabled on; hls_fragment ${HLS_FRAGMENT_MS / 1000}; hls_window 10;
+        hls_ctx off; hls_ts_ctx off; hls_wait_keyframe on;
+    }`
   return `listen ${HOST}:${rtmpPort};
 max_connections 100000;
 srs_log_tank console;
@@ -60,7 +69,7 @@ http_server { enabled on; listen ${HOST}:${httpPort}; }
 vhost __defaultVhost__ {
     min_latency ${minLatency ? 'on' : 'off'};
     play { mw_latency ${MW_LATENCY_MS}; }
-    http_remux { enabled on; }
+    http_remux { enabled on; }${hls ? hlsBlock : ''}
 }
 `
 }

@@ -16,7 +16,8 @@ function extreme(rows, value, pick) {
 
 /** @param {Record<string, object[]>} results rows by case */
 function targetRows({ play = [], publish = [], latency = [], memory = [] }) {
-  const playing = (players) => ours(play).filter((row) => row.players === players)
+  // The promises are about live streams, not about files.
+  const playing = (players) => ours(play).filter((row) => row.players === players && row.protocol !== 'hls')
   const oursAmongPublishers = ours(publish)
   const rival = publish.find(({ server }) => server === 'node-media-server')
   const beats = (mode, readers) =>

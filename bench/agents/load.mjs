@@ -1,6 +1,7 @@
 /** Thousands of players in one process that read and throw away. Called by IPC. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { monotonicMs } from '../wire/clock.mjs'
+import { openViewer } from '../wire/hls.mjs'
 import { openPlayer } from '../wire/player.mjs'
 import { serveCalls } from './rpc.mjs'
 
@@ -16,6 +17,9 @@ const players = []
 let inFlight = 0
 let failed = 0
 let lastError = ''
+/** Answers to viewers of HLS. */
+let playlists = 0
+let segments = 0
 
 function open(target, readsNothing) {
   const player = { bytes: 0, lastMs: 0, longestGapMs: 0, isOpen: true, socket: null }
@@ -25,7 +29,8 @@ function open(target, readsNothing) {
     isWaiting = false
   }
   inFlight++
-  player.socket = openPlayer(target, {
+  const openOne = target.protocol === 'hls' ? openViewer : openPlayer
+  player.socket = openOne(target, {
     onStart: () => {
       arrived()
       if (readsNothing) player.socket.pause()
@@ -37,6 +42,8 @@ function open(target, readsNothing) {
       player.lastMs = nowMs
       player.bytes += count
     },
+    onPlaylist: () => playlists++,
+    onSegment: () => segments++,
     onClose: (error) => {
       if (isWaiting) failed++
       if (error) lastError = error.message
@@ -65,10 +72,13 @@ async function connectAll({ target, count, readsNothing = false }) {
 
 function beginWindow() {
   const nowMs = monotonicMs()
+  playlists = 0
+  segments = 0
   for (const player of players) Object.assign(player, { bytes: 0, lastMs: nowMs, longestGapMs: 0 })
 }
 
-function endWindow() {
+/** @param {{ starvedAfterMs?: number } | undefined} limits a player is starved when nothing came for so long */
+function endWindow({ starvedAfterMs = STARVED_AFTER_MS } = {}) {
   const nowMs = monotonicMs()
   let bytes = 0
   let minBytes = Infinity
@@ -80,9 +90,9 @@ function endWindow() {
     minBytes = Math.min(minBytes, player.bytes)
     maxBytes = Math.max(maxBytes, player.bytes)
     if (player.isOpen) alive++
-    if (Math.max(player.longestGapMs, nowMs - player.lastMs) >= STARVED_AFTER_MS) starved++
+    if (Math.max(player.longestGapMs, nowMs - player.lastMs) >= starvedAfterMs) starved++
   }
-  return { bytes, minBytes, maxBytes, starved, alive }
+  return { bytes, minBytes, maxBytes, starved, alive, playlists, segments }
 }
 
 serveCalls({

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LOAD_CORE, SERVER_CORE } from '../processes.mjs'
 import { medians, percent, percentile, show } from '../numbers.mjs'
+import { HLS_FRAGMENT_MS } from '../servers.mjs'
 import { rssBytes, Usage } from '../system.mjs'
 import { markdownTable } from '../table.mjs'
 import { attempt, Session } from './session.mjs'
@@ -11,15 +12,18 @@ const GB = 1e9
 const LARGE = 5_000
 /** Up to this, the rivals are measured too. */
 const SMALL = 1_500
+/** A viewer of HLS that gets nothing for so long is starved. */
+const HLS_STARVED_AFTER_MS = 3 * HLS_FRAGMENT_MS
+/** Long enough to see that, and a whole number of segments. */
+const HLS_WINDOW_MS = 5 * HLS_FRAGMENT_MS
+/** Until the playlist has the segments with which a viewer begins. */
+const HLS_READY_MS = 4 * HLS_FRAGMENT_MS
 
 /** @returns {Promise<object[]>} one row per case */
 export async function playCase({ options, contenders, note }) {
   const rows = []
-  for (const players of options.players) {
-    const plan = contenders
-      .filter((contender) => isInvited(contender, players))
-      .flatMap(({ protocols }, i, all) => protocols.map((protocol) => ({ contender: all[i], protocol })))
-      .filter(({ protocol }) => protocol === 'raw' || options.protocols.includes(protocol))
+  for (const players of new Set([...options.players, ...options.hlsPlayers])) {
+    const plan = planFor(players, contenders, options)
     const rounds = players > LARGE ? 1 : options.rounds
     const results = new Map(plan.map((entry) => [entry, []]))
     for (let round = 0; round < rounds; round++) {
@@ -36,15 +40,30 @@ export async function playCase({ options, contenders, note }) {
   return rows
 }
 
+function planFor(players, contenders, options) {
+  const isLive = options.protocols.some((protocol) => protocol !== 'hls') && options.players.includes(players)
+  const live = isLive ? contenders : []
+  const segmented = options.protocols.includes('hls') && options.hlsPlayers.includes(players) ? contenders : []
+  return [
+    ...live
+      .filter((contender) => isInvited(contender, players))
+      .flatMap((contender) => contender.protocols.map((protocol) => ({ contender, protocol })))
+      .filter(({ protocol }) => protocol === 'raw' || options.protocols.includes(protocol)),
+    ...segmented.filter(({ hasHls }) => hasHls).map((contender) => ({ contender, protocol: 'hls' })),
+  ]
+}
+
 function isInvited(contender, players) {
   if (contender.isOurs) return true
   return players <= (contender.name === 'floor' ? LARGE : SMALL)
 }
 
 function measure({ contender, protocol }, players, options) {
-  return Session.run(contender, {}, async (session) => {
+  const isHls = protocol === 'hls'
+  return Session.run(contender, { hls: isHls }, async (session) => {
     const { pid, probe } = session.server
-    const publisher = protocol === 'raw' ? null : await session.publish({ kbps: options.kbps })
+    const publisher =
+      protocol === 'raw' ? null : await session.publish({ kbps: options.kbps }, isHls ? HLS_READY_MS : undefined)
     const idleRss = rssBytes(pid)
     const load = session.agent('load')
     const opened = await load.call('connect', { target: session.target(protocol), count: players })
@@ -53,10 +72,10 @@ function measure({ contender, protocol }, players, options) {
     await Promise.all([load.call('begin'), publisher?.call('begin')])
     const usage = new Usage(pid, SERVER_CORE)
     const loadUsage = new Usage(load.pid, LOAD_CORE)
-    await sleep(options.windowMs)
+    await sleep(isHls ? Math.max(HLS_WINDOW_MS, options.windowMs) : options.windowMs)
     const used = usage.read()
     const loadUsed = loadUsage.read()
-    const got = await load.call('end')
+    const got = await load.call('end', isHls ? { starvedAfterMs: HLS_STARVED_AFTER_MS } : {})
     const { sent, loop } = await watchDelays(publisher, probe, { asks: contender.isOurs, windowMs: options.windowMs })
     await load.call('close')
     const about = { server: contender.name, isOurs: contender.isOurs, protocol, players }
@@ -94,61 +113,74 @@ function figures({ players, idleRss, used, loadUsed, got, loop, delaysMs }) {
     starved: got.starved,
     minKbps: (got.minBytes * 8) / 1000 / used.seconds,
     maxKbps: (got.maxBytes * 8) / 1000 / used.seconds,
+    playlistsPerSecond: got.playlists / used.seconds,
+    segmentsPerSecond: got.segments / used.seconds,
   }
 }
 
-/** Each row's CPU per GB as a multiple of the floor's and of Sluice's with as many players. */
+/** Each row's CPU per GB as a multiple of the floor's, which sends live, and of Sluice's with as many players. */
 function addRatios(rows) {
   for (const row of rows) {
     const alike = rows.filter(({ players }) => players === row.players)
     const of = (other) => (other ? row.cpuPerGB / other.cpuPerGB : NaN)
-    row.toFloor = of(alike.find(({ protocol }) => protocol === 'raw'))
+    row.toFloor = of(row.protocol === 'hls' ? undefined : alike.find(({ protocol }) => protocol === 'raw'))
     row.toOurs = of(alike.find(({ isOurs, protocol }) => isOurs && protocol === row.protocol))
   }
 }
 
-export function playTable(rows) {
-  const heads = [
-    'fan-out',
-    'server',
-    'players',
-    'CPU s/GB',
-    'user',
-    'sys',
-    '× floor',
-    '× Sluice',
-    'CPU',
-    'RSS MB',
-    'KB/player',
-    'loop p50/p99/max ms',
+/** What the tables of live streams and of HLS have in common. */
+const COST = [
+  ['CPU', (row) => percent(row.share)],
+  ['RSS MB', (row) => show(row.rssMB)],
+  ['KB/player', (row) => show(row.rssPerPlayerKB, 1)],
+  ['loop p50/p99/max ms', loopText],
+  [
     'publisher read p99/max ms',
-    'starved',
-    'kb/s min–max',
-    'load CPU',
-    'others on core',
-  ]
+    (row) => (Number.isNaN(row.readP99Ms) ? '–' : `${show(row.readP99Ms, 1)} / ${show(row.readMaxMs, 1)}`),
+  ],
+  ['starved', (row) => String(row.starved + row.players - row.alive)],
+  ['kb/s min–max', (row) => `${show(row.minKbps)}–${show(row.maxKbps)}`],
+  ['load CPU', (row) => percent(row.loadShare)],
+  ['others on core', (row) => percent(row.othersShare)],
+]
+
+const FAN_OUT = [
+  ['fan-out', (row) => row.protocol],
+  ['server', (row) => row.server],
+  ['players', (row) => String(row.players)],
+  ['CPU s/GB', (row) => show(row.cpuPerGB, 2)],
+  ['user', (row) => show(row.userPerGB, 2)],
+  ['sys', (row) => show(row.systemPerGB, 2)],
+]
+
+const LIVE = [
+  ...FAN_OUT,
+  ['× floor', (row) => show(row.toFloor, 2)],
+  ['× Sluice', (row) => show(row.toOurs, 2)],
+  ...COST,
+]
+
+const HLS = [
+  ...FAN_OUT,
+  ['playlists/s', (row) => show(row.playlistsPerSecond)],
+  ['segments/s', (row) => show(row.segmentsPerSecond)],
+  ...COST,
+]
+
+function loopText({ loopP50Ms, loopP99Ms, loopMaxMs }) {
+  return Number.isNaN(loopP99Ms) ? '–' : [loopP50Ms, loopP99Ms, loopMaxMs].map((ms) => show(ms, 1)).join(' / ')
+}
+
+export function playTable(rows) {
+  const segmented = rows.filter(({ protocol }) => protocol === 'hls')
+  const live = rows.filter((row) => !segmented.includes(row))
+  const tables = [live.length > 0 ? table(LIVE, live) : '', segmented.length > 0 ? table(HLS, segmented) : '']
+  return tables.filter(Boolean).join('\n\n')
+}
+
+function table(columns, rows) {
   return markdownTable(
-    heads,
-    rows.map((row) => [
-      row.protocol,
-      row.server,
-      String(row.players),
-      show(row.cpuPerGB, 2),
-      show(row.userPerGB, 2),
-      show(row.systemPerGB, 2),
-      show(row.toFloor, 2),
-      show(row.toOurs, 2),
-      percent(row.share),
-      show(row.rssMB),
-      show(row.rssPerPlayerKB, 1),
-      Number.isNaN(row.loopP99Ms)
-        ? '–'
-        : [row.loopP50Ms, row.loopP99Ms, row.loopMaxMs].map((v) => show(v, 1)).join(' / '),
-      Number.isNaN(row.readP99Ms) ? '–' : `${show(row.readP99Ms, 1)} / ${show(row.readMaxMs, 1)}`,
-      String(row.starved + row.players - row.alive),
-      `${show(row.minKbps)}–${show(row.maxKbps)}`,
-      percent(row.loadShare),
-      percent(row.othersShare),
-    ]),
+    columns.map(([head]) => head),
+    rows.map((row) => columns.map(([, cell]) => cell(row))),
   )
 }

@@ -18,7 +18,7 @@ const readBuffer = Buffer.alloc(READ_BYTES)
 let opened = 0
 
 /**
- * @typedef {{ protocol: 'rtmp'|'http-flv'|'raw', host: string, port: number, app: string, stream: string }} Target
+ * @typedef {{ protocol: 'rtmp'|'http-flv'|'raw'|'hls', host: string, port: number, app: string, stream: string }} Target
  * @typedef {object} PlayerHandler
  * @property {() => void} onStart the server has begun to answer
  * @property {(count: number, bytes: Buffer) => void} onBytes bytes are valid during the call only
@@ -30,8 +30,7 @@ let opened = 0
  * @param {Target} target @param {PlayerHandler} handler
  */
 export function openPlayer(target, handler) {
-  const { protocol, host, port } = target
-  const localAddress = `127.0.0.${2 + (opened++ % SOURCE_ADDRESSES)}`
+  const { protocol } = target
   const ask = protocol === 'rtmp' ? rtmpRequest(target, playCommand(target.stream)) : null
   let received = 0
   let started = false
@@ -48,7 +47,7 @@ export function openPlayer(target, handler) {
     handler.onBytes(count, bytes)
     return true
   }
-  const socket = connect({ host, port, localAddress, noDelay: true, onread: { buffer: readBuffer, callback: onRead } })
+  const socket = connectReader(target, onRead)
   socket.on('connect', () => {
     if (protocol === 'rtmp') socket.write(HELLO)
     else if (protocol === 'http-flv') socket.write(httpRequest(target))
@@ -57,6 +56,15 @@ export function openPlayer(target, handler) {
   socket.on('error', (error) => (failure = error))
   socket.on('close', () => handler.onClose(failure))
   return socket
+}
+
+/**
+ * A connection from the next of the source addresses.
+ * @param {(count: number, bytes: Buffer) => boolean} onRead bytes are valid during the call only
+ */
+export function connectReader({ host, port }, onRead) {
+  const localAddress = `127.0.0.${2 + (opened++ % SOURCE_ADDRESSES)}`
+  return connect({ host, port, localAddress, noDelay: true, onread: { buffer: readBuffer, callback: onRead } })
 }
 
 /** C2 and the commands together. A server that has answered C1 takes them as they come; its first stream is 1. */
