@@ -109,11 +109,12 @@ export async function startServer(
   options: Partial<ServerOptions> = {},
   page: ReadonlyMap<string, PageFile> = new Map(),
   makeGates: (world: World) => ServerGates = () => ({}),
+  ports: { rtmp?: number; http?: number } = {},
 ): Promise<TestServer> {
   const { world, log } = makeWorld()
   const server = new Server(world, testOptions(testVhost(changes), options), 'test', makeGates(world))
-  const anyPort = { host: '127.0.0.1', port: 0 }
-  await server.start({ rtmp: [anyPort], http: [anyPort] }, page)
+  const at = (port = 0): { host: string; port: number } => ({ host: '127.0.0.1', port })
+  await server.start({ rtmp: [at(ports.rtmp)], http: [at(ports.http)] }, page)
   const [rtmp] = server.addresses.rtmp
   const [http] = server.addresses.http
   return {
