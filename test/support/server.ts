@@ -130,11 +130,12 @@ export async function startServer(
   makeGates: (world: World) => ServerGates = () => ({}),
   recordings?: ServerRecordings,
   disk?: Disk,
+  ports: { rtmp?: number; http?: number } = {},
 ): Promise<TestServer> {
   const { world, log } = makeWorld(true, disk)
   const server = new Server(world, testOptions(testVhost(changes), options), 'test', makeGates(world), recordings)
-  const anyPort = { host: '127.0.0.1', port: 0 }
-  await server.start({ rtmp: [anyPort], http: [anyPort] }, page)
+  const at = (port = 0): { host: string; port: number } => ({ host: '127.0.0.1', port })
+  await server.start({ rtmp: [at(ports.rtmp)], http: [at(ports.http)] }, page)
   const [rtmp] = server.addresses.rtmp
   const [http] = server.addresses.http
   return {

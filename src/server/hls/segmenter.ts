@@ -1,6 +1,7 @@
 import { CodecError } from '../../codec/errors.ts'
 import type { Clock } from '../../st/clock.ts'
 import type { Log } from '../../st/log.ts'
+import type { HeaderSet } from '../../stream/headers.ts'
 import type { ReadPacket } from '../../stream/packet-reader.ts'
 import { Cutter } from './cutter.ts'
 import { Mp4Packager } from './mp4-packager.ts'
@@ -77,6 +78,7 @@ export class Segmenter {
     this.#wanted[frame.kind] = track
     this.#seenMs ??= { video: frame.dtsMs, audio: frame.dtsMs }
     this.#seenMs[frame.kind] = frame.dtsMs
+    if (packet.kind === 'video' && packet.isKey && this.#wanted.audio) this.#followSound(headers)
     if (this.#held) this.#hold(this.#held, frame, track)
     else this.#place(frame, track)
   }
@@ -106,6 +108,13 @@ export class Segmenter {
   #release(held: readonly { frame: HlsFrame; track: HlsTrack }[]): void {
     this.#held = null
     for (const { frame, track } of held) this.#place(frame, track)
+  }
+
+  /** An encoder that begins anew changes both tracks: they are to change together. */
+  #followSound(headers: HeaderSet): void {
+    const track = this.#watches.audio.announced(headers)
+    const isCarried = track !== null && carries(track.codec, this.#stream.options.hlsUseFmp4)
+    if (isCarried && this.#isUsable('audio', track)) this.#wanted.audio = track
   }
 
   /** A track whose header is damaged must not take the other one with it. */

@@ -99,6 +99,19 @@ export class TrackWatch {
     this.#header = header
     return this.#track
   }
+
+  /** The track that the headers of now announce, when there is one already: its first frame may still be to come. */
+  announced(headers: HeaderSet): HlsTrack | null {
+    const header = headers.header(this.#kind, 0)
+    const track = this.#track
+    if (!track || !header || header === this.#header) return track
+    const config = codecBytes(header)
+    if (header.codec !== track.codec || !sameBytes(track.config, config)) {
+      this.#track = { codec: header.codec, config, frame: config }
+    }
+    this.#header = header
+    return this.#track
+  }
 }
 
 function sameBytes(one: Buffer | null, other: Buffer | null): boolean {

@@ -1,0 +1,79 @@
+import { chmodSync, mkdirSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import type { HlsOptions } from '../../../src/server/hls/options.ts'
+import { Clips, DECODED_LIST, parseDecoded, readDecoded } from '../support/clips.ts'
+import { LiveServer } from '../support/live-server.ts'
+import { type StartTool, type Tool, withTools } from '../support/tool.ts'
+
+const CLIP = 'B-frames and AAC'
+/** User and group `nobody` of Debian: VLC refuses to run as root. */
+const NOBODY = '65534'
+/** Of the clip, which has five seconds and plays over and over. */
+const PICTURES = 125
+
+const clips = Clips.use(CLIP)
+
+function publishForever(start: StartTool, path: string, url: string): Tool {
+  return start('ffmpeg', ['-v', 'error', '-re', '-stream_loop', '-1', '-i', path, '-c', 'copy', '-f', 'flv', url])
+}
+
+/** Where a run of pictures stands in the clip, over and over; -1: they are not the clip's, or one is missing. */
+function placeOf(pictures: readonly string[], clip: readonly string[]): number {
+  return clip.findIndex((_crc, from) => pictures.every((crc, index) => crc === clip[(from + index) % clip.length]))
+}
+
+const FORMS: readonly (readonly [string, Partial<HlsOptions>])[] = [
+  ['MPEG-TS', {}],
+  ['fMP4', { hlsUseFmp4: true }],
+  ['Low-Latency HLS', { hlsUseFmp4: true, hlsLowLatency: true }],
+  ['MPEG-TS without sessions', { hlsCtx: false }],
+  ['encrypted MPEG-TS', { hlsKeys: true }],
+]
+
+for (const [form, hls] of FORMS) {
+  const live = LiveServer.use({ hls: { enabled: true, hlsFragmentMs: 2_000, ...hls } })
+  const name = form.replaceAll(/\W/g, '-')
+  const url = (): string => `http://127.0.0.1:${live.server.httpPort}/live/${name}.m3u8`
+
+  test(`ffmpeg plays ${form}: every picture, once, as it was published`, async () => {
+    const clip = clips.get(CLIP)
+    await withTools(async (start) => {
+      publishForever(start, clip.path, live.rtmpUrl(name))
+      await live.isLive(name)
+      const player = start('ffmpeg', ['-v', 'error', '-i', url(), '-t', '6', ...DECODED_LIST, '-'])
+      const { stdout, stderr } = await player.succeeded()
+      const { pictures, sounds } = parseDecoded(stdout)
+      expect(pictures.length).toBeGreaterThan(PICTURES)
+      expect(placeOf(pictures, clip.decoded.pictures)).toBeGreaterThanOrEqual(0)
+      expect(sounds.length).toBeGreaterThan(200)
+      expect(stderr).toBe('')
+    })
+  })
+}
+
+for (const [form, hls] of FORMS.slice(0, 2)) {
+  const live = LiveServer.use({ hls: { enabled: true, hlsFragmentMs: 2_000, ...hls } })
+
+  test(`VLC records ${form}`, async () => {
+    const clip = clips.get(CLIP)
+    const folder = clips.output(form)
+    mkdirSync(folder)
+    chmodSync(folder, 0o777)
+    await withTools(async (start) => {
+      publishForever(start, clip.path, live.rtmpUrl('vlc'))
+      await live.isLive('vlc')
+      const record = `#std{access=file,mux=mkv,dst=${folder}/out.mkv}`
+      const url = `http://127.0.0.1:${live.server.httpPort}/live/vlc.m3u8`
+      const vlc = ['cvlc', '-I', 'dummy', '--no-color', '--run-time=8', url, '--sout', record, 'vlc://quit']
+      const isRoot = process.getuid?.() === 0
+      const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups']
+      const [program = '', ...args] = isRoot ? [...asNobody, ...vlc] : vlc
+      await start(program, args, { env: { HOME: folder }, cwd: folder }).succeeded()
+      const { pictures, sounds } = await readDecoded(`${folder}/out.mkv`)
+      expect(pictures.length).toBeGreaterThan(50)
+      // The first picture may be one of the middle of a group.
+      expect(placeOf(pictures.slice(0, -1), clip.decoded.pictures)).toBeGreaterThanOrEqual(0)
+      expect(sounds.length).toBeGreaterThan(100)
+    })
+  })
+}
