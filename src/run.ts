@@ -48,7 +48,7 @@ export async function run(config: Config, version: string, load: () => Config): 
   try {
     await house.open()
   } catch (error) {
-    log.error({ err: error }, 'cannot listen')
+    log.error({ err: error }, 'cannot start')
     process.exitCode = 1
     // What has been opened already would keep the process alive.
     world.spawn('stop', (thread) => house.close(thread))
@@ -82,12 +82,15 @@ function serverId(world: World, config: Config): string {
   }
 }
 
-function announce(log: Log, { addresses: { rtmp, http, api, exporter } }: House): void {
+function announce(log: Log, { addresses: { rtmp, rtmps, http, https, api, secureApi, exporter } }: House): void {
   for (const endpoint of rtmp) log.info({}, `RTMP listens on ${formatEndpoint(endpoint)}`)
+  for (const endpoint of rtmps) log.info({}, `RTMPS listens on ${formatEndpoint(endpoint)}`)
   for (const { host, port } of http) {
     log.info({}, `HTTP listens on ${formatEndpoint({ host, port })}: page and players on http://localhost:${port}/`)
   }
+  for (const endpoint of https) log.info({}, `HTTPS listens on ${formatEndpoint(endpoint)}`)
   for (const endpoint of api) log.info({}, `HTTP API listens on ${formatEndpoint(endpoint)}`)
+  for (const endpoint of secureApi) log.info({}, `HTTPS API listens on ${formatEndpoint(endpoint)}`)
   for (const endpoint of exporter) log.info({}, `metrics: http://${formatEndpoint(endpoint)}/metrics`)
   const rtmpPort = rtmp[0]?.port
   if (rtmpPort === undefined) return

@@ -1,6 +1,6 @@
 import { Condition } from '../st/condition.ts'
 import { TimeoutError } from '../st/errors.ts'
-import type { Endpoint } from '../st/network.ts'
+import type { Endpoint, ServerTls } from '../st/network.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
 import type { World } from '../st/world.ts'
@@ -18,11 +18,14 @@ import { type PortChange, Ports, prepareAll } from './ports.ts'
 import { countRefusals, Refusals } from './refusals.ts'
 import { serveRtmp } from './rtmp-session.ts'
 import { streamsHandler } from './streams.ts'
+import { acceptTls } from './tls.ts'
 
 /** Where to listen; host '' is every address of the machine. */
 export interface ServerAddresses {
   readonly rtmp: readonly Endpoint[]
   readonly http: readonly Endpoint[]
+  readonly rtmps?: readonly Endpoint[]
+  readonly https?: readonly Endpoint[]
 }
 
 /** Who decides beside the server itself who may do what, in the order of asking. */
@@ -39,6 +42,8 @@ type Guests = (address: Endpoint) => readonly HttpHandler[]
 /** What happens to the connections of a listener. */
 interface Service {
   readonly protocol: 'rtmp' | 'http'
+  /** Null: it is not served over TLS. */
+  readonly tls: ServerTls | null
   serve(thread: Thread, socket: Socket): Promise<void>
 }
 
@@ -53,6 +58,8 @@ export class Server {
   readonly #idle = new Condition('last connection')
   readonly #rtmp: Ports
   readonly #http: Ports
+  readonly #rtmps: Ports
+  readonly #https: Ports
   readonly #context: ServerContext
   #own: readonly HttpHandler[] = []
   #guests: Guests = () => []
@@ -68,14 +75,24 @@ export class Server {
     const gate = countRefusals(all, this.refusals)
     const context: ServerContext = { world, hub: this.hub, options, clients: this.clients, gate, version }
     this.#context = context
-    const rtmp: Service = { protocol: 'rtmp', serve: (thread, socket) => serveRtmp(thread, socket, context) }
+    const serve: Service['serve'] = (thread, socket) => serveRtmp(thread, socket, context)
+    const rtmp: Service = { protocol: 'rtmp', tls: null, serve }
+    const rtmps: Service = { protocol: 'rtmp', tls: options.tls?.rtmps ?? null, serve }
     this.#rtmp = new Ports(world, (socket) => this.#take(socket, rtmp))
-    this.#http = new Ports(world, (socket, wanted) => this.#take(socket, this.#sites.get(wanted)))
+    this.#rtmps = new Ports(world, (socket) => this.#take(socket, rtmps), true)
+    const onHttp = (socket: Socket, wanted: Endpoint): void => this.#take(socket, this.#sites.get(wanted))
+    this.#http = new Ports(world, onHttp)
+    this.#https = new Ports(world, onHttp, true)
   }
 
   /** Where it listens, with the ports that the system chose. */
-  get addresses(): ServerAddresses {
-    return { rtmp: this.#rtmp.addresses, http: this.#http.addresses }
+  get addresses(): Required<ServerAddresses> {
+    return {
+      rtmp: this.#rtmp.addresses,
+      http: this.#http.addresses,
+      rtmps: this.#rtmps.addresses,
+      https: this.#https.addresses,
+    }
   }
 
   get connections(): number {
@@ -98,14 +115,20 @@ export class Server {
    * Opens the ports that are new, for a reload: connections stay when their port goes.
    * @throws the system's error when a port cannot be opened; nothing has changed then
    */
-  async prepare(where: ServerAddresses): Promise<PortChange> {
+  async prepare({ rtmp, http, rtmps = [], https = [] }: ServerAddresses): Promise<PortChange> {
+    const secure = this.#context.options.tls?.https ?? null
     const { commit, abort } = await prepareAll([
-      () => this.#rtmp.prepare(where.rtmp),
-      () => this.#http.prepare(where.http),
+      () => this.#rtmp.prepare(rtmp),
+      () => this.#http.prepare(http),
+      () => this.#rtmps.prepare(rtmps),
+      () => this.#https.prepare(https),
     ])
     return {
       commit: () => {
-        this.#sites = new Map(where.http.map((address) => [address, this.#siteAt(address)]))
+        this.#sites = new Map([
+          ...http.map((address) => [address, this.#siteAt(address, null)] as const),
+          ...https.map((address) => [address, this.#siteAt(address, secure)] as const),
+        ])
         commit()
       },
       abort,
@@ -114,8 +137,7 @@ export class Server {
 
   /** Closes the ports: nobody comes any more, and who is there is served. */
   closePorts(): void {
-    this.#rtmp.close()
-    this.#http.close()
+    for (const ports of [this.#rtmp, this.#http, this.#rtmps, this.#https]) ports.close()
   }
 
   /** Waits until nobody is there. @returns false: after `timeoutMs` somebody still was. @throws InterruptedError */
@@ -132,16 +154,15 @@ export class Server {
 
   /** Closes the ports and ends every connection; returns when all their threads are gone. */
   async stop(thread: Thread): Promise<void> {
-    await this.#rtmp.stop(thread)
-    await this.#http.stop(thread)
+    for (const ports of [this.#rtmp, this.#http, this.#rtmps, this.#https]) await ports.stop(thread)
     for (const connection of this.#connections) connection.interrupt('server stops')
     for (const connection of this.#connections) await connection.stop(thread, 'server stops')
     await this.refusals.stop(thread)
   }
 
-  #siteAt(address: Endpoint): Service {
+  #siteAt(address: Endpoint, tls: ServerTls | null): Service {
     const handlers = [...this.#own, ...this.#guests(address)]
-    return { protocol: 'http', serve: (thread, socket) => serveHttp(thread, socket, this.#context, handlers) }
+    return { protocol: 'http', tls, serve: (thread, socket) => serveHttp(thread, socket, this.#context, handlers) }
   }
 
   #take(socket: Socket, service: Service | undefined): void {
@@ -152,23 +173,27 @@ export class Server {
 
   // No frame and no closure more than it needs: they would stay as long as the connection.
   #begin(socket: Socket, address: string, service: Service): void {
-    const connection = this.#door.needsHeader(socket, service.protocol)
-      ? this.#beginBehindProxy(socket, address, service)
-      : this.#world.spawn(
-          'connection',
-          (thread) => service.serve(thread, socket),
-          (thread) => this.#end(thread, socket, address),
-        )
+    const hasHeader = this.#door.needsHeader(socket, service.protocol)
+    const connection =
+      hasHeader || service.tls
+        ? this.#beginLater(socket, address, service, hasHeader)
+        : this.#world.spawn(
+            'connection',
+            (thread) => service.serve(thread, socket),
+            (thread) => this.#end(thread, socket, address),
+          )
     this.#connections.add(connection)
   }
 
-  #beginBehindProxy(socket: Socket, admitted: string, service: Service): Thread {
+  /** Something stands before the protocol: the header of a proxy, then the handshake of TLS. */
+  #beginLater(socket: Socket, admitted: string, service: Service, hasHeader: boolean): Thread {
     let address: string | null = admitted
     return this.#world.spawn(
       'connection',
       async (thread) => {
-        address = await this.#door.identify(thread, socket)
-        if (address !== null) await service.serve(thread, socket)
+        if (hasHeader) address = await this.#door.identify(thread, socket)
+        if (address === null || (service.tls && !(await acceptTls(thread, socket, service.tls)))) return
+        await service.serve(thread, socket)
       },
       (thread) => this.#end(thread, socket, address),
     )

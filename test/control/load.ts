@@ -1,8 +1,18 @@
+import { readFileSync } from 'node:fs'
 import { type Config, ConfigError, loadConfig } from '../../src/control/config.ts'
+
+/** What the default names of certificate and key give. */
+const FILES: Readonly<Record<string, string>> = { 'server.crt': 'certificate.pem', 'server.key': 'key.pem' }
+
+function certificateFile(path: string): string {
+  const name = FILES[path.replace(/^conf\//, '')]
+  if (name === undefined) throw new Error(`no such file: ${path}`)
+  return readFileSync(new URL(`../fixtures/tls/${name}`, import.meta.url), 'utf8')
+}
 
 /** Loads a text as the file `a.conf`. */
 export function load(text: string, env: Record<string, string> = {}): Config {
-  return loadConfig({ file: 'a.conf', readFile: () => text, env })
+  return loadConfig({ file: 'a.conf', readFile: (path) => (path === 'a.conf' ? text : certificateFile(path)), env })
 }
 
 /** What is wrong with a text; empty: nothing. */
