@@ -14,7 +14,6 @@ import { prepareAll } from './server/ports.ts'
 import { Server, type ServerAddresses } from './server/server.ts'
 import { makeBreaker, Services, wanted, wantedSecure } from './services.ts'
 import { FOREVER } from './st/clock.ts'
-import type { ServerTls } from './st/network.ts'
 import type { Thread } from './st/thread.ts'
 import type { World } from './st/world.ts'
 
@@ -59,8 +58,11 @@ export class House {
     const agent = `${SERVER_NAME}/${version}`
     const certificates = new Certificates(world)
     const options = serverOptions(settings, {
-      rtmps: serverTls(certificates, () => now().rtmps, []),
-      https: serverTls(certificates, () => now().httpServer.https, HTTP_PROTOCOLS),
+      rtmps: { certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().rtmps), protocols: [] },
+      https: {
+        certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().httpServer.https),
+        protocols: HTTP_PROTOCOLS,
+      },
     })
     const breaker = makeBreaker(now, world)
     this.#world = world
@@ -82,7 +84,7 @@ export class House {
       server: this.#server,
       breaker,
       http: { options, version },
-      tls: serverTls(certificates, () => now().httpApi.https, HTTP_PROTOCOLS),
+      tls: { certificateFor: () => certificates.get(now().httpApi.https), protocols: HTTP_PROTOCOLS },
       identity,
       version,
       config: now,
@@ -189,8 +191,10 @@ function wantedCertificates(config: Config): CertificateFiles[] {
   return certificateFiles(config).map(([, files]) => files)
 }
 
-function serverTls(certificates: Certificates, files: () => CertificateFiles, protocols: string[]): ServerTls {
-  return { certificateFor: () => certificates.get(files()), protocols }
+/** The certificate of the vhost that a client asks for; null: it has none of its own. */
+function ownFiles({ vhosts }: Config, serverName: string): CertificateFiles | null {
+  const tls = vhosts.get(serverName)?.tls
+  return tls && tls.cert !== '' ? tls : null
 }
 
 /** What the server reads, as it is at each look. */

@@ -172,6 +172,23 @@ describe('a certificate', () => {
     await player.next('video inter goes on')
   })
 
+  test('may be the own one of a vhost, for clients that ask for it by name', async () => {
+    const [port, own] = [TestCertificate.make('port.example'), TestCertificate.make('own.example')]
+    const vhosts = `vhost own.example { tls { ${own.directives} } }\nvhost without.example { }\n`
+    const server = await TestHouse.open(conf(port, vhosts))
+    const { rtmps, https, api } = securePorts(server)
+    const subject = async (at: number, servername?: string): Promise<string> =>
+      (await handshake(at, servername === undefined ? {} : { servername })).subject
+    for (const at of [rtmps, https]) {
+      expect(await subject(at, 'own.example')).toBe('own.example')
+      for (const name of [undefined, 'without.example', 'unknown.example', '__defaultVhost__'])
+        expect(await subject(at, name)).toBe('port.example')
+    }
+    expect(await subject(api, 'own.example')).toBe('port.example')
+    expect(await server.reload(conf(port))).toMatchObject({ err: 0 })
+    expect(await subject(https, 'own.example')).toBe('port.example')
+  })
+
   test('is read again by a reload, and one that cannot be used changes nothing', async () => {
     const [used, next] = [TestCertificate.make('old.example'), TestCertificate.make('new.example')]
     const server = await TestHouse.open(conf(used))

@@ -4,6 +4,11 @@ import type { ListenAddress } from './address.ts'
 import { type CertificateFiles, certificateProblem } from './certificates.ts'
 import type { RootConfig, VhostConfig } from './values.ts'
 
+/** The part of a configuration that names certificates. */
+type CertificateSettings = Pick<RootConfig, 'httpServer' | 'httpApi' | 'rtmps'> & {
+  readonly vhosts: ReadonlyMap<string, VhostConfig>
+}
+
 /** What listens somewhere. */
 interface Service {
   readonly enabled: boolean
@@ -36,8 +41,8 @@ export function checkRoot(root: RootConfig, openFiles: number | null): readonly 
  * What is wrong with the certificates that are asked for.
  * @param readFile gives the text of a file that the configuration names; throws when it cannot
  */
-export function* checkCertificates(root: RootConfig, readFile: (path: string) => string): Iterable<Finding> {
-  for (const [place, files] of certificateFiles(root)) {
+export function* checkCertificates(config: CertificateSettings, readFile: (path: string) => string): Iterable<Finding> {
+  for (const [place, files] of certificateFiles(config)) {
     const cert = contentOf(files, 'cert', readFile)
     const key = contentOf(files, 'key', readFile)
     for (const [of, content] of [['cert', cert] as const, ['key', key] as const]) {
@@ -52,11 +57,19 @@ export function* checkCertificates(root: RootConfig, readFile: (path: string) =>
 }
 
 /** The certificates that a configuration asks for, by the place of their directives. */
-export function certificateFiles({ httpServer, httpApi, rtmps }: RootConfig): readonly [string, CertificateFiles][] {
+export function certificateFiles({
+  httpServer,
+  httpApi,
+  rtmps,
+  vhosts,
+}: CertificateSettings): readonly [string, CertificateFiles][] {
   const found: [string, CertificateFiles][] = []
   if (httpServer.enabled && httpServer.https.enabled) found.push(['http_server.https', httpServer.https])
   if (httpApi.enabled && httpApi.https.enabled) found.push(['http_api.https', httpApi.https])
   if (rtmps.enabled) found.push(['rtmps', rtmps])
+  for (const { name, tls } of vhosts.values()) {
+    if (tls.cert !== '' && tls.key !== '') found.push([`vhost.${name}.tls`, tls])
+  }
   return found
 }
 
@@ -70,7 +83,7 @@ function contentOf(files: CertificateFiles, of: 'cert' | 'key', readFile: (path:
 
 /** What is wrong about a vhost. */
 export function checkVhost(vhost: VhostConfig): readonly Finding[] {
-  const { hls, httpRemux, forward, publish, ingest, cluster, token, name } = vhost
+  const { hls, httpRemux, forward, publish, ingest, cluster, token, tls, name } = vhost
   const at = (path: string) => `vhost.${name}.${path}`
   const ids = ingest.map((one) => one.name)
   const twice = ids.findIndex((id, index) => ids.indexOf(id) !== index)
@@ -89,6 +102,9 @@ export function checkVhost(vhost: VhostConfig): readonly Finding[] {
       : null,
     cluster.mode === 'remote' && cluster.origin.length === 0
       ? wrong(at('cluster.mode'), 'an edge (cluster.mode remote) needs cluster.origin')
+      : null,
+    (tls.cert === '') !== (tls.key === '')
+      ? wrong(at(tls.cert === '' ? 'tls.key' : 'tls.cert'), 'tls needs both key and cert')
       : null,
     token.enabled && token.secret.length === 0 ? wrong(at('token.enabled'), 'token needs token.secret') : null,
   ].filter((finding) => finding !== null)

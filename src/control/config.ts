@@ -69,7 +69,7 @@ export function loadConfig(source: ConfigSource): Config {
   const readNamed = (path: string): string => source.readFile(isAbsolute(path) ? path : join(root.workDir, path))
   const findings = [
     ...checkRoot(root, openFiles),
-    ...checkCertificates(root, readNamed),
+    ...checkCertificates({ ...root, vhosts }, readNamed),
     ...[...vhosts.values()].flatMap(checkVhost),
   ]
   for (const finding of findings) report(finding, reader, file ?? ENVIRONMENT)

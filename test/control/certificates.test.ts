@@ -61,6 +61,17 @@ rtmps { enabled on; key ${text}; cert ${one.folder}/none; }`)
     ])
   })
 
+  test('of a vhost have two files', () => {
+    const { key, cert } = TestCertificate.make()
+    const vhost = (tls: string): readonly string[] => problems(`listen 1;\nvhost a.example { tls { ${tls} } }`)
+    expect(vhost(`key ${key}; cert ${cert};`)).toEqual([])
+    expect(vhost(`key ${key};`)).toEqual(['a.conf:2: tls needs both key and cert'])
+    expect(vhost(`cert ${cert};`)).toEqual(['a.conf:2: tls needs both key and cert'])
+    expect(vhost(`key ${cert}; cert ${cert};`)).toEqual([
+      `a.conf:2: vhost.a.example.tls.key ${cert} is no private key in PEM`,
+    ])
+  })
+
   test('are nothing to anybody when they are off', () => {
     expect(problems('listen 1;\nrtmps { enabled off; key /none; cert /none; }')).toEqual([])
   })

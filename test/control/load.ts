@@ -1,12 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { type Config, ConfigError, loadConfig } from '../../src/control/config.ts'
 
-/** What the default names of certificate and key give. */
-const FILES: Readonly<Record<string, string>> = { 'server.crt': 'certificate.pem', 'server.key': 'key.pem' }
-
+/** Any certificate and any key. */
 function certificateFile(path: string): string {
-  const name = FILES[path.replace(/^conf\//, '')]
-  if (name === undefined) throw new Error(`no such file: ${path}`)
+  const name = path.endsWith('.key') ? 'key.pem' : 'certificate.pem'
   return readFileSync(new URL(`../fixtures/tls/${name}`, import.meta.url), 'utf8')
 }
 

@@ -27,6 +27,30 @@ function overTls(protocol: string, port: number) {
   })
 }
 
+/** The certificate of one vhost. */
+export const VHOST_TLS = block(
+  'The certificate for clients that ask for this vhost by its name (SNI), over RTMPS and HTTPS; without it they get that ' +
+    'of the port (Sluice).',
+  {
+    key: text({
+      default: '',
+      example: './conf/live.example.com.key',
+      reload: true,
+      noEnv: true,
+      notInherited: true,
+      meaning: 'The file of the private key, PEM.',
+    }),
+    cert: text({
+      default: '',
+      example: './conf/live.example.com.crt',
+      reload: true,
+      noEnv: true,
+      notInherited: true,
+      meaning: "The file of the certificate chain, PEM: the server's own first.",
+    }),
+  },
+)
+
 function pulse(defaultMs: number) {
   return duration('s', PULSE, { default: defaultMs, reload: true, meaning: 'How long above it before it counts.' })
 }
