@@ -4,8 +4,6 @@ import type { Setting } from './setting.ts'
 
 /** What is not served, by the path of the directive that asks for it. */
 const NOT_YET: Readonly<Record<string, string>> = {
-  asprocess: 'asprocess',
-  inotify_auto_reload: 'inotify_auto_reload',
   'http_server.dir': 'Files from http_server.dir',
   'vhost.play.time_jitter': 'play.time_jitter',
   'vhost.play.mix_correct': 'play.mix_correct',
