@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { FlvPlayer, HttpProbe } from './server/http-probe.ts'
 import { startPlayer, startPublisher } from './server/rtmp-probe.ts'
@@ -71,6 +72,28 @@ describe('over TLS', () => {
     const header = 'PROXY TCP4 203.0.113.9 192.0.2.1 4711 1443\r\n'
     await startPublisher({ rtmpPort: await tunnelTo(securePorts(server).rtmps, header) })
     expect(server.logged('connected').at(-1)).toMatchObject({ peer: '203.0.113.9:4711' })
+  })
+
+  test('RTMP and RTMPS may share a port, which a reload opens and closes', async () => {
+    const port = await freePort()
+    const own = conf(TestCertificate.make())
+    const both = own.replace('listen 127.0.0.1:0;', `listen 127.0.0.1:${port};`)
+    const server = await TestHouse.open(
+      both.replace('rtmps { enabled on; listen 127.0.0.1:0;', `rtmps { enabled on; listen 127.0.0.1:${port};`),
+    )
+    const address = [{ host: '127.0.0.1', port }]
+    expect(server.house.addresses).toMatchObject({ rtmp: address, rtmps: address })
+    const publisher = await startPublisher({ rtmpPort: await tunnelTo(port) })
+    const player = await startPlayer({ rtmpPort: port })
+    publisher.media('video inter', 40, 'from TLS to clear')
+    await player.next('video inter from TLS to clear')
+    const silent = await RawClient.open(port)
+    silent.end()
+    await silent.untilOver()
+    expect(failures(server)).toEqual(['peer ended before it said anything'])
+    expect(await server.reload(own)).toMatchObject({ err: 0 })
+    await expect(handshake(port)).rejects.toThrow('ECONNREFUSED')
+    await publisher.ping()
   })
 
   test('TLS 1.2 and 1.3 are spoken, and nothing older; HTTP/1.1 is agreed on', async () => {
@@ -220,3 +243,11 @@ describe('a certificate', () => {
       expect(await handshake(port)).toMatchObject({ subject: 'one.example' })
   })
 })
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+  return port
+}

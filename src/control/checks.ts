@@ -126,7 +126,9 @@ function* checkPorts({ listen, httpServer, httpApi, rtmps }: RootConfig): Iterab
       .filter(([, other]) => service.enabled && other.enabled && shares(service.listen, other.listen))
       .map(([other]) => wrong(place, `${place} is an address of ${other}: each needs its own`))
   for (const [place, service] of overTls) yield* clashes(place, service, inClear)
-  yield* clashes('rtmps.listen', rtmps, [...inClear, ...overTls])
+  // An address that is in both lists serves both.
+  const own = { ...rtmps, listen: rtmps.listen.filter((one) => !listen.some((other) => isSame(one, other))) }
+  yield* clashes('rtmps.listen', own, [...inClear, ...overTls])
 }
 
 function* checkHttp({ listen, httpServer: server, httpApi: api }: RootConfig): Iterable<Finding> {
@@ -183,6 +185,10 @@ function shares(some: readonly ListenAddress[], others: readonly ListenAddress[]
 
 function overlap(one: ListenAddress, other: ListenAddress): boolean {
   return one.host === other.host || isWild(one) || isWild(other)
+}
+
+function isSame(one: ListenAddress, other: ListenAddress): boolean {
+  return one.port === other.port && one.host === other.host
 }
 
 function isWild({ host }: ListenAddress): boolean {

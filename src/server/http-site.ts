@@ -89,6 +89,6 @@ export class HttpSite {
 }
 
 /** Port 0 is another port each time. */
-function isSame(a: Endpoint, b: Endpoint): boolean {
+export function isSame(a: Endpoint, b: Endpoint): boolean {
   return a.port !== 0 && a.port === b.port && a.host === b.host
 }

@@ -10,6 +10,7 @@ import { Clients } from './clients.ts'
 import type { ServerContext } from './context.ts'
 import { Door } from './door.ts'
 import { allOf, type Gate } from './gate.ts'
+import { isSame } from './http-site.ts'
 import { flvHandler } from './http-flv.ts'
 import { type HttpHandler, serveHttp } from './http-session.ts'
 import type { ServerOptions } from './options.ts'
@@ -18,14 +19,20 @@ import { type PortChange, Ports, prepareAll } from './ports.ts'
 import { countRefusals, Refusals } from './refusals.ts'
 import { serveRtmp } from './rtmp-session.ts'
 import { streamsHandler } from './streams.ts'
-import { acceptTls } from './tls.ts'
+import { acceptEither, acceptTls } from './tls.ts'
 
 /** Where to listen; host '' is every address of the machine. */
 export interface ServerAddresses {
   readonly rtmp: readonly Endpoint[]
   readonly http: readonly Endpoint[]
+  /** One that is in `rtmp` too serves both: the first byte tells which. */
   readonly rtmps?: readonly Endpoint[]
   readonly https?: readonly Endpoint[]
+}
+
+/** What stands before the protocol on a port of TLS. */
+function overTls(tls: ServerTls | undefined, accept: typeof acceptTls): Service['before'] {
+  return tls ? (thread, socket) => accept(thread, socket, tls) : null
 }
 
 /** Who decides beside the server itself who may do what, in the order of asking. */
@@ -42,8 +49,8 @@ type Guests = (address: Endpoint) => readonly HttpHandler[]
 /** What happens to the connections of a listener. */
 interface Service {
   readonly protocol: 'rtmp' | 'http'
-  /** Null: it is not served over TLS. */
-  readonly tls: ServerTls | null
+  /** What stands before the protocol, false: it failed; null: nothing does. */
+  readonly before: ((thread: Thread, socket: Socket) => Promise<boolean>) | null
   serve(thread: Thread, socket: Socket): Promise<void>
 }
 
@@ -65,6 +72,8 @@ export class Server {
   #guests: Guests = () => []
   /** By the address that was asked for. */
   #sites = new Map<Endpoint, Service>()
+  /** Addresses of `rtmps` that are in `rtmp` too. */
+  #shared: readonly Endpoint[] = []
   readonly #door: Door
 
   constructor(world: World, options: ServerOptions, version: string, gates: ServerGates = {}) {
@@ -76,10 +85,13 @@ export class Server {
     const context: ServerContext = { world, hub: this.hub, options, clients: this.clients, gate, version }
     this.#context = context
     const serve: Service['serve'] = (thread, socket) => serveRtmp(thread, socket, context)
-    const rtmp: Service = { protocol: 'rtmp', tls: null, serve }
-    const rtmps: Service = { protocol: 'rtmp', tls: options.tls?.rtmps ?? null, serve }
+    const rtmp: Service = { protocol: 'rtmp', before: null, serve }
+    const rtmps: Service = { protocol: 'rtmp', before: overTls(options.tls?.rtmps, acceptTls), serve }
+    const either: Service = { protocol: 'rtmp', before: overTls(options.tls?.rtmps, acceptEither), serve }
     this.#rtmp = new Ports(world, (socket) => this.#take(socket, rtmp))
-    this.#rtmps = new Ports(world, (socket) => this.#take(socket, rtmps), true)
+    const onRtmps = (socket: Socket, wanted: Endpoint): void =>
+      this.#take(socket, this.#shared.some((address) => isSame(address, wanted)) ? either : rtmps)
+    this.#rtmps = new Ports(world, onRtmps, true)
     const onHttp = (socket: Socket, wanted: Endpoint): void => this.#take(socket, this.#sites.get(wanted))
     this.#http = new Ports(world, onHttp)
     this.#https = new Ports(world, onHttp, true)
@@ -87,8 +99,9 @@ export class Server {
 
   /** Where it listens, with the ports that the system chose. */
   get addresses(): Required<ServerAddresses> {
+    const shared = this.#rtmps.addresses.filter(({ port }) => this.#shared.some((address) => address.port === port))
     return {
-      rtmp: this.#rtmp.addresses,
+      rtmp: [...this.#rtmp.addresses, ...shared],
       http: this.#http.addresses,
       rtmps: this.#rtmps.addresses,
       https: this.#https.addresses,
@@ -116,15 +129,17 @@ export class Server {
    * @throws the system's error when a port cannot be opened; nothing has changed then
    */
   async prepare({ rtmp, http, rtmps = [], https = [] }: ServerAddresses): Promise<PortChange> {
-    const secure = this.#context.options.tls?.https ?? null
+    const isShared = (address: Endpoint): boolean => rtmps.some((other) => isSame(address, other))
+    const secure = overTls(this.#context.options.tls?.https, acceptTls)
     const { commit, abort } = await prepareAll([
-      () => this.#rtmp.prepare(rtmp),
+      () => this.#rtmp.prepare(rtmp.filter((address) => !isShared(address))),
       () => this.#http.prepare(http),
       () => this.#rtmps.prepare(rtmps),
       () => this.#https.prepare(https),
     ])
     return {
       commit: () => {
+        this.#shared = rtmp.filter(isShared)
         this.#sites = new Map([
           ...http.map((address) => [address, this.#siteAt(address, null)] as const),
           ...https.map((address) => [address, this.#siteAt(address, secure)] as const),
@@ -160,9 +175,9 @@ export class Server {
     await this.refusals.stop(thread)
   }
 
-  #siteAt(address: Endpoint, tls: ServerTls | null): Service {
+  #siteAt(address: Endpoint, before: Service['before']): Service {
     const handlers = [...this.#own, ...this.#guests(address)]
-    return { protocol: 'http', tls, serve: (thread, socket) => serveHttp(thread, socket, this.#context, handlers) }
+    return { protocol: 'http', before, serve: (thread, socket) => serveHttp(thread, socket, this.#context, handlers) }
   }
 
   #take(socket: Socket, service: Service | undefined): void {
@@ -175,7 +190,7 @@ export class Server {
   #begin(socket: Socket, address: string, service: Service): void {
     const hasHeader = this.#door.needsHeader(socket, service.protocol)
     const connection =
-      hasHeader || service.tls
+      hasHeader || service.before
         ? this.#beginLater(socket, address, service, hasHeader)
         : this.#world.spawn(
             'connection',
@@ -192,7 +207,7 @@ export class Server {
       'connection',
       async (thread) => {
         if (hasHeader) address = await this.#door.identify(thread, socket)
-        if (address === null || (service.tls && !(await acceptTls(thread, socket, service.tls)))) return
+        if (address === null || (service.before && !(await service.before(thread, socket)))) return
         await service.serve(thread, socket)
       },
       (thread) => this.#end(thread, socket, address),

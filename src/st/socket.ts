@@ -115,6 +115,11 @@ export class Socket implements PipeHandler {
     return this.#readable.follow(thread, reader, timeoutMs)
   }
 
+  /** The first byte that is there, which stays; null: there is none. */
+  get nextByte(): number | null {
+    return this.#input[0]?.[0] ?? null
+  }
+
   /** Exactly `count` bytes if they are there, else null. Never waits. */
   take(count: number): Buffer | null {
     if (this.#inputBytes < count) return null

@@ -77,7 +77,7 @@ rtmps { enabled on; key ${text}; cert ${one.folder}/none; }`)
   })
 
   test.each([
-    ['rtmps { enabled on; listen 1935; }', 'rtmps.listen is an address of listen: each needs its own'],
+    ['rtmps { enabled on; listen 127.0.0.1:1935; }', 'rtmps.listen is an address of listen: each needs its own'],
     [
       'http_server { enabled on; listen 1; https { enabled on; listen 127.0.0.1:1935; } }',
       'http_server.https.listen is an address of listen: each needs its own',

@@ -10,10 +10,10 @@ const PERCENT = { min: 1, max: 10_000 } as const
 const PULSE = { min: 0, max: HOUR_MS } as const
 const EVERYWHERE = (port: number): readonly ListenAddress[] => [{ host: null, port }]
 
-function overTls(protocol: string, port: number) {
+function overTls(protocol: string, port: number, where = '') {
   return block(`${protocol}: the same over TLS 1.2 and 1.3.`, {
     enabled: flag({ default: false, reload: true, meaning: `Whether ${protocol} is served too.` }),
-    listen: addresses({ default: EVERYWHERE(port), reload: true, meaning: `Where ${protocol} is served.` }),
+    listen: addresses({ default: EVERYWHERE(port), reload: true, meaning: `Where ${protocol} is served.${where}` }),
     key: text({
       default: './conf/server.key',
       reload: true,
@@ -144,7 +144,7 @@ const CIRCUIT_BREAKER = block('What is given up when the processor is overloaded
 
 /** The blocks of the root. */
 export const SERVICE_DIRECTIVES = {
-  rtmps: overTls('RTMPS', 1443),
+  rtmps: overTls('RTMPS', 1443, ' An address of listen serves both: the first byte tells which.'),
   http_server: HTTP_SERVER,
   http_api: HTTP_API,
   heartbeat: HEARTBEAT,
