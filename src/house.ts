@@ -1,4 +1,6 @@
 import type { ReloadReport } from './control/api/options.ts'
+import { type CertificateFiles, Certificates } from './control/certificates.ts'
+import { certificateFiles } from './control/checks.ts'
 import type { Config } from './control/config.ts'
 import { Hooks } from './control/hooks/hooks.ts'
 import type { ServerIdentity } from './control/identity.ts'
@@ -6,18 +8,19 @@ import { Reload } from './control/reload.ts'
 import { makeProxies, makeSecurity } from './control/security/security.ts'
 import { Settings } from './control/settings.ts'
 import { HttpPool } from './http/pool.ts'
-import { type ProxyOptions, SERVER_NAME, type ServerOptions } from './server/options.ts'
+import { type ProxyOptions, SERVER_NAME, type ServerOptions, type TlsOptions } from './server/options.ts'
 import type { PageFile } from './server/page.ts'
 import { prepareAll } from './server/ports.ts'
 import { Server, type ServerAddresses } from './server/server.ts'
-import { makeBreaker, Services, wanted } from './services.ts'
+import { makeBreaker, Services, wanted, wantedSecure } from './services.ts'
 import { FOREVER } from './st/clock.ts'
-import type { Endpoint } from './st/network.ts'
 import type { Thread } from './st/thread.ts'
 import type { World } from './st/world.ts'
 
 /** How long the end of the last clients may be told; Docker kills after 10 s. */
 const LAST_CALLBACKS_MS = 5_000
+/** What is spoken over HTTPS. */
+const HTTP_PROTOCOLS = ['http/1.1']
 
 /** What a house stands on. */
 export interface HouseParts {
@@ -43,6 +46,8 @@ export class House {
   readonly #services: Services
   readonly #hooks: Hooks
   readonly #pool: HttpPool
+  readonly #certificates: Certificates
+  #certificateThread: Thread | null = null
   readonly #reload: Reload
   #isDraining = false
 
@@ -51,11 +56,19 @@ export class House {
     const settings = new Settings(config)
     const now = (): Config => settings.config
     const agent = `${SERVER_NAME}/${version}`
-    const options = serverOptions(settings)
+    const certificates = new Certificates(world)
+    const options = serverOptions(settings, {
+      rtmps: { certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().rtmps), protocols: [] },
+      https: {
+        certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().httpServer.https),
+        protocols: HTTP_PROTOCOLS,
+      },
+    })
     const breaker = makeBreaker(now, world)
     this.#world = world
     this.#page = parts.page
     this.#settings = settings
+    this.#certificates = certificates
     this.#reload = new Reload({
       settings,
       load: parts.load,
@@ -76,6 +89,7 @@ export class House {
       server: this.#server,
       breaker,
       http: { options, version },
+      tls: { certificateFor: () => certificates.get(now().httpApi.https), protocols: HTTP_PROTOCOLS },
       identity,
       version,
       config: now,
@@ -95,12 +109,17 @@ export class House {
   }
 
   /** Where everything listens, with the ports that the system chose. */
-  get addresses(): ServerAddresses & Services['addresses'] {
+  get addresses(): Server['addresses'] & Services['addresses'] {
     return { ...this.#server.addresses, ...this.#services.addresses }
   }
 
-  /** Opens the ports and begins to serve. @throws the system's error when a port cannot be opened; `close` it then */
+  /**
+   * Opens the ports and begins to serve.
+   * @throws Error when a port cannot be opened or a certificate cannot be used; `close` it then
+   */
   async open(): Promise<void> {
+    this.#certificates.prepare(wantedCertificates(this.config))()
+    this.#certificateThread = this.#world.spawn('certificates', (thread) => this.#certificates.run(thread))
     const ports = await this.#services.prepare(this.config)
     ports.commit()
     await this.#server.start(streamPorts(this.config), this.#page, (address) => this.#services.handlersAt(address))
@@ -134,11 +153,13 @@ export class House {
     await this.#hooks.stop(thread, LAST_CALLBACKS_MS)
     await this.#services.stop(thread)
     await this.#pool.stop(thread)
+    await this.#certificateThread?.stop(thread, 'server stops')
   }
 
   /** For a reload: opens the new ports. @returns puts the configuration in force */
   async #prepare(next: Config, { onReload }: HouseParts): Promise<() => void> {
     if (this.#isDraining) throw new Error('the server is stopping')
+    const useCertificates = this.#certificates.prepare(wantedCertificates(next))
     const ports = await prepareAll([
       // First of all to commit: it says what is served at the server's addresses too.
       () => this.#services.prepare(next),
@@ -150,6 +171,7 @@ export class House {
       throw new Error('the server is stopping')
     }
     return () => {
+      useCertificates()
       ports.commit()
       this.#server.hls.reload()
       onReload(next)
@@ -163,15 +185,31 @@ export class House {
   }
 }
 
-function streamPorts({ listen, httpServer }: Config): { rtmp: Endpoint[]; http: Endpoint[] } {
-  return { rtmp: wanted({ enabled: true, listen }), http: wanted(httpServer) }
+function streamPorts({ listen, httpServer, rtmps }: Config): ServerAddresses {
+  return {
+    rtmp: wanted({ enabled: true, listen }),
+    http: wanted(httpServer),
+    rtmps: wanted(rtmps),
+    https: wantedSecure(httpServer),
+  }
+}
+
+function wantedCertificates(config: Config): CertificateFiles[] {
+  return certificateFiles(config).map(([, files]) => files)
+}
+
+/** The certificate of the vhost that a client asks for; null: it has none of its own. */
+function ownFiles({ vhosts }: Config, serverName: string): CertificateFiles | null {
+  const tls = vhosts.get(serverName)?.tls
+  return tls && tls.cert !== '' ? tls : null
 }
 
 /** What the server reads, as it is at each look. */
-function serverOptions(settings: Settings): ServerOptions {
+function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
   let proxiesOf = settings.config
   let proxies: ProxyOptions = makeProxies(proxiesOf)
   return {
+    tls,
     get maxConnections() {
       return settings.config.maxConnections
     },

@@ -52,7 +52,9 @@ async function main(): Promise<void> {
   }
   if (options.sign !== undefined) sign(config, { ...options, role: options.sign })
   else if (options.test) print(`The configuration is valid.\n`)
-  else if (changeFolder(config.workDir)) await run(config, packageVersion(), () => load(file))
+  else if (changeFolder(config.workDir)) {
+    await run(config, packageVersion(), () => load(file), file === null ? null : resolve(START_DIR, file))
+  }
 }
 
 function readArguments() {

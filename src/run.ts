@@ -2,10 +2,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { runAutoReload } from './control/auto-reload.ts'
 import type { Config } from './control/config.ts'
 import { makeIdentity } from './control/identity.ts'
 import { makeLog } from './control/log.ts'
-import { keepServerId, PidFile } from './control/process.ts'
+import { keepServerId, PidFile, untilOrphaned } from './control/process.ts'
 import { House } from './house.ts'
 import type { PageFile } from './server/page.ts'
 import { handleSignals } from './signals.ts'
@@ -27,8 +28,9 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 /**
  * Runs the server until a signal ends the process. When it cannot start, it says why and sets the exit code.
  * @param load reads the configuration again, for a reload
+ * @param file where the configuration is; null: there is none
  */
-export async function run(config: Config, version: string, load: () => Config): Promise<void> {
+export async function run(config: Config, version: string, load: () => Config, file: string | null): Promise<void> {
   const { log, setLevel, reopen } = makeLog({
     level: config.logLevel,
     file: config.srsLogTank === 'file' ? config.srsLogFile : null,
@@ -49,7 +51,7 @@ export async function run(config: Config, version: string, load: () => Config): 
   try {
     await house.open()
   } catch (error) {
-    log.error({ err: error }, 'cannot listen')
+    log.error({ err: error }, 'cannot start')
     process.exitCode = 1
     // What has been opened already would keep the process alive.
     world.spawn('stop', (thread) => house.close(thread))
@@ -60,7 +62,21 @@ export async function run(config: Config, version: string, load: () => Config): 
   writePidFile(log, config)
   log.info({ serverId: identity.serverId }, 'started')
   announce(log, house)
+  watchSurroundings(world, house, file)
   keepYoungGenerationSmall()
+}
+
+/** What the process is told by other means than signals. */
+function watchSurroundings(world: World, house: House, file: string | null): void {
+  const { inotifyAutoReload, inDocker, autoReloadForDocker, asprocess } = house.config
+  if (file !== null && (inotifyAutoReload || (inDocker && autoReloadForDocker))) {
+    world.spawn('auto-reload', (thread) => runAutoReload(thread, file, () => house.reload(thread)))
+  }
+  if (!asprocess) return
+  world.spawn('parent', async (thread) => {
+    await untilOrphaned(thread)
+    process.kill(process.pid, 'SIGTERM')
+  })
 }
 
 /** Writes the pid file, for as long as the process runs. */
@@ -83,12 +99,15 @@ function serverId(world: World, config: Config): string {
   }
 }
 
-function announce(log: Log, { addresses: { rtmp, http, api, exporter } }: House): void {
+function announce(log: Log, { addresses: { rtmp, rtmps, http, https, api, secureApi, exporter } }: House): void {
   for (const endpoint of rtmp) log.info({}, `RTMP listens on ${formatEndpoint(endpoint)}`)
+  for (const endpoint of rtmps) log.info({}, `RTMPS listens on ${formatEndpoint(endpoint)}`)
   for (const { host, port } of http) {
     log.info({}, `HTTP listens on ${formatEndpoint({ host, port })}: page and players on http://localhost:${port}/`)
   }
+  for (const endpoint of https) log.info({}, `HTTPS listens on ${formatEndpoint(endpoint)}`)
   for (const endpoint of api) log.info({}, `HTTP API listens on ${formatEndpoint(endpoint)}`)
+  for (const endpoint of secureApi) log.info({}, `HTTPS API listens on ${formatEndpoint(endpoint)}`)
   for (const endpoint of exporter) log.info({}, `metrics: http://${formatEndpoint(endpoint)}/metrics`)
   const rtmpPort = rtmp[0]?.port
   if (rtmpPort === undefined) return

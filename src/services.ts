@@ -16,7 +16,7 @@ import type { HttpContext, HttpHandler } from './server/http-session.ts'
 import { HttpSite } from './server/http-site.ts'
 import { type PortChange, prepareAll } from './server/ports.ts'
 import type { Server } from './server/server.ts'
-import { type Endpoint, formatEndpoint } from './st/network.ts'
+import { type Endpoint, formatEndpoint, type ServerTls } from './st/network.ts'
 import { watchLoopDelay } from './st/real/loop-delay.ts'
 import type { Thread } from './st/thread.ts'
 import type { World } from './st/world.ts'
@@ -29,13 +29,18 @@ interface Listening {
   readonly listen: readonly { readonly host: string | null; readonly port: number }[]
 }
 
+/** A service of HTTP, which may be served over TLS too. */
+interface HttpListening extends Listening {
+  readonly https: Listening
+}
+
 /** The part of a configuration that the services read; a whole one is one as it stands. */
 export interface ServicesConfig {
   readonly maxConnections: number
   readonly pithyPrintMs: number
   readonly listen: Listening['listen']
-  readonly httpServer: Listening
-  readonly httpApi: Listening & ApiSettings
+  readonly httpServer: HttpListening
+  readonly httpApi: HttpListening & ApiSettings
   readonly exporter: Listening & { readonly label: string; readonly tag: string }
   readonly heartbeat: HeartbeatSettings
   readonly stats: { readonly enabled: boolean; readonly network: number; readonly disk: readonly string[] }
@@ -49,6 +54,8 @@ export interface ServicesParts {
   readonly server: Server
   readonly breaker: Breaker
   readonly http: HttpContext
+  /** The certificate of the API over HTTPS; null: it is not served so. */
+  readonly tls: ServerTls | null
   readonly identity: ServerIdentity
   readonly version: string
   /** The one in force: a reload gives another. */
@@ -77,6 +84,7 @@ export class Services {
   readonly #machine: Machine
   readonly #sampler: Sampler
   readonly #api: HttpSite
+  readonly #secureApi: HttpSite
   readonly #exporter: HttpSite
   readonly #threads: Thread[] = []
   /** Made when it is looked at first: it wakes the process. */
@@ -94,7 +102,9 @@ export class Services {
       disks: () => config().stats.disk,
     })
     this.#sampler = new Sampler(this.#statistics, this.#machine, () => this.#takeLoopDelay())
-    this.#api = new HttpSite(world, parts.http, makeApi(this.#apiOptions()))
+    const api = makeApi(this.#apiOptions())
+    this.#api = new HttpSite(world, parts.http, api)
+    this.#secureApi = new HttpSite(world, parts.http, api, parts.tls)
     this.#exporter = new HttpSite(
       world,
       parts.http,
@@ -103,13 +113,17 @@ export class Services {
   }
 
   /** Where the API and the exporter listen by themselves. */
-  get addresses(): { api: readonly Endpoint[]; exporter: readonly Endpoint[] } {
-    return { api: this.#api.addresses, exporter: this.#exporter.addresses }
+  get addresses(): Record<'api' | 'secureApi' | 'exporter', readonly Endpoint[]> {
+    return {
+      api: this.#api.addresses,
+      secureApi: this.#secureApi.addresses,
+      exporter: this.#exporter.addresses,
+    }
   }
 
   /** What is to be served at an address of the HTTP server too. */
   handlersAt(address: Endpoint): readonly HttpHandler[] {
-    return [...this.#api.handlersAt(address), ...this.#exporter.handlersAt(address)]
+    return [this.#api, this.#secureApi, this.#exporter].flatMap((site) => site.handlersAt(address))
   }
 
   /**
@@ -120,6 +134,7 @@ export class Services {
     const taken = wanted(httpServer)
     return prepareAll([
       () => this.#api.prepare(wanted(httpApi), taken),
+      () => this.#secureApi.prepare(wantedSecure(httpApi), wantedSecure(httpServer)),
       // The API serves the metrics too.
       () => this.#exporter.prepare(wanted(exporter), [...taken, ...wanted(httpApi)]),
     ])
@@ -141,6 +156,7 @@ export class Services {
   async stop(thread: Thread): Promise<void> {
     for (const service of this.#threads) await service.stop(thread, 'server stops')
     await this.#api.close(thread)
+    await this.#secureApi.close(thread)
     await this.#exporter.close(thread)
   }
 
@@ -218,6 +234,11 @@ function readProc(path: string): string {
 /** Where a service is to listen. */
 export function wanted({ enabled, listen }: Listening): Endpoint[] {
   return enabled ? listen.map(({ host, port }) => ({ host: host ?? '', port })) : []
+}
+
+/** Where a service of HTTP is to listen for TLS. */
+export function wantedSecure({ enabled, https }: HttpListening): Endpoint[] {
+  return enabled ? wanted(https) : []
 }
 
 /** As the configuration writes it. */

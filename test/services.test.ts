@@ -21,7 +21,7 @@ describe('the services', () => {
     const api = new ApiServer(server, servicesConfig(off))
     const { services } = api
     await api.start()
-    expect(services.addresses).toEqual({ api: [], exporter: [] })
+    expect(services.addresses).toEqual({ api: [], secureApi: [], exporter: [] })
     await runThread(server.world, (thread) => services.stop(thread))
   })
 })

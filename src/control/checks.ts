@@ -1,6 +1,19 @@
 /** Checks of what no single directive can know: settings that exclude or need each other. */
+import { asError } from '../st/errors.ts'
 import type { ListenAddress } from './address.ts'
+import { type CertificateFiles, certificateProblem } from './certificates.ts'
 import type { RootConfig, VhostConfig } from './values.ts'
+
+/** The part of a configuration that names certificates. */
+type CertificateSettings = Pick<RootConfig, 'httpServer' | 'httpApi' | 'rtmps'> & {
+  readonly vhosts: ReadonlyMap<string, VhostConfig>
+}
+
+/** What listens somewhere. */
+interface Service {
+  readonly enabled: boolean
+  readonly listen: readonly ListenAddress[]
+}
 
 /** Something to say about a setting. `place` is its path with the name of its vhost: `vhost.NAME.hls.enabled`. */
 export interface Finding {
@@ -15,12 +28,62 @@ const WILDCARDS = ['0.0.0.0', '::']
 
 /** What is wrong or odd about the root. `openFiles` is how many the process may open; null: not known. */
 export function checkRoot(root: RootConfig, openFiles: number | null): readonly Finding[] {
-  return [...checkHttp(root), ...checkAccess(root), ...checkProxies(root), ...checkProcess(root, openFiles)]
+  return [
+    ...checkHttp(root),
+    ...checkPorts(root),
+    ...checkAccess(root),
+    ...checkProxies(root),
+    ...checkProcess(root, openFiles),
+  ]
+}
+
+/**
+ * What is wrong with the certificates that are asked for.
+ * @param readFile gives the text of a file that the configuration names; throws when it cannot
+ */
+export function* checkCertificates(config: CertificateSettings, readFile: (path: string) => string): Iterable<Finding> {
+  for (const [place, files] of certificateFiles(config)) {
+    const cert = contentOf(files, 'cert', readFile)
+    const key = contentOf(files, 'key', readFile)
+    for (const [of, content] of [['cert', cert] as const, ['key', key] as const]) {
+      if (content instanceof Error) yield wrong(`${place}.${of}`, `${place}.${of} cannot be read: ${content.message}`)
+    }
+    if (cert instanceof Error || key instanceof Error) continue
+    const problem = certificateProblem({ cert, key })
+    if (!problem) continue
+    const { of, message } = problem
+    yield wrong(`${place}.${of}`, `${place}.${of} ${files[of]} ${message}`)
+  }
+}
+
+/** The certificates that a configuration asks for, by the place of their directives. */
+export function certificateFiles({
+  httpServer,
+  httpApi,
+  rtmps,
+  vhosts,
+}: CertificateSettings): readonly [string, CertificateFiles][] {
+  const found: [string, CertificateFiles][] = []
+  if (httpServer.enabled && httpServer.https.enabled) found.push(['http_server.https', httpServer.https])
+  if (httpApi.enabled && httpApi.https.enabled) found.push(['http_api.https', httpApi.https])
+  if (rtmps.enabled) found.push(['rtmps', rtmps])
+  for (const { name, tls } of vhosts.values()) {
+    if (tls.cert !== '' && tls.key !== '') found.push([`vhost.${name}.tls`, tls])
+  }
+  return found
+}
+
+function contentOf(files: CertificateFiles, of: 'cert' | 'key', readFile: (path: string) => string): string | Error {
+  try {
+    return readFile(files[of])
+  } catch (error) {
+    return asError(error)
+  }
 }
 
 /** What is wrong about a vhost. */
 export function checkVhost(vhost: VhostConfig): readonly Finding[] {
-  const { hls, httpRemux, forward, publish, ingest, cluster, token, name } = vhost
+  const { hls, httpRemux, forward, publish, ingest, cluster, token, tls, name } = vhost
   const at = (path: string) => `vhost.${name}.${path}`
   const ids = ingest.map((one) => one.name)
   const twice = ids.findIndex((id, index) => ids.indexOf(id) !== index)
@@ -46,8 +109,32 @@ export function checkVhost(vhost: VhostConfig): readonly Finding[] {
     hls.hlsKeys && hls.hlsUseFmp4
       ? wrong(at('hls.hls_keys'), 'hls_keys encrypts MPEG-TS segments: hls_use_fmp4 must be off')
       : null,
+    (tls.cert === '') !== (tls.key === '')
+      ? wrong(at(tls.cert === '' ? 'tls.key' : 'tls.cert'), 'tls needs both key and cert')
+      : null,
     token.enabled && token.secret.length === 0 ? wrong(at('token.enabled'), 'token needs token.secret') : null,
   ].filter((finding) => finding !== null)
+}
+
+/** One port speaks one protocol. */
+function* checkPorts({ listen, httpServer, httpApi, rtmps }: RootConfig): Iterable<Finding> {
+  const inClear: [string, Service][] = [
+    ['listen', { enabled: true, listen }],
+    ['http_server.listen', httpServer],
+    ['http_api.listen', httpApi],
+  ]
+  const overTls: [string, Service][] = [
+    ['http_server.https.listen', httpServer.https],
+    ['http_api.https.listen', httpApi.https],
+  ]
+  const clashes = (place: string, service: Service, others: readonly [string, Service][]): Finding[] =>
+    others
+      .filter(([, other]) => service.enabled && other.enabled && shares(service.listen, other.listen))
+      .map(([other]) => wrong(place, `${place} is an address of ${other}: each needs its own`))
+  for (const [place, service] of overTls) yield* clashes(place, service, inClear)
+  // An address that is in both lists serves both.
+  const own = { ...rtmps, listen: rtmps.listen.filter((one) => !listen.some((other) => isSame(one, other))) }
+  yield* clashes('rtmps.listen', own, [...inClear, ...overTls])
 }
 
 function* checkHttp({ listen, httpServer: server, httpApi: api }: RootConfig): Iterable<Finding> {
@@ -69,11 +156,12 @@ function* checkHttp({ listen, httpServer: server, httpApi: api }: RootConfig): I
   }
 }
 
-function* checkAccess({ httpApi: { enabled, auth, listen } }: RootConfig): Iterable<Finding> {
+function* checkAccess({ httpApi: { enabled, auth, listen, https } }: RootConfig): Iterable<Finding> {
   if (auth.enabled && (auth.username === '' || auth.password === '')) {
     yield wrong('http_api.auth.enabled', 'http_api.auth needs username and password')
   }
-  const isOpen = listen.some(({ host }) => host === null || !isLoopback(host))
+  const all = https.enabled ? [...listen, ...https.listen] : listen
+  const isOpen = all.some(({ host }) => host === null || !isLoopback(host))
   if (enabled && !auth.enabled && isOpen) {
     yield odd('http_api.listen', 'whoever reaches http_api can end clients: listen on 127.0.0.1, or switch auth on')
   }
@@ -103,6 +191,10 @@ function shares(some: readonly ListenAddress[], others: readonly ListenAddress[]
 
 function overlap(one: ListenAddress, other: ListenAddress): boolean {
   return one.host === other.host || isWild(one) || isWild(other)
+}
+
+function isSame(one: ListenAddress, other: ListenAddress): boolean {
+  return one.port === other.port && one.host === other.host
 }
 
 function isWild({ host }: ListenAddress): boolean {

@@ -1,5 +1,6 @@
 /** From configuration text and environment to typed values. Pure: files and environment are handed in. */
-import { checkRoot, checkVhost, type Finding } from './checks.ts'
+import { isAbsolute, join } from 'node:path'
+import { checkCertificates, checkRoot, checkVhost, type Finding } from './checks.ts'
 import { ROOT_DIRECTIVES, VHOST_DIRECTIVES } from './directives.ts'
 import { type Environment, unknownVariables } from './environment.ts'
 import { type ConfigProblem, type Directive, parseConfig } from './grammar.ts'
@@ -64,7 +65,13 @@ export function loadConfig(source: ConfigSource): Config {
   const rawRoot = readRoot(modern.directives, source, reader, parsed.problems.length === 0)
   const root = typed(ROOT_DIRECTIVES, rawRoot) as RootConfig
   const vhosts = readVhosts(modern.directives, file, reader, rawRoot)
-  const findings = [...checkRoot(root, openFiles), ...[...vhosts.values()].flatMap(checkVhost)]
+  // The process has not gone there yet.
+  const readNamed = (path: string): string => source.readFile(isAbsolute(path) ? path : join(root.workDir, path))
+  const findings = [
+    ...checkRoot(root, openFiles),
+    ...checkCertificates({ ...root, vhosts }, readNamed),
+    ...[...vhosts.values()].flatMap(checkVhost),
+  ]
   for (const finding of findings) report(finding, reader, file ?? ENVIRONMENT)
   if (reader.problems.length > 0) throw new ConfigError(reader.problems)
   return makeConfig(root, vhosts, reader)

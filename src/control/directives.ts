@@ -12,7 +12,7 @@ import {
   LOG_DIRECTIVES,
   PROCESS_DIRECTIVES,
 } from './directives/root.ts'
-import { SERVICE_DIRECTIVES } from './directives/services.ts'
+import { SERVICE_DIRECTIVES, VHOST_TLS } from './directives/services.ts'
 
 /** The directives of the root, all but `vhost NAME { }`. */
 export const ROOT_DIRECTIVES = {
@@ -33,6 +33,7 @@ export const VHOST_DIRECTIVES = {
   security: SECURITY,
   refer: REFER,
   token: TOKEN,
+  tls: VHOST_TLS,
   http_hooks: HTTP_HOOKS,
   hls: HLS,
   dvr: DVR,

@@ -4,11 +4,7 @@ import type { Setting } from './setting.ts'
 
 /** What is not served, by the path of the directive that asks for it. */
 const NOT_YET: Readonly<Record<string, string>> = {
-  asprocess: 'asprocess',
-  inotify_auto_reload: 'inotify_auto_reload',
   'http_server.dir': 'Files from http_server.dir',
-  'http_server.https.enabled': 'HTTPS (http_server)',
-  'http_api.https.enabled': 'HTTPS (http_api)',
   'vhost.play.time_jitter': 'play.time_jitter',
   'vhost.play.mix_correct': 'play.mix_correct',
   'vhost.play.atc': 'play.atc',

@@ -1,6 +1,10 @@
-/** What ties the server to its process: the pid file, the server's id, the limit of open files. */
+/** What ties the server to its process: the pid file, the server's id, the parent, the limit of open files. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import type { Thread } from '../st/thread.ts'
+
+/** How often the parent is looked for. */
+const PARENT_LOOK_MS = 1_000
 
 /** The process's id in a file, while the process runs. */
 export class PidFile {
@@ -40,4 +44,11 @@ export function openFileLimit(limitsFile = '/proc/self/limits'): number | null {
   if (!existsSync(limitsFile)) return null
   const limit = /^Max open files\s+(\d+)/m.exec(readFileSync(limitsFile, 'utf8'))?.[1]
   return limit === undefined ? null : Number(limit)
+}
+
+/** Waits until the process that started this one has gone, whoever is its parent then. @throws InterruptedError */
+export async function untilOrphaned(thread: Thread): Promise<void> {
+  const parent = process.ppid
+  while (process.ppid === parent) await thread.sleep(PARENT_LOOK_MS)
+  thread.log.info({ parent }, 'the parent process has gone')
 }

@@ -1,9 +1,10 @@
-import { type Endpoint, formatEndpoint } from '../st/network.ts'
+import { type Endpoint, formatEndpoint, type ServerTls } from '../st/network.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
 import type { World } from '../st/world.ts'
 import { type HttpContext, type HttpHandler, serveHttp } from './http-session.ts'
 import { type PortChange, Ports } from './ports.ts'
+import { acceptTls } from './tls.ts'
 
 /** The operator's connections do not count as the server's: a full server must still answer. This bounds strangers. */
 const MAX_CONNECTIONS = 256
@@ -16,15 +17,18 @@ export class HttpSite {
   readonly #world: World
   readonly #context: HttpContext
   readonly #handlers: readonly HttpHandler[]
+  readonly #tls: ServerTls | null
   readonly #ports: Ports
   #wanted: readonly Endpoint[] = []
   readonly #connections = new Set<Thread>()
 
-  constructor(world: World, context: HttpContext, handlers: readonly HttpHandler[]) {
+  /** @param tls null: it is not served over TLS */
+  constructor(world: World, context: HttpContext, handlers: readonly HttpHandler[], tls: ServerTls | null = null) {
     this.#world = world
     this.#context = context
     this.#handlers = handlers
-    this.#ports = new Ports(world, (socket) => this.#begin(socket))
+    this.#tls = tls
+    this.#ports = new Ports(world, (socket) => this.#begin(socket), tls !== null)
   }
 
   /** Where it listens by itself, with the ports that the system chose. */
@@ -69,7 +73,7 @@ export class HttpSite {
     }
     const connection = this.#world.spawn(
       'http-site',
-      (thread) => serveHttp(thread, socket, this.#context, this.#handlers),
+      (thread) => this.#serve(thread, socket),
       (thread) => {
         socket.close()
         this.#connections.delete(thread)
@@ -77,9 +81,14 @@ export class HttpSite {
     )
     this.#connections.add(connection)
   }
+
+  async #serve(thread: Thread, socket: Socket): Promise<void> {
+    if (this.#tls && !(await acceptTls(thread, socket, this.#tls))) return
+    await serveHttp(thread, socket, this.#context, this.#handlers)
+  }
 }
 
 /** Port 0 is another port each time. */
-function isSame(a: Endpoint, b: Endpoint): boolean {
+export function isSame(a: Endpoint, b: Endpoint): boolean {
   return a.port !== 0 && a.port === b.port && a.host === b.host
 }

@@ -1,3 +1,4 @@
+import type { ServerTls } from '../st/network.ts'
 import type { HlsOptions } from './hls/options.ts'
 import type { DvrOptions } from './recorder/options.ts'
 
@@ -45,12 +46,20 @@ export interface ProxyOptions {
   readonly realIpHeader: 'x-forwarded-for' | 'x-real-ip' | 'forwarded'
 }
 
+/** The certificates of the ports that speak TLS. */
+export interface TlsOptions {
+  readonly rtmps: ServerTls
+  readonly https: ServerTls
+}
+
 /** What the server needs to know of its configuration. */
 export interface ServerOptions {
   readonly maxConnections: number
   /** Of one client address, an IPv6 network of 64 bits counting as one; 0: no limit. Trusted proxies have none. */
   readonly maxConnectionsPerAddress: number
   readonly proxies: ProxyOptions
+  /** Absent: nothing is served over TLS. */
+  readonly tls?: TlsOptions
   readonly crossdomain: boolean
   /** How often a publisher logs its counts, ms. */
   readonly pithyPrintMs: number

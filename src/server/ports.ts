@@ -26,13 +26,16 @@ type OnConnection = (socket: Socket, wanted: Endpoint) => void
 export class Ports {
   readonly #world: World
   readonly #onConnection: OnConnection
+  readonly #forTls: boolean
   readonly #acceptors = new Set<Thread>()
   /** By the address that was asked for. */
   #open = new Map<string, OpenPort>()
 
-  constructor(world: World, onConnection: OnConnection) {
+  /** @param forTls whether its connections go on in TLS */
+  constructor(world: World, onConnection: OnConnection, forTls = false) {
     this.#world = world
     this.#onConnection = onConnection
+    this.#forTls = forTls
   }
 
   /** Where it listens, with the ports that the system chose. */
@@ -56,7 +59,7 @@ export class Ports {
         const key = freeKey(address, next)
         const known = this.#open.get(key)
         const port = known ?? {
-          listener: await Listener.open(this.#world, address.host, address.port),
+          listener: await Listener.open(this.#world, address.host, address.port, this.#forTls),
           wanted: address,
         }
         if (!known) fresh.push(port)

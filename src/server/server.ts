@@ -1,6 +1,6 @@
 import { Condition } from '../st/condition.ts'
 import { TimeoutError } from '../st/errors.ts'
-import type { Endpoint } from '../st/network.ts'
+import type { Endpoint, ServerTls } from '../st/network.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
 import type { World } from '../st/world.ts'
@@ -14,6 +14,7 @@ import { HlsHandler } from './hls/http-hls.ts'
 import type { HlsNotices } from './hls/notices.ts'
 import { HlsService } from './hls/service.ts'
 import { liveHandler } from './http-live.ts'
+import { isSame } from './http-site.ts'
 import { type HttpHandler, serveHttp } from './http-session.ts'
 import type { ServerOptions } from './options.ts'
 import { type PageFile, pageHandler } from './page.ts'
@@ -23,11 +24,20 @@ import { recordingsHandler } from './recordings.ts'
 import { countRefusals, Refusals } from './refusals.ts'
 import { serveRtmp } from './rtmp-session.ts'
 import { streamsHandler } from './streams.ts'
+import { acceptEither, acceptTls } from './tls.ts'
 
 /** Where to listen; host '' is every address of the machine. */
 export interface ServerAddresses {
   readonly rtmp: readonly Endpoint[]
   readonly http: readonly Endpoint[]
+  /** One that is in `rtmp` too serves both: the first byte tells which. */
+  readonly rtmps?: readonly Endpoint[]
+  readonly https?: readonly Endpoint[]
+}
+
+/** What stands before the protocol on a port of TLS. */
+function overTls(tls: ServerTls | undefined, accept: typeof acceptTls): Service['before'] {
+  return tls ? (thread, socket) => accept(thread, socket, tls) : null
 }
 
 /** Who decides beside the server itself who may do what, in the order of asking. */
@@ -51,6 +61,8 @@ type Guests = (address: Endpoint) => readonly HttpHandler[]
 /** What happens to the connections of a listener. */
 interface Service {
   readonly protocol: 'rtmp' | 'http'
+  /** What stands before the protocol, false: it failed; null: nothing does. */
+  readonly before: ((thread: Thread, socket: Socket) => Promise<boolean>) | null
   serve(thread: Thread, socket: Socket): Promise<void>
 }
 
@@ -66,11 +78,15 @@ export class Server {
   readonly #idle = new Condition('last connection')
   readonly #rtmp: Ports
   readonly #http: Ports
+  readonly #rtmps: Ports
+  readonly #https: Ports
   readonly #context: ServerContext
   #own: readonly HttpHandler[] = []
   #guests: Guests = () => []
   /** By the address that was asked for. */
   #sites = new Map<Endpoint, Service>()
+  /** Addresses of `rtmps` that are in `rtmp` too. */
+  #shared: readonly Endpoint[] = []
   readonly #door: Door
   readonly #hls: HlsService
 
@@ -93,14 +109,28 @@ export class Server {
     const context: ServerContext = { world, hub: this.hub, options, clients: this.clients, gate, version }
     this.#context = context
     this.#hls = new HlsService(context, gates.hlsNotices ?? null)
-    const rtmp: Service = { protocol: 'rtmp', serve: (thread, socket) => serveRtmp(thread, socket, context) }
+    const serve: Service['serve'] = (thread, socket) => serveRtmp(thread, socket, context)
+    const rtmp: Service = { protocol: 'rtmp', before: null, serve }
+    const rtmps: Service = { protocol: 'rtmp', before: overTls(options.tls?.rtmps, acceptTls), serve }
+    const either: Service = { protocol: 'rtmp', before: overTls(options.tls?.rtmps, acceptEither), serve }
     this.#rtmp = new Ports(world, (socket) => this.#take(socket, rtmp))
-    this.#http = new Ports(world, (socket, wanted) => this.#take(socket, this.#sites.get(wanted)))
+    const onRtmps = (socket: Socket, wanted: Endpoint): void =>
+      this.#take(socket, this.#shared.some((address) => isSame(address, wanted)) ? either : rtmps)
+    this.#rtmps = new Ports(world, onRtmps, true)
+    const onHttp = (socket: Socket, wanted: Endpoint): void => this.#take(socket, this.#sites.get(wanted))
+    this.#http = new Ports(world, onHttp)
+    this.#https = new Ports(world, onHttp, true)
   }
 
   /** Where it listens, with the ports that the system chose. */
-  get addresses(): ServerAddresses {
-    return { rtmp: this.#rtmp.addresses, http: this.#http.addresses }
+  get addresses(): Required<ServerAddresses> {
+    const shared = this.#rtmps.addresses.filter(({ port }) => this.#shared.some((address) => address.port === port))
+    return {
+      rtmp: [...this.#rtmp.addresses, ...shared],
+      http: this.#http.addresses,
+      rtmps: this.#rtmps.addresses,
+      https: this.#https.addresses,
+    }
   }
 
   /** Streams as HLS. */
@@ -132,14 +162,22 @@ export class Server {
    * Opens the ports that are new, for a reload: connections stay when their port goes.
    * @throws the system's error when a port cannot be opened; nothing has changed then
    */
-  async prepare(where: ServerAddresses): Promise<PortChange> {
+  async prepare({ rtmp, http, rtmps = [], https = [] }: ServerAddresses): Promise<PortChange> {
+    const isShared = (address: Endpoint): boolean => rtmps.some((other) => isSame(address, other))
+    const secure = overTls(this.#context.options.tls?.https, acceptTls)
     const { commit, abort } = await prepareAll([
-      () => this.#rtmp.prepare(where.rtmp),
-      () => this.#http.prepare(where.http),
+      () => this.#rtmp.prepare(rtmp.filter((address) => !isShared(address))),
+      () => this.#http.prepare(http),
+      () => this.#rtmps.prepare(rtmps),
+      () => this.#https.prepare(https),
     ])
     return {
       commit: () => {
-        this.#sites = new Map(where.http.map((address) => [address, this.#siteAt(address)]))
+        this.#shared = rtmp.filter(isShared)
+        this.#sites = new Map([
+          ...http.map((address) => [address, this.#siteAt(address, null)] as const),
+          ...https.map((address) => [address, this.#siteAt(address, secure)] as const),
+        ])
         commit()
       },
       abort,
@@ -148,8 +186,7 @@ export class Server {
 
   /** Closes the ports: nobody comes any more, and who is there is served. */
   closePorts(): void {
-    this.#rtmp.close()
-    this.#http.close()
+    for (const ports of [this.#rtmp, this.#http, this.#rtmps, this.#https]) ports.close()
   }
 
   /** Waits until nobody is there. @returns false: after `timeoutMs` somebody still was. @throws InterruptedError */
@@ -166,8 +203,7 @@ export class Server {
 
   /** Closes the ports and ends every connection; returns when all their threads are gone. */
   async stop(thread: Thread): Promise<void> {
-    await this.#rtmp.stop(thread)
-    await this.#http.stop(thread)
+    for (const ports of [this.#rtmp, this.#http, this.#rtmps, this.#https]) await ports.stop(thread)
     for (const connection of this.#connections) connection.interrupt('server stops')
     for (const connection of this.#connections) await connection.stop(thread, 'server stops')
     await this.#hls.stop(thread)
@@ -175,9 +211,9 @@ export class Server {
     await this.refusals.stop(thread)
   }
 
-  #siteAt(address: Endpoint): Service {
+  #siteAt(address: Endpoint, before: Service['before']): Service {
     const handlers = [...this.#own, ...this.#guests(address)]
-    return { protocol: 'http', serve: (thread, socket) => serveHttp(thread, socket, this.#context, handlers) }
+    return { protocol: 'http', before, serve: (thread, socket) => serveHttp(thread, socket, this.#context, handlers) }
   }
 
   #take(socket: Socket, service: Service | undefined): void {
@@ -188,23 +224,27 @@ export class Server {
 
   // No frame and no closure more than it needs: they would stay as long as the connection.
   #begin(socket: Socket, address: string, service: Service): void {
-    const connection = this.#door.needsHeader(socket, service.protocol)
-      ? this.#beginBehindProxy(socket, address, service)
-      : this.#world.spawn(
-          'connection',
-          (thread) => service.serve(thread, socket),
-          (thread) => this.#end(thread, socket, address),
-        )
+    const hasHeader = this.#door.needsHeader(socket, service.protocol)
+    const connection =
+      hasHeader || service.before
+        ? this.#beginLater(socket, address, service, hasHeader)
+        : this.#world.spawn(
+            'connection',
+            (thread) => service.serve(thread, socket),
+            (thread) => this.#end(thread, socket, address),
+          )
     this.#connections.add(connection)
   }
 
-  #beginBehindProxy(socket: Socket, admitted: string, service: Service): Thread {
+  /** Something stands before the protocol: the header of a proxy, then the handshake of TLS. */
+  #beginLater(socket: Socket, admitted: string, service: Service, hasHeader: boolean): Thread {
     let address: string | null = admitted
     return this.#world.spawn(
       'connection',
       async (thread) => {
-        address = await this.#door.identify(thread, socket)
-        if (address !== null) await service.serve(thread, socket)
+        if (hasHeader) address = await this.#door.identify(thread, socket)
+        if (address === null || (service.before && !(await service.before(thread, socket)))) return
+        await service.serve(thread, socket)
       },
       (thread) => this.#end(thread, socket, address),
     )

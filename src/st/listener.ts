@@ -13,13 +13,17 @@ export class Listener {
   readonly #condition = new Condition('accept')
   #port: PortHandle | null = null
 
-  /** @throws the system's error, for example with code EADDRINUSE */
-  static async open(world: World, host: string, port: number): Promise<Listener> {
+  /**
+   * @param forTls whether Socket.startTls may be called on its connections
+   * @throws the system's error, for example with code EADDRINUSE
+   */
+  static async open(world: World, host: string, port: number, forTls = false): Promise<Listener> {
     const listener = new Listener()
-    listener.#port = await world.network.listen(host, port, (pipe) => {
+    const onPipe = (pipe: Pipe): void => {
       listener.#arrived.push(pipe)
       listener.#condition.signal()
-    })
+    }
+    listener.#port = await world.network.listen(host, port, onPipe, forTls)
     return listener
   }
 

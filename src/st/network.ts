@@ -1,3 +1,7 @@
+import type { SecureContext } from 'node:tls'
+
+export type { SecureContext }
+
 /** An IP address and a port; `host` is never a name, IPv4 addresses are plain also on a dual-stack socket. */
 export interface Endpoint {
   readonly host: string
@@ -38,6 +42,21 @@ export interface Pipe {
   end(): void
   /** Closes at once; what is pending is lost. onClose follows. */
   destroy(): void
+  /**
+   * Goes on in TLS, as the server. Only connections of a port that was opened for it have this.
+   * @param early what has arrived already: the beginning of the handshake
+   * @param onSecure the handshake is over; when it fails, onClose says why
+   * @returns the connection from now on; this one is not used any more
+   */
+  startTls?(tls: ServerTls, early: Buffer, onSecure: () => void): Pipe
+}
+
+/** The server's side of TLS. Its members are looked at for each connection: a renewed certificate counts at once. */
+export interface ServerTls {
+  /** @param serverName what the client asks for (SNI); '' when it names none. @returns null: there is none */
+  certificateFor(serverName: string): SecureContext | null
+  /** What is spoken within, for clients that ask (ALPN), for example `http/1.1`; empty: they are not answered. */
+  readonly protocols: readonly string[]
 }
 
 /** A listening port. */
@@ -50,9 +69,10 @@ export interface PortHandle {
 export interface Network {
   /**
    * Listens on `host`:`port`; port 0 lets the system choose; host '' is every address, of IPv6 too where there is IPv6.
+   * @param forTls whether its connections may go on in TLS: such a one costs more
    * @throws the system's error, for example with code EADDRINUSE
    */
-  listen(host: string, port: number, onPipe: (pipe: Pipe) => void): Promise<PortHandle>
+  listen(host: string, port: number, onPipe: (pipe: Pipe) => void, forTls?: boolean): Promise<PortHandle>
   /**
    * Opens a connection; `settle` is called exactly once unless the returned function, which gives up, was called.
    * @param localHost the address to connect from, when the machine has several

@@ -2,7 +2,7 @@ import { Condition } from './condition.ts'
 import { FOREVER } from './clock.ts'
 import { ClosedError, StError, TimeoutError } from './errors.ts'
 import type { Follower } from './followers.ts'
-import type { ConnectOptions, Endpoint, Pipe, PipeHandler } from './network.ts'
+import type { ConnectOptions, Endpoint, Pipe, PipeHandler, ServerTls } from './network.ts'
 import type { Thread } from './thread.ts'
 
 /** Input that nobody has read yet; beyond it the peer is slowed down by TCP. */
@@ -25,7 +25,7 @@ const ignoreNothing = (): void => {}
  */
 export class Socket implements PipeHandler {
   // What a write touches comes first: with 10,000 players each further line of memory counts.
-  readonly #pipe: Pipe
+  #pipe: Pipe
   #closed = false
   /** Bytes sent (handed to the kernel or waiting for it) and received since the start. */
   sentBytes = 0
@@ -115,6 +115,11 @@ export class Socket implements PipeHandler {
     return this.#readable.follow(thread, reader, timeoutMs)
   }
 
+  /** The first byte that is there, which stays; null: there is none. */
+  get nextByte(): number | null {
+    return this.#input[0]?.[0] ?? null
+  }
+
   /** Exactly `count` bytes if they are there, else null. Never waits. */
   take(count: number): Buffer | null {
     if (this.#inputBytes < count) return null
@@ -173,6 +178,36 @@ export class Socket implements PipeHandler {
   /** `write` and, when needed, `drain`. */
   async writeFully(thread: Thread, bytes: Buffer, timeoutMs: number): Promise<void> {
     if (!this.write(bytes)) await this.drain(thread, timeoutMs)
+  }
+
+  /**
+   * Goes on in TLS, as the server; the port must have been opened for it. What has come already counts as the beginning
+   * of the handshake.
+   * @throws TimeoutError, InterruptedError; ClosedError when the handshake failed
+   */
+  async startTls(thread: Thread, tls: ServerTls, timeoutMs: number): Promise<void> {
+    const deadlineMs = thread.world.clock.nowMs() + timeoutMs
+    const handshake = { isOver: false }
+    this.#secure(tls, () => {
+      handshake.isOver = true
+      this.#readable.broadcast()
+    })
+    while (!handshake.isOver) {
+      if (this.#closed) throw this.#closedError()
+      if (this.#ended) throw new ClosedError('peer ended in the TLS handshake')
+      const leftMs = Math.ceil(deadlineMs - thread.world.clock.nowMs())
+      if (leftMs <= 0) throw new TimeoutError('TLS handshake', timeoutMs)
+      await this.#readable.wait(thread, leftMs)
+    }
+  }
+
+  #secure(tls: ServerTls, onSecure: () => void): void {
+    if (this.#closed) throw this.#closedError()
+    if (!this.#pipe.startTls) throw new TypeError('the port was not opened for TLS')
+    const early = this.take(this.#inputBytes) ?? Buffer.alloc(0)
+    this.receivedBytes -= early.length
+    this.#pipe = this.#pipe.startTls(tls, early, onSecure)
+    this.#pipe.attach(this)
   }
 
   /**

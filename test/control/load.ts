@@ -1,8 +1,15 @@
+import { readFileSync } from 'node:fs'
 import { type Config, ConfigError, loadConfig } from '../../src/control/config.ts'
+
+/** Any certificate and any key. */
+function certificateFile(path: string): string {
+  const name = path.endsWith('.key') ? 'key.pem' : 'certificate.pem'
+  return readFileSync(new URL(`../fixtures/tls/${name}`, import.meta.url), 'utf8')
+}
 
 /** Loads a text as the file `a.conf`. */
 export function load(text: string, env: Record<string, string> = {}): Config {
-  return loadConfig({ file: 'a.conf', readFile: () => text, env })
+  return loadConfig({ file: 'a.conf', readFile: (path) => (path === 'a.conf' ? text : certificateFile(path)), env })
 }
 
 /** What is wrong with a text; empty: nothing. */

@@ -27,6 +27,7 @@ const TOOLS = [
   },
   // Debian keeps it where only root looks for programs.
   { name: 'haproxy', present: () => onPath('haproxy') || isExecutable('/usr/sbin/haproxy'), packages: ['haproxy'] },
+  { name: 'curl', present: () => onPath('curl'), packages: ['curl'] },
   { name: 'openssl', present: () => onPath('openssl'), packages: ['openssl'] },
   // VLC refuses to run as root, so root's tests run it as nobody.
   { name: 'setpriv', present: () => process.getuid?.() !== 0 || onPath('setpriv'), packages: ['util-linux'] },

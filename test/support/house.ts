@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { expect, onTestFinished } from 'vitest'
 import type { ReloadReport } from '../../src/control/api/options.ts'
 import { type Config, loadConfig } from '../../src/control/config.ts'
@@ -23,7 +24,8 @@ export class TestHouse {
     const { world, log } = makeWorld()
     this.world = world
     this.lines = log.lines
-    const load = (): Config => loadConfig({ file: 'a.conf', readFile: () => this.text, env: {} })
+    const readFile = (path: string): string => (path === 'a.conf' ? this.text : readFileSync(path, 'utf8'))
+    const load = (): Config => loadConfig({ file: 'a.conf', readFile, env: {} })
     this.house = new House({
       world,
       config: load(),

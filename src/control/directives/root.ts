@@ -133,8 +133,16 @@ export const PROCESS_DIRECTIVES = {
     meaning: `Accepted. ${FOREGROUND}. SRS takes on when the directive is absent.`,
     warn: (isOn) => (isOn ? FOREGROUND : undefined),
   }),
-  asprocess: flag({ default: false, reload: false, meaning: 'Ends the server when its parent process changes.' }),
-  in_docker: flag({ default: false, reload: false, meaning: 'Accepted: nothing depends on it.' }),
+  asprocess: flag({
+    default: false,
+    reload: false,
+    meaning: 'Ends the server, as SIGTERM does, when its parent process has gone.',
+  }),
+  in_docker: flag({
+    default: false,
+    reload: false,
+    meaning: 'Whether this is a container: see auto_reload_for_docker.',
+  }),
   disable_daemon_for_docker: flag({ default: true, reload: false, meaning: 'Accepted: see daemon.' }),
   grace_start_wait: duration('ms', UP_TO_AN_HOUR, {
     default: 0,
@@ -162,9 +170,13 @@ export const PROCESS_DIRECTIVES = {
   inotify_auto_reload: flag({
     default: false,
     reload: false,
-    meaning: 'Reloads when the configuration file changes.',
+    meaning: 'Reloads when the configuration file has changed; files that it includes are not watched.',
   }),
-  auto_reload_for_docker: flag({ default: true, reload: false, meaning: 'Accepted: see inotify_auto_reload.' }),
+  auto_reload_for_docker: flag({
+    default: true,
+    reload: false,
+    meaning: 'Whether in_docker switches inotify_auto_reload on.',
+  }),
   is_full: flag({
     default: false,
     reload: false,

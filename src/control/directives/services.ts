@@ -10,14 +10,46 @@ const PERCENT = { min: 1, max: 10_000 } as const
 const PULSE = { min: 0, max: HOUR_MS } as const
 const EVERYWHERE = (port: number): readonly ListenAddress[] => [{ host: null, port }]
 
-function https(port: number) {
-  return block('The same over TLS.', {
-    enabled: flag({ default: false, reload: false, meaning: 'Whether HTTPS is served too.' }),
-    listen: addresses({ default: EVERYWHERE(port), reload: false, meaning: 'Where HTTPS is served.' }),
-    key: text({ default: './conf/server.key', reload: false, meaning: 'The file of the private key, PEM.' }),
-    cert: text({ default: './conf/server.crt', reload: false, meaning: 'The file of the certificate chain, PEM.' }),
+function overTls(protocol: string, port: number, where = '') {
+  return block(`${protocol}: the same over TLS 1.2 and 1.3.`, {
+    enabled: flag({ default: false, reload: true, meaning: `Whether ${protocol} is served too.` }),
+    listen: addresses({ default: EVERYWHERE(port), reload: true, meaning: `Where ${protocol} is served.${where}` }),
+    key: text({
+      default: './conf/server.key',
+      reload: true,
+      meaning: 'The file of the private key, PEM. When the files change they are read again within seconds.',
+    }),
+    cert: text({
+      default: './conf/server.crt',
+      reload: true,
+      meaning: "The file of the certificate chain, PEM: the server's own first.",
+    }),
   })
 }
+
+/** The certificate of one vhost. */
+export const VHOST_TLS = block(
+  'The certificate for clients that ask for this vhost by its name (SNI), over RTMPS and HTTPS; without it they get that ' +
+    'of the port (Sluice).',
+  {
+    key: text({
+      default: '',
+      example: './conf/live.example.com.key',
+      reload: true,
+      noEnv: true,
+      notInherited: true,
+      meaning: 'The file of the private key, PEM.',
+    }),
+    cert: text({
+      default: '',
+      example: './conf/live.example.com.crt',
+      reload: true,
+      noEnv: true,
+      notInherited: true,
+      meaning: "The file of the certificate chain, PEM: the server's own first.",
+    }),
+  },
+)
 
 function pulse(defaultMs: number) {
   return duration('s', PULSE, { default: defaultMs, reload: true, meaning: 'How long above it before it counts.' })
@@ -34,7 +66,7 @@ const HTTP_SERVER = block('Streams over HTTP, and files.', {
     reload: true,
     meaning: 'HTTP connections of trusted_proxies begin with a PROXY header; those without are closed (Sluice).',
   }),
-  https: https(8088),
+  https: overTls('HTTPS', 8088),
 })
 
 const HTTP_API = block('The HTTP API. When its address is that of http_server, one listener serves both.', {
@@ -56,7 +88,7 @@ const HTTP_API = block('The HTTP API. When its address is that of http_server, o
     allow_query: flag({ default: false, reload: true, meaning: 'Accepted: always off, as in SRS.' }),
     allow_update: flag({ default: false, reload: true, meaning: 'Accepted: always off, as in SRS.' }),
   }),
-  https: https(1990),
+  https: overTls('HTTPS', 1990),
 })
 
 const HEARTBEAT = block('Tells another server, again and again, that this one lives: POST of JSON.', {
@@ -112,6 +144,7 @@ const CIRCUIT_BREAKER = block('What is given up when the processor is overloaded
 
 /** The blocks of the root. */
 export const SERVICE_DIRECTIVES = {
+  rtmps: overTls('RTMPS', 1443, ' An address of listen serves both: the first byte tells which.'),
   http_server: HTTP_SERVER,
   http_api: HTTP_API,
   heartbeat: HEARTBEAT,

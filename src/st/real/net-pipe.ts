@@ -60,6 +60,17 @@ export class NetPipe implements Pipe {
     if (socket.destroyed) queueMicrotask(() => handler.onClose(socket.errored))
   }
 
+  /** Nobody is told of anything any more, and nothing is read. @returns the socket, which is the caller's from now on */
+  protected detach(): net.Socket {
+    const socket: PipedSocket = this.#socket
+    delete socket[HANDLER]
+    socket.off('data', onData)
+    socket.off('end', onEnd)
+    socket.off('drain', onDrain)
+    socket.off('close', onClose)
+    return socket.pause()
+  }
+
   write(bytes: Buffer): boolean {
     this.#socket.write(bytes)
     return this.#socket.writableLength === 0

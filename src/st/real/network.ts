@@ -3,7 +3,7 @@ import type { ConnectOptions, Network, Pipe, PortHandle } from '../network.ts'
 import { listenHandle, streamBinding } from './handle.ts'
 import { NetPipe } from './net-pipe.ts'
 import { TcpPipes } from './tcp-pipe.ts'
-import { connectTls } from './tls.ts'
+import { connectTls, TlsReadyPipe } from './tls.ts'
 
 /** Connections that the kernel keeps for us before they are accepted; SRS's value. */
 const BACKLOG = 512
@@ -24,7 +24,7 @@ export class RealNetwork implements Network {
     this.slowReason = binding instanceof Error ? binding.message : null
   }
 
-  listen(host: string, port: number, onPipe: (pipe: Pipe) => void): Promise<PortHandle> {
+  listen(host: string, port: number, onPipe: (pipe: Pipe) => void, forTls = false): Promise<PortHandle> {
     // The high-water mark of 1 makes 'drain' follow every write that the kernel did not take whole.
     const server = net.createServer({ allowHalfOpen: true, highWaterMark: 1, noDelay: true })
     return new Promise((resolve, reject) => {
@@ -32,7 +32,7 @@ export class RealNetwork implements Network {
       server.listen({ ...(host === '' ? {} : { host }), port, backlog: BACKLOG }, () => {
         server.off('error', reject)
         server.on('error', ignoreFailedAccept)
-        this.#acceptOnHandle(server, onPipe)
+        if (!forTls) this.#acceptOnHandle(server, onPipe)
         const address = server.address() as net.AddressInfo
         resolve({
           local: { host: address.address, port: address.port },
@@ -42,7 +42,7 @@ export class RealNetwork implements Network {
       server.on('connection', (socket) => {
         // A peer that is gone before it was accepted would otherwise end the process by an unhandled 'error'.
         socket.on('error', ignoreError)
-        onPipe(new NetPipe(socket))
+        onPipe(forTls ? new TlsReadyPipe(socket) : new NetPipe(socket))
       })
     })
   }
