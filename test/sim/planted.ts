@@ -53,20 +53,20 @@ function dropping(type: { readonly prototype: object }, name: string, count: num
 }
 
 export const PLANTED: readonly PlantedBug[] = [
-  { name: 'a broadcast that wakes nobody, once in 40', seeds: 5, plant: () => dropping(Condition, 'broadcast', 40) },
-  { name: 'a signal that wakes nobody, once in 100', seeds: 5, plant: () => dropping(Condition, 'signal', 100) },
-  { name: 'a source that is not released, once in 20', seeds: 5, plant: () => dropping(Hub, 'release', 20) },
+  { name: 'a broadcast that wakes nobody, once in 40', seeds: 12, plant: () => dropping(Condition, 'broadcast', 40) },
+  { name: 'a signal that wakes nobody, once in 100', seeds: 12, plant: () => dropping(Condition, 'signal', 100) },
+  { name: 'a source that is not released, once in 20', seeds: 12, plant: () => dropping(Hub, 'release', 20) },
   {
     name: 'a notice to the back end that is lost, once in 20',
-    seeds: 5,
+    seeds: 12,
     plant: () => dropping(NoticeQueue, 'push', 20),
   },
-  { name: 'an interrupt that is lost, once in 5', seeds: 5, plant: () => dropping(Thread, 'interrupt', 5) },
-  { name: 'a timeout that never fires, once in 50', seeds: 5, plant: () => dropping(Scheduler, 'expire', 50) },
-  { name: 'a drain that is not told, once in 3', seeds: 5, plant: () => dropping(Socket, 'onDrain', 3) },
+  { name: 'an interrupt that is lost, once in 5', seeds: 12, plant: () => dropping(Thread, 'interrupt', 5) },
+  { name: 'a timeout that never fires, once in 50', seeds: 12, plant: () => dropping(Scheduler, 'expire', 50) },
+  { name: 'a drain that is not told, once in 2', seeds: 20, plant: () => dropping(Socket, 'onDrain', 2) },
   {
     name: 'a callback that is sent twice, once in 20',
-    seeds: 5,
+    seeds: 12,
     plant: () => {
       const isTwice = each(20)
       return patch(
@@ -82,7 +82,7 @@ export const PLANTED: readonly PlantedBug[] = [
   },
   {
     name: 'a cursor that leaves the headers out, once in 20',
-    seeds: 5,
+    seeds: 12,
     plant: () => {
       const begun = new WeakSet<object>()
       const isLeftOut = each(20)
@@ -101,7 +101,7 @@ export const PLANTED: readonly PlantedBug[] = [
   },
   {
     name: 'a cursor that leaves out a batch, once in 1000',
-    seeds: 5,
+    seeds: 12,
     plant: () => {
       const isLeftOut = each(1_000)
       return patch(
@@ -130,7 +130,7 @@ export const PLANTED: readonly PlantedBug[] = [
   },
   {
     name: 'a packet whose time is 40 ms late, once in 500',
-    seeds: 5,
+    seeds: 12,
     plant: () => {
       const isLate = each(500)
       return patch(
@@ -145,7 +145,7 @@ export const PLANTED: readonly PlantedBug[] = [
   },
   {
     name: 'a buffer that is used again while it is being sent',
-    seeds: 5,
+    seeds: 12,
     plant: () => {
       const scratch = Buffer.alloc(1024 * 1024)
       return patch(

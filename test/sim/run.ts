@@ -30,6 +30,8 @@ const LAST_AFTER_MACHINE_CRASH_MS = 900_000
 /** A connection never has more waiting in the process than this: the longest batch, and the answers beside it. */
 const MAX_PENDING_BYTES = 512 * 1024
 const STEPS_BETWEEN_LOOKS = 100
+/** One turn of a process does no more than this: 128 threads and 512 steps of followers, some calls for each. */
+const MAX_OPERATIONS = 2_500
 const ASK_MS = 10_000
 const SLOW: Partial<Path> = { bytesPerMs: 4, latencyMs: 400 }
 
@@ -52,6 +54,7 @@ export interface Outcome {
   readonly skips: number
   readonly callbacks: number
   readonly mostPendingBytes: number
+  readonly mostOperations: number
 }
 
 /** Runs a plan to its end, or to the first violation. */
@@ -80,6 +83,7 @@ class Run {
   readonly #isCalm: boolean
   #violation: Violation | null = null
   #mostPendingBytes = 0
+  #mostOperations = 0
 
   constructor(plan: Plan, onLine: ((line: string) => void) | null) {
     this.#plan = plan
@@ -93,14 +97,17 @@ class Run {
     this.#simulation = new Simulation(plan.seed)
     this.#simulation.watch = () => {
       if (this.#violation) throw this.#violation
+      this.#checkSlice()
       if (this.#simulation.steps % STEPS_BETWEEN_LOOKS === 0) this.#checkMemory()
     }
     const paths = this.#simulation.random.fork('paths')
+    // Small buffers on a long way are a slow path, on which players skip: not in a calm run.
+    const kilobytes = this.#isCalm ? [128, 256] : [4, 16, 64, 256]
     this.#network = new SimNetwork(this.#simulation, () => ({
       latencyMs: paths.between(0.1, 60),
       jitterMs: paths.between(0, 20),
       bytesPerMs: paths.between(300, 10_000),
-      bufferBytes: paths.pick([4, 16, 64, 256]) * 1024,
+      bufferBytes: paths.pick(kilobytes) * 1024,
       splits: paths.pick([0, 0.1, 0.5]),
     }))
     this.#server = new SimServer(this.#network.add('server', '10.0.0.1'), plan.settings, this.#log('server'))
@@ -123,6 +130,7 @@ class Run {
       skips: this.#checks.reduce((sum, { skips }) => sum + skips, 0),
       callbacks: this.#backEnd.calls.length,
       mostPendingBytes: this.#mostPendingBytes,
+      mostOperations: this.#mostOperations,
     }
   }
 
@@ -297,6 +305,12 @@ class Run {
     end(() => {
       this.#backEnd.mood = 'well'
     })
+  }
+
+  #checkSlice(): void {
+    const { operations } = this.#simulation
+    this.#mostOperations = Math.max(this.#mostOperations, operations)
+    if (operations > MAX_OPERATIONS) throw new Violation('slice', `${operations} calls in one turn`)
   }
 
   #checkMemory(): void {

@@ -15,12 +15,14 @@ async function main(): Promise<number> {
   if (planted > 0) return findPlanted(planted)
   const startMs = performance.now()
   const sum = { simulatedMs: 0, steps: 0, frames: 0, skips: 0, callbacks: 0 }
+  const most = { mostPendingBytes: 0, mostOperations: 0 }
   let failures = 0
   for (let current = seed; current < seed + seeds; current++) {
     const plan = makePlan(current, size)
     if (seeds === 1) print(describePlan(plan))
     const outcome = await runPlan(plan, isTraced ? print : null)
     for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += outcome[key]
+    for (const key of Object.keys(most) as (keyof typeof most)[]) most[key] = Math.max(most[key], outcome[key])
     if (seeds === 1) print(`trace ${outcome.hash}`)
     if (!outcome.violation) continue
     failures++
@@ -30,10 +32,14 @@ async function main(): Promise<number> {
     print(`again: npm run simulate -- --seed ${current} --trace`)
   }
   const realMs = performance.now() - startMs
+  const { user, system } = process.cpuUsage()
+  const cpuMs = (user + system) / 1_000
   print(
-    `${seeds} seeds in ${(realMs / 1000).toFixed(1)} s, ${failures} with violations; ` +
-      `${Math.round(sum.simulatedMs / 1000)} s simulated (${Math.round(sum.simulatedMs / realMs)} times real time), ` +
-      `${sum.steps} events, ${sum.frames} frames received, ${sum.skips} skips, ${sum.callbacks} callbacks`,
+    `${seeds} seeds in ${(realMs / 1000).toFixed(1)} s (${(cpuMs / 1000).toFixed(1)} s of CPU), ` +
+      `${failures} with violations; ${Math.round(sum.simulatedMs / 1000)} s simulated ` +
+      `(${Math.round(sum.simulatedMs / cpuMs)} s in a second of CPU), ` +
+      `${sum.steps} events, ${sum.frames} frames received, ${sum.skips} skips, ${sum.callbacks} callbacks; ` +
+      `at most ${most.mostPendingBytes} bytes pending at a connection, ${most.mostOperations} calls in a turn`,
   )
   return failures === 0 ? 0 : 1
 }

@@ -3,7 +3,7 @@ import { describePlan, makePlan } from './plan.ts'
 import { REGRESSIONS } from './regressions.ts'
 import { runPlan } from './run.ts'
 
-const BATCHES = 2
+const BATCHES = 10
 const SEEDS_IN_A_BATCH = 20
 
 test('the same seed gives the same trace, byte for byte; another seed another one', async () => {

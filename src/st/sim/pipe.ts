@@ -59,6 +59,7 @@ export class SimPipe implements Pipe {
   write(bytes: Buffer): boolean {
     if (this.#isClosed || bytes.length === 0) return this.pendingBytes === 0
     if (this.#out.wantsEnd) throw new Error('write after end')
+    this.#wire.simulation.operations++
     this.#out.waiting.push(bytes)
     this.#fillKernel()
     this.#send()

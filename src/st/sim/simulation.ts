@@ -15,6 +15,8 @@ export class Simulation {
   #nowMs = 0
   /** Events so far. */
   steps = 0
+  /** What the present event has asked of the world: writes, timers, turns. A thread that never waits is seen by it. */
+  operations = 0
   /** Looks at the world after each event; what it throws ends the run. */
   watch: (() => void) | null = null
 
@@ -31,6 +33,7 @@ export class Simulation {
 
   /** Lets something happen after `delayMs` >= 0. */
   after(delayMs: number, run: () => void): SimEvent {
+    this.operations++
     return this.#events.add(this.#nowMs + Math.max(0, delayMs), run)
   }
 
@@ -40,6 +43,7 @@ export class Simulation {
     for (let atMs = this.#events.nextMs(); atMs !== null && atMs <= endMs; atMs = this.#events.nextMs()) {
       const event = this.#events.shift()
       this.#nowMs = atMs
+      this.operations = 0
       event?.run?.()
       await settled()
       this.watch?.()
