@@ -5,6 +5,8 @@ import { type Path, pieceBytes } from './path.ts'
 import type { SeededRandom } from './random.ts'
 import type { Simulation } from './simulation.ts'
 
+const LEAST_PIECE_BYTES = 1_460
+
 /** What a connection needs of the network around it. */
 export interface Wire {
   readonly simulation: Simulation
@@ -151,7 +153,8 @@ export class SimPipe implements Pipe {
     const hadPending = waiting.length > 0
     for (;;) {
       const room = this.#room(received.length + this.#out.travelling)
-      if (sending.length === 0 || room <= 0) break
+      // As kernels do: no crumbs while the receiver's window is nearly closed.
+      if (sending.length === 0 || room < Math.min(sending.length, LEAST_PIECE_BYTES)) break
       const piece = sending.take(pieceBytes(Math.min(room, sending.length), this.#wire.path, this.#wire.random))
       this.#out.travelling += piece.length
       this.#travel(piece)
