@@ -108,6 +108,11 @@ export class House {
     return this.#server.connections
   }
 
+  /** Streams that somebody publishes or plays. */
+  get streams(): number {
+    return this.#server.hub.size
+  }
+
   /** Where everything listens, with the ports that the system chose. */
   get addresses(): Server['addresses'] & Services['addresses'] {
     return { ...this.#server.addresses, ...this.#services.addresses }

@@ -64,7 +64,7 @@ export class HttpPool {
 
   /**
    * One request and its answer, whatever its status. What went to a kept connection that its server had closed
-   * meanwhile goes to another one.
+   * meanwhile goes to a new one: it is never sent more than twice.
    * @param timeoutMs limit for all of it
    * @throws HttpCallError, InterruptedError
    */
@@ -72,8 +72,8 @@ export class HttpPool {
     const deadlineMs = this.#world.clock.nowMs() + timeoutMs
     const bytes = encode(request)
     const origin = this.#origin(request.url)
-    for (;;) {
-      const { socket, isKept } = await this.#take(thread, origin, deadlineMs)
+    for (let mayBeKept = true; ; mayBeKept = false) {
+      const { socket, isKept } = await this.#take(thread, origin, mayBeKept, deadlineMs)
       const parser = new ResponseParser(request.maxBodyBytes ?? MAX_BODY_BYTES)
       let keptUntilMs = 0
       try {
@@ -106,11 +106,16 @@ export class HttpPool {
     return origin
   }
 
-  async #take(thread: Thread, origin: Origin, deadlineMs: number): Promise<{ socket: Socket; isKept: boolean }> {
+  async #take(
+    thread: Thread,
+    origin: Origin,
+    mayBeKept: boolean,
+    deadlineMs: number,
+  ): Promise<{ socket: Socket; isKept: boolean }> {
     try {
       for (;;) {
         const kept = origin.kept.pop()
-        if (kept && isUsable(kept, this.#world.clock.nowMs())) return { socket: kept.socket, isKept: true }
+        if (kept && mayBeKept && isUsable(kept, this.#world.clock.nowMs())) return { socket: kept.socket, isKept: true }
         if (kept) this.#give(origin, kept.socket, 0)
         else if (origin.connections < MAX_CONNECTIONS)
           return { socket: await this.#open(thread, origin, deadlineMs), isKept: false }

@@ -5,7 +5,7 @@ export interface Timer {
 
 /**
  * The only source of time, timers, turns and randomness for everything above `st`. There are two: the real
- * one (`real/clock.ts`) and, later, a simulated one that jumps from event to event under a seed.
+ * one (`real/clock.ts`) and a simulated one (`sim/life.ts`) that jumps from event to event under a seed.
  */
 export interface Clock {
   /** Milliseconds since an arbitrary start, monotonic, with fractions. */
@@ -18,6 +18,8 @@ export interface Clock {
   nextTurn(run: () => void): void
   /** Unpredictable bytes in the real world, seeded ones in the simulated world. */
   randomBytes(count: number): Buffer
+  /** Which of `count` > 0 threads that are ready goes first, 0 .. count - 1; absent: the one that is ready longest. */
+  pick?(count: number): number
 }
 
 /** The timeout of a wait that has no limit of its own: somebody else must end it by `interrupt`. */

@@ -25,6 +25,14 @@ export class Ring<T> {
     return item
   }
 
+  /** Lets the item at `place` (0: the first) change places with the first. */
+  advance(place: number): void {
+    const at = (this.#head + place) & (this.#slots.length - 1)
+    const item = this.#slots[at]
+    this.#slots[at] = this.#slots[this.#head]
+    this.#slots[this.#head] = item
+  }
+
   #grow(): void {
     const old = this.#slots
     this.#slots = new Array<T | undefined>(old.length * 2)

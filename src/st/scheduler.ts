@@ -242,14 +242,19 @@ export class Scheduler {
     for (let count = 0; count < THREADS_PER_TURN; count++) {
       const waiter =
         count % 2 === 0
-          ? (this.#readyForInput.shift() ?? this.#ready.shift())
-          : (this.#ready.shift() ?? this.#readyForInput.shift())
+          ? (this.#next(this.#readyForInput) ?? this.#next(this.#ready))
+          : (this.#next(this.#ready) ?? this.#next(this.#readyForInput))
       if (!waiter) break
       waiter.resume()
     }
     this.#advanceSome()
     if (this.readyCount > 0 || this.#broadcasts.size > 0) this.#askTurn()
     else if (!this.#turnAsked) this.#busySinceMs = null
+  }
+
+  #next(queue: Ring<Waiter>): Waiter | undefined {
+    if (queue.size > 1 && this.clock.pick) queue.advance(this.clock.pick(queue.size))
+    return queue.shift()
   }
 
   #advanceSome(): void {

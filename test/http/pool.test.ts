@@ -106,6 +106,20 @@ describe('a connection', () => {
     expect(server.calls.map(({ connection }) => connection)).toEqual([1, 1, 2])
   })
 
+  test('that fails takes no other kept one with it: a request is sent twice at most', async () => {
+    const server = await CallbackServer.start()
+    let isWell = true
+    server.reply = async () => {
+      await eventually('four requests at once', () => !isWell || server.connections === 4)
+      return isWell ? { body: '0' } : 'close'
+    }
+    const { ask } = makePool()
+    await Promise.all([1, 2, 3, 4].map(() => ask(server.url())))
+    isWell = false
+    expect(await ask(server.url())).toBe('http_closed')
+    expect(server.calls).toHaveLength(6)
+  })
+
   test('is not kept longer than idle servers keep theirs, and holds no thread then', async () => {
     const { world, clock, network } = makeTestWorld()
     const pipe = new TestPipe()

@@ -1,0 +1,137 @@
+import { CodecError } from '../../src/codec/errors.ts'
+import { FlvReader } from '../../src/format/flv/reader.ts'
+import { FLV_AUDIO, FLV_VIDEO } from '../../src/format/flv/tag.ts'
+import { RtmpClient } from '../../src/rtmp/client.ts'
+import { MSG } from '../../src/rtmp/message.ts'
+import { StError } from '../../src/st/errors.ts'
+import type { SeededRandom } from '../../src/st/sim/random.ts'
+import { connect } from '../../src/st/socket.ts'
+import type { Thread } from '../../src/st/thread.ts'
+import { ChunkedBody } from './chunked-body.ts'
+import type { PlayAction } from './plan.ts'
+import type { PlayerCheck } from './player-check.ts'
+
+const ANSWER_MS = 8_000
+/** It looks whether its time is over so often. */
+const READ_MS = 1_000
+/** A player that gets nothing for so long comes again. */
+const PATIENCE_MS = 15_000
+const HTTP_PORT = 8080
+
+/** What players do, seen from outside. */
+export interface PlayerView {
+  /** A new connection begins. */
+  check(): PlayerCheck
+  /** A frame came. */
+  received(): void
+}
+
+/** Plays until `untilMs`; comes back when it was cut off. */
+export async function runPlayer(
+  thread: Thread,
+  action: PlayAction,
+  untilMs: number,
+  view: PlayerView,
+  random: SeededRandom,
+): Promise<void> {
+  const { clock } = thread.world
+  while (clock.nowMs() < untilMs) {
+    const session = new Session(thread, action, untilMs, view)
+    try {
+      if (action.protocol === 'rtmp') await session.rtmp()
+      else await session.flv()
+    } catch (error) {
+      if (!(error instanceof StError) && !(error instanceof CodecError)) throw error
+    }
+    await thread.sleep(random.between(200, 3_000))
+  }
+}
+
+/** One connection of a player. */
+class Session {
+  readonly #thread: Thread
+  readonly #action: PlayAction
+  readonly #untilMs: number
+  readonly #view: PlayerView
+  readonly #check: PlayerCheck
+  #heardMs: number
+  #pauseAtMs: number
+
+  constructor(thread: Thread, action: PlayAction, untilMs: number, view: PlayerView) {
+    this.#thread = thread
+    this.#action = action
+    this.#untilMs = untilMs
+    this.#view = view
+    this.#check = view.check()
+    this.#heardMs = thread.world.clock.nowMs()
+    this.#pauseAtMs = action.pauseMs > 0 ? this.#heardMs + action.pauseAfterMs : Infinity
+  }
+
+  async rtmp(): Promise<void> {
+    const where = { host: 'server', port: 1935, tcUrl: 'rtmp://server/live', app: 'live' }
+    const client = await RtmpClient.open(this.#thread, where, ANSWER_MS)
+    try {
+      await client.play(this.#action.stream)
+      while (this.#goesOn()) {
+        await this.#pause()
+        const message = await this.#inTime(client.read(READ_MS))
+        if (message === null) return
+        if (message) this.#take(message.typeId, message.timestampMs, message.payload)
+      }
+    } finally {
+      client.close()
+    }
+  }
+
+  async flv(): Promise<void> {
+    const socket = await connect(this.#thread, { host: 'server', port: HTTP_PORT }, ANSWER_MS)
+    try {
+      const version = this.#action.protocol === 'flv' ? '1.1' : '1.0'
+      socket.write(Buffer.from(`GET /live/${this.#action.stream}.flv HTTP/${version}\r\nHost: server\r\n\r\n`))
+      const body = new ChunkedBody()
+      const reader = new FlvReader()
+      while (this.#goesOn()) {
+        await this.#pause()
+        const bytes = await this.#inTime(socket.read(this.#thread, READ_MS))
+        if (bytes === null) return
+        if (!bytes) continue
+        for (const part of body.push(bytes)) reader.push(part)
+        if (body.status !== 0 && body.status !== 200) return
+        for (let tag = reader.read(); tag; tag = reader.read()) this.#take(tag.typeId, tag.timestampMs, tag.payload)
+      }
+    } finally {
+      socket.close()
+    }
+  }
+
+  /** Undefined: nothing came in time. */
+  async #inTime<T>(reading: Promise<T>): Promise<T | undefined> {
+    try {
+      return await reading
+    } catch (error) {
+      if (error instanceof StError && error.code === 'st_timeout') return undefined
+      throw error
+    }
+  }
+
+  #goesOn(): boolean {
+    const nowMs = this.#thread.world.clock.nowMs()
+    return nowMs < this.#untilMs && nowMs - this.#heardMs < PATIENCE_MS
+  }
+
+  async #pause(): Promise<void> {
+    const { clock } = this.#thread.world
+    if (clock.nowMs() < this.#pauseAtMs) return
+    this.#pauseAtMs = Infinity
+    await this.#thread.sleep(this.#action.pauseMs)
+    this.#heardMs = clock.nowMs()
+  }
+
+  #take(typeId: number, timestampMs: number, payload: Buffer): void {
+    const isAudio = typeId === MSG.AUDIO && typeId === FLV_AUDIO
+    if (!isAudio && !(typeId === MSG.VIDEO && typeId === FLV_VIDEO)) return
+    this.#check.take(isAudio ? 'audio' : 'video', timestampMs, payload)
+    this.#heardMs = this.#thread.world.clock.nowMs()
+    this.#view.received()
+  }
+}
