@@ -150,7 +150,7 @@ export class HlsHandler {
     const isWaiting = (): boolean => this.#service.get(stream.key) === live && !stream.has(sequence ?? 0, part)
     if (isBlocking) await this.#until(thread, isWaiting, () => stream.changed, limitMs)
     const isThere = isBlocking && stream.has(sequence, part)
-    const playlist = live.playlists.get(skips && stream.options.hlsLowLatency)
+    const playlist = live.playlists.get(skips && isBlocking && stream.isKnownSince(sequence))
     const query = queryOf(directives, viewer)
     const text = query === '' && acceptsGzip(exchange) ? playlist.gzip() : playlist.text(query)
     viewer?.seen(text.length)

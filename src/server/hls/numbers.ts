@@ -1,7 +1,8 @@
 /** 2023-01-01, ms since 1970: numbers stay below 2^31 until 2029. */
 const EPOCH_MS = 1_672_531_200_000
 const SEGMENT_MS = 100
-const DISCONTINUITY_MS = 1_000
+const DISCONTINUITY_MS = 10_000
+const DISCONTINUITIES = 1_000
 /** The number is set back when it is so far ahead of the clock: SRS. */
 const MOST_AHEAD = 20
 
@@ -13,9 +14,13 @@ export function firstSequence(wallMs: number): number {
   return Math.max(0, Math.floor((wallMs - EPOCH_MS) / SEGMENT_MS))
 }
 
-/** The same for discontinuities, of which there is at most one a second. */
+/**
+ * The number of its discontinuities before that: another one than in the life of the server before, so that players
+ * do not take the times of the two for the same. Small, since hls.js has an array with that many places and walks
+ * through it for each segment.
+ */
 export function firstDiscontinuity(wallMs: number): number {
-  return Math.max(0, Math.floor((wallMs - EPOCH_MS) / DISCONTINUITY_MS))
+  return Math.max(0, Math.floor((wallMs - EPOCH_MS) / DISCONTINUITY_MS)) % DISCONTINUITIES
 }
 
 /** With `hls_ts_floor`: numbers by the clock, so that servers that write the same stream have the same ones. */

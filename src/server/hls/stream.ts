@@ -10,6 +10,8 @@ import type { HlsSegment, Making } from './segment.ts'
 import type { HlsTracks } from './tracks.ts'
 import { SegmentWindow } from './window.ts'
 
+/** Segments that a delta update always has: see CAN-SKIP-UNTIL. */
+const NOT_SKIPPED = 6
 /** In the URIs of a playlist: where a player's own query comes in. */
 export const QUERY_MARK = '?$hls$'
 
@@ -230,6 +232,14 @@ export class HlsStream {
     if (sequence <= lastSequence && !isBehind) return true
     if (!making) return false
     return isBehind ? making.parts.length > 0 : sequence === making.sequence && part < making.parts.length
+  }
+
+  /**
+   * Whether who waited for this segment knows all that a delta update leaves out: that ends six target durations, which
+   * are six segments or more, before the end. Who does not was there before the server was started anew.
+   */
+  isKnownSince(sequence: number): boolean {
+    return sequence >= (this.segments.at(-NOT_SKIPPED)?.sequence ?? Infinity)
   }
 
   /** The number of the newest segment, also of the one that is being made. */

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { HlsOptions } from '../../../src/server/hls/options.ts'
 import { startServer, type TestServer } from '../../support/server.ts'
 import { until } from '../../support/until.ts'
@@ -13,7 +13,7 @@ const FORMS: readonly (readonly [string, Partial<HlsOptions>])[] = [
   ['fMP4', { hlsFragmentMs: 1_000, hlsUseFmp4: true }],
   ['Low-Latency HLS', { hlsFragmentMs: 1_000, hlsUseFmp4: true, hlsLowLatency: true, hlsPartMs: 200 }],
 ]
-/** The recordings have a key frame each second. */
+/** Of a machine that does much else; the recordings have a key frame each second. */
 const LATENCY_LIMIT_MS = 8_000
 
 const browser = TestBrowser.use()
@@ -59,12 +59,12 @@ async function untilPlayed(page: Page, seconds: number): Promise<void> {
 test.each(FORMS)('hls.js plays %s on through a republish 5 s later', async (_form, hls) => {
   const server = await serve(hls)
   onTestFinished(() => server.stop())
-  const first = publishWithFfmpeg(server, recordings.path('both'), 'cam')
+  const first = publishWithFfmpeg(server, recordings.path('small'), 'cam')
   const page = await play(server.httpPort)
   await untilPlayed(page, 3)
   await first.stop()
   await new Promise((resolve) => setTimeout(resolve, 5_000))
-  publishWithFfmpeg(server, recordings.path('both'), 'cam')
+  publishWithFfmpeg(server, recordings.path('small'), 'cam')
   await until('the discontinuity to be played', async () => (await stateOf(page)).discontinuities > 0)
   await untilPlayed(page, 3)
   const state = await stateOf(page)
@@ -74,25 +74,31 @@ test.each(FORMS)('hls.js plays %s on through a republish 5 s later', async (_for
   if (hls.hlsLowLatency) expect(state.parts).toBeGreaterThan(5)
 })
 
-test.each(FORMS)('hls.js plays %s on through a restart of the server', async (_form, hls) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-hls-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const before = await serve({ ...hls, hlsPath: folder })
-  publishWithFfmpeg(before, recordings.path('both'), 'cam')
-  const page = await play(before.httpPort)
-  await untilPlayed(page, 3)
-  await before.stop()
-  const after = await serve({ ...hls, hlsPath: folder }, { rtmp: before.rtmpPort, http: before.httpPort })
-  onTestFinished(() => after.stop())
-  publishWithFfmpeg(after, recordings.path('both'), 'cam')
-  await until('the discontinuity to be played', async () => (await stateOf(page)).discontinuities > 0)
-  await untilPlayed(page, 3)
+describe.each([
+  ['kept on disk', true],
+  ['kept in memory', false],
+])('hls.js plays on through a restart of the server: %s,', (_place, isOnDisk) => {
+  test.each(FORMS)('%s', async (_form, form) => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-hls-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const hls = { ...form, hlsPath: isOnDisk ? folder : '' }
+    const before = await serve(hls)
+    publishWithFfmpeg(before, recordings.path('small'), 'cam')
+    const page = await play(before.httpPort)
+    await untilPlayed(page, 3)
+    await before.stop()
+    const after = await serve(hls, { rtmp: before.rtmpPort, http: before.httpPort })
+    onTestFinished(() => after.stop())
+    publishWithFfmpeg(after, recordings.path('small'), 'cam')
+    await until('what comes after to be played', async () => (await stateOf(page)).discontinuities > 0)
+    await untilPlayed(page, 3)
+  })
 })
 
 test('Low-Latency HLS is seen soon after it was made', async () => {
   const server = await serve({ hlsFragmentMs: 1_000, hlsUseFmp4: true, hlsLowLatency: true, hlsPartMs: 200 })
   onTestFinished(() => server.stop())
-  publishWithFfmpeg(server, recordings.path('both'), 'cam')
+  publishWithFfmpeg(server, recordings.path('small'), 'cam')
   const page = await play(server.httpPort)
   await untilPlayed(page, 10)
   const latencies = (await stateOf(page)).latencies.slice(-20).toSorted((one, other) => one - other)

@@ -63,7 +63,7 @@ export class Recordings {
     return made
   }
 
-  path(name: 'both' | 'picture' | 'sound'): string {
+  path(name: 'both' | 'picture' | 'sound' | 'small'): string {
     return join(this.#folder, `${name}.flv`)
   }
 
@@ -76,6 +76,9 @@ export class Recordings {
     await run(...picture, ...sound, ...h264, '-c:a', 'aac', '-f', 'flv', both)
     await run('-i', both, '-an', '-c', 'copy', '-f', 'flv', this.path('picture'))
     await run('-i', both, '-vn', '-c', 'copy', '-f', 'flv', this.path('sound'))
+    const small = ['-f', 'lavfi', '-i', `testsrc2=size=128x72:rate=10:duration=${SECONDS}`]
+    const light = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-bf', '0', '-g', '10']
+    await run(...small, ...sound, ...light, '-c:a', 'aac', '-f', 'flv', this.path('small'))
   }
 }
 

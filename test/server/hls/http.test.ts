@@ -301,11 +301,18 @@ describe('Low-Latency HLS', () => {
 
   test('a delta update leaves out what is known', async () => {
     const stage = await live(LOW, 40_000)
-    const text = await stage.playlist('/live/cam.m3u8?_HLS_skip=YES')
+    const { newestSequence } = stage.live().stream
+    const text = await stage.playlist(`/live/cam.m3u8?_HLS_msn=${newestSequence - 1}&_HLS_skip=YES`)
     const skipped = Number(/EXT-X-SKIP:SKIPPED-SEGMENTS=(\d+)/.exec(text)?.[1])
     const whole = readMedia(await stage.playlist()).numbers.length
     expect(skipped).toBeGreaterThan(5)
     expect((text.match(/#EXTINF/g) ?? []).length + skipped).toBe(whole)
+  })
+
+  test('a delta update is not for those who were there before the server was started anew', async () => {
+    const stage = await live(LOW, 40_000)
+    const text = await stage.playlist('/live/cam.m3u8?_HLS_msn=17&_HLS_part=3&_HLS_skip=YES')
+    expect(text).not.toContain('EXT-X-SKIP')
   })
 
   test('a playlist on the disk has no parts: they are not there', async () => {
