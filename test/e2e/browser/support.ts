@@ -63,7 +63,7 @@ export class Recordings {
     return made
   }
 
-  path(name: 'both' | 'picture' | 'sound' | 'small'): string {
+  path(name: 'both' | 'picture' | 'sound'): string {
     return join(this.#folder, `${name}.flv`)
   }
 
@@ -76,9 +76,6 @@ export class Recordings {
     await run(...picture, ...sound, ...h264, '-c:a', 'aac', '-f', 'flv', both)
     await run('-i', both, '-an', '-c', 'copy', '-f', 'flv', this.path('picture'))
     await run('-i', both, '-vn', '-c', 'copy', '-f', 'flv', this.path('sound'))
-    const small = ['-f', 'lavfi', '-i', `testsrc2=size=128x72:rate=10:duration=${SECONDS}`]
-    const light = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-bf', '0', '-g', '10']
-    await run(...small, ...sound, ...light, '-c:a', 'aac', '-f', 'flv', this.path('small'))
   }
 }
 
@@ -190,11 +187,7 @@ export class PlayerSite {
   }
 
   get url(): string {
-    return this.at('player-page.html')
-  }
-
-  at(page: string): string {
-    return `http://127.0.0.1:${this.#port}/${page}`
+    return `http://127.0.0.1:${this.#port}/player-page.html`
   }
 
   async #start(): Promise<void> {
@@ -202,9 +195,6 @@ export class PlayerSite {
     const files = new Map([
       ['/player-page.html', { type: 'text/html', bytes: readFileSync(join(here, 'player-page.html')) }],
       ['/player-page.js', { type: 'text/javascript', bytes: readFileSync(join(here, 'player-page.js')) }],
-      ['/hls-page.html', { type: 'text/html', bytes: readFileSync(join(here, 'hls-page.html')) }],
-      ['/hls-page.js', { type: 'text/javascript', bytes: readFileSync(join(here, 'hls-page.js')) }],
-      ['/hls.js', { type: 'text/javascript', bytes: readFileSync(require.resolve('hls.js')) }],
       ['/flv.js', { type: 'text/javascript', bytes: readFileSync(require.resolve('flv.js')) }],
       ['/mpegts.js', { type: 'text/javascript', bytes: readFileSync(require.resolve('mpegts.js')) }],
     ])
