@@ -81,7 +81,7 @@ export class House {
     this.#server = new Server(world, options, version, gates, {
       utcTime: config.utcTime,
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
-      recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
+      recorded: (client, file) => this.#hooks.dvr(client, { cwd: world.platform.folder, file }),
     })
     this.#pool = new HttpPool(world)
     this.#services = new Services({

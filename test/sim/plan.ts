@@ -27,18 +27,20 @@ export interface PlayAction {
   readonly forMs: number
   readonly host: string
   readonly stream: string
-  readonly protocol: 'rtmp' | 'flv' | 'flv/1.0'
+  readonly protocol: 'rtmp' | 'flv' | 'flv/1.0' | 'hls' | 'll-hls'
   /** Reads nothing for `pauseMs` after it has played for `pauseAfterMs`; 0: reads all the time. */
   readonly pauseAfterMs: number
   readonly pauseMs: number
+  /** What an RTMP player asks for instead of not reading. */
+  readonly control: 'pause' | 'no sound' | 'no picture' | null
 }
 
-/** Somebody asks the API, kicks a client, or reloads the configuration. */
+/** Somebody asks the API, kicks a client, records a stream by hand, or reloads the configuration. */
 export interface AskAction {
   readonly kind: 'ask'
   readonly atMs: number
-  readonly what: 'streams' | 'clients' | 'kick' | 'reload'
-  /** Chooses the client. */
+  readonly what: (typeof LOOKS)[number] | (typeof DEEDS)[number]
+  /** Chooses the client or the stream. */
   readonly choice: number
 }
 
@@ -54,6 +56,9 @@ export interface FaultAction {
     | 'stall'
     | 'process crash'
     | 'machine crash'
+    | 'restart'
+    | 'disk slow'
+    | 'disk full'
     | 'back end slow'
     | 'back end refuses'
     | 'back end fails'
@@ -73,6 +78,17 @@ export interface PlanSettings {
   readonly queueSeconds: number
   readonly mwLatencyMs: number
   readonly hooks: boolean
+  readonly hls: HlsSettings | null
+  readonly dvr: { readonly ending: 'flv' | 'mp4'; readonly plan: 'session' | 'segment' } | null
+}
+
+/** How streams are made to HLS. */
+export interface HlsSettings {
+  readonly isOnDisk: boolean
+  readonly form: 'ts' | 'fmp4' | 'low latency'
+  readonly fragmentSeconds: number
+  readonly ctx: boolean
+  readonly recover: boolean
 }
 
 /** A whole run. */
@@ -96,6 +112,11 @@ export interface PlanSize {
 /** Small enough that hundreds of seeds take a minute. */
 export const SMALL: PlanSize = { minutes: 0.5, streams: 2, publishers: 3, players: 6, faults: 6 }
 
+/** What the API is asked that changes nothing. */
+export const LOOKS = ['streams', 'clients', 'clients/recent', 'vhosts', 'summaries', 'recordings', 'ready'] as const
+/** What it is asked to do, and a reload. */
+export const DEEDS = ['kick', 'reload', 'record', 'end of record'] as const
+
 const FAULTS: readonly FaultAction['what'][] = [
   'partition',
   'partition',
@@ -104,7 +125,11 @@ const FAULTS: readonly FaultAction['what'][] = [
   'slow link',
   'stall',
   'process crash',
+  'process crash',
   'machine crash',
+  'restart',
+  'disk slow',
+  'disk full',
   'back end slow',
   'back end refuses',
   'back end fails',
@@ -122,12 +147,17 @@ export function makePlan(seed: number, size: PlanSize = SMALL): Plan {
     queueSeconds: 2 + random.below(10),
     mwLatencyMs: random.pick([0, 100, 350]),
     hooks: random.chance(0.8),
+    hls: random.chance(0.7) ? hlsSettings(random) : null,
+    dvr: random.chance(0.5)
+      ? { ending: random.pick(['flv', 'mp4'] as const), plan: random.pick(['session', 'segment'] as const) }
+      : null,
   }
-  const publishers = times(size.publishers, (index) => publisher(random, index, size, busyMs))
-  const players = times(size.players, (index) => player(random, index, size, busyMs))
   // Every fourth seed is calm: there nothing may be lost at all.
-  const faults = seed % 4 === 0 ? [] : times(1 + random.below(size.faults), () => fault(random, size, busyMs))
-  const asks = times(random.below(5), () => ask(random, busyMs, seed % 4 === 0))
+  const isCalm = seed % 4 === 0
+  const publishers = times(size.publishers, (index) => publisher(random, index, size, busyMs))
+  const players = times(size.players, (index) => player(random, index, size, busyMs, settings, isCalm))
+  const faults = isCalm ? [] : times(1 + random.below(size.faults), () => fault(random, size, busyMs))
+  const asks = times(random.below(5), () => ask(random, busyMs, isCalm))
   const actions = [...publishers, ...players, ...faults, ...asks].toSorted((one, other) => one.atMs - other.atMs)
   return { seed, busyMs, settings, actions }
 }
@@ -146,12 +176,13 @@ function describe(action: Action): string {
       return `${host} publishes ${stream} for ${seconds(forMs)} (${what})`
     }
     case 'play': {
-      const { host, stream, forMs, protocol, pauseAfterMs, pauseMs } = action
-      const pause = pauseMs > 0 ? `, reads nothing for ${seconds(pauseMs)} after ${seconds(pauseAfterMs)}` : ''
+      const { host, stream, forMs, protocol, pauseAfterMs, pauseMs, control } = action
+      const pause =
+        pauseMs > 0 ? `, ${control ?? 'reads nothing'} for ${seconds(pauseMs)} after ${seconds(pauseAfterMs)}` : ''
       return `${host} plays ${stream} by ${protocol} for ${seconds(forMs)}${pause}`
     }
     case 'ask':
-      return `the API is asked: ${action.what}${action.what === 'kick' ? ` (client ${action.choice})` : ''}`
+      return `the API is asked: ${action.what} (${action.choice})`
     case 'fault':
     default:
       return `${action.what} at ${action.host} for ${seconds(action.forMs)}`
@@ -172,16 +203,38 @@ function publisher(random: SeededRandom, index: number, size: PlanSize, busyMs: 
   }
 }
 
-function player(random: SeededRandom, index: number, size: PlanSize, busyMs: number): PlayAction {
-  const isPausing = random.chance(0.2)
+function hlsSettings(random: SeededRandom): HlsSettings {
+  return {
+    isOnDisk: random.chance(0.6),
+    form: random.pick(['ts', 'ts', 'fmp4', 'low latency'] as const),
+    fragmentSeconds: random.pick([1, 2, 4]),
+    ctx: random.chance(0.5),
+    recover: random.chance(0.8),
+  }
+}
+
+function player(
+  random: SeededRandom,
+  index: number,
+  size: PlanSize,
+  busyMs: number,
+  { hls }: PlanSettings,
+  isCalm: boolean,
+): PlayAction {
+  const live = ['rtmp', 'rtmp', 'flv', 'flv/1.0'] as const
+  const protocol = random.pick(hls ? ([...live, 'hls', 'll-hls'] as const) : live)
+  const control =
+    protocol === 'rtmp' && random.chance(0.5) ? random.pick(['pause', 'no sound', 'no picture'] as const) : null
+  const isPausing = random.chance(0.25) && (!isCalm || control === 'no sound')
   return {
     kind: 'play',
     ...span(random, busyMs, 0.2),
     host: `play${index}`,
     stream: `s${random.below(size.streams)}`,
-    protocol: random.pick(['rtmp', 'rtmp', 'flv', 'flv/1.0'] as const),
+    protocol,
     pauseAfterMs: isPausing ? Math.round(random.between(500, 10_000)) : 0,
     pauseMs: isPausing ? Math.round(random.between(1_000, 25_000)) : 0,
+    control: isPausing ? control : null,
   }
 }
 
@@ -200,19 +253,18 @@ function fault(random: SeededRandom, size: PlanSize, busyMs: number): FaultActio
   ]
   const what = random.pick(FAULTS)
   const longestMs = what === 'stall' ? 8_000 : 30_000
+  const isOfServer = what === 'restart' || what.startsWith('disk') || (what.endsWith('crash') && random.chance(0.5))
   return {
     kind: 'fault',
     atMs,
     forMs: Math.round(Math.min(random.between(100, longestMs), busyMs - atMs)),
     what,
-    host: what.startsWith('back end') ? 'backend' : random.pick(hosts),
+    host: what.startsWith('back end') ? 'backend' : isOfServer ? 'server' : random.pick(hosts),
   }
 }
 
 function ask(random: SeededRandom, busyMs: number, isCalm: boolean): AskAction {
-  const what = random.pick(
-    isCalm ? (['streams', 'clients'] as const) : (['streams', 'clients', 'kick', 'reload'] as const),
-  )
+  const what = random.pick(isCalm ? LOOKS : [...LOOKS, ...DEEDS, ...DEEDS])
   return { kind: 'ask', atMs: Math.round(random.between(0, busyMs)), what, choice: random.below(100) }
 }
 

@@ -1,12 +1,17 @@
 import { HookCaller } from '../../src/control/hooks/caller.ts'
 import { NoticeQueue } from '../../src/control/hooks/notices.ts'
+import { SegmentWindow } from '../../src/server/hls/window.ts'
+import { HlsStream } from '../../src/server/hls/stream.ts'
 import { Condition } from '../../src/st/condition.ts'
+import type { DiskFile } from '../../src/st/disk.ts'
 import { Scheduler } from '../../src/st/scheduler.ts'
+import { ProcessDisk } from '../../src/st/sim/disk.ts'
 import { Socket } from '../../src/st/socket.ts'
 import { Thread } from '../../src/st/thread.ts'
 import { Cursor } from '../../src/stream/cursor.ts'
 import { Feed } from '../../src/stream/feed.ts'
 import { Hub } from '../../src/stream/hub.ts'
+import type { Source } from '../../src/stream/source.ts'
 import { Timeline } from '../../src/stream/timeline.ts'
 
 // Bugs that are put into the product while a test runs, to see that the simulation finds them.
@@ -159,4 +164,142 @@ export const PLANTED: readonly PlantedBug[] = [
       )
     },
   },
+  {
+    name: 'an await between the test of a condition and the wait for it, once in 20',
+    seeds: 12,
+    plant: () => {
+      const isLate = each(20)
+      return patch(
+        Condition,
+        'wait',
+        (original) =>
+          async function (thread, timeoutMs) {
+            if (isLate()) await (thread as Thread).yield()
+            return original.call(this, thread, timeoutMs)
+          },
+      )
+    },
+  },
+  {
+    name: 'an await between look-up and take: a source is taken that was released meanwhile, once in 5',
+    seeds: 12,
+    plant: () => {
+      const looked = new Map<string, Source>()
+      const isLate = each(5)
+      return patch(
+        Hub,
+        'acquire',
+        (original) =>
+          function (key) {
+            const before = looked.get(key as string)
+            if (before && before.holders === 0 && isLate()) {
+              before.holders++
+              return before
+            }
+            const source = original.call(this, key) as Source
+            looked.set(key as string, source)
+            return source
+          },
+      )
+    },
+  },
+  {
+    name: 'a batch that is not cut at a key frame',
+    seeds: 12,
+    plant: () =>
+      patch(
+        Feed,
+        'append',
+        (original) =>
+          function (this: unknown, ...args) {
+            const feed = this as { cut?: () => void }
+            feed.cut = () => {}
+            try {
+              return original.apply(this, args)
+            } finally {
+              delete feed.cut
+            }
+          },
+      ),
+  },
+  {
+    name: 'an off-by-one in the number of a segment, once in 10',
+    seeds: 12,
+    plant: () => {
+      const isOff = each(10)
+      return patch(
+        SegmentWindow,
+        'add',
+        (original) =>
+          function (segment) {
+            const { sequence } = segment as { sequence: number }
+            return original.call(this, isOff() ? { ...(segment as object), sequence: sequence + 1 } : segment)
+          },
+      )
+    },
+  },
+  {
+    name: 'an off-by-one in the number of the first segment after a restart',
+    seeds: 60,
+    plant: () =>
+      patch(
+        HlsStream,
+        'resume',
+        (original) =>
+          function (past) {
+            const { nextSequence } = past as { nextSequence: number }
+            return original.call(this, { ...(past as object), nextSequence: nextSequence - 1 })
+          },
+      ),
+  },
+  {
+    name: 'a segment that is left out of the playlist, once in 20',
+    seeds: 12,
+    plant: () => dropping(SegmentWindow, 'add', 20),
+  },
+  {
+    name: 'a discontinuity that is not said',
+    seeds: 12,
+    plant: () =>
+      patch(
+        HlsStream,
+        'open',
+        (original) =>
+          function (opening) {
+            return original.call(this, { ...(opening as object), startsAnew: false })
+          },
+      ),
+  },
+  {
+    name: 'a file that is not closed, once in 10',
+    seeds: 12,
+    plant: () => {
+      const isLeft = each(10)
+      return openedFiles((file) => (isLeft() ? { ...file, close: () => Promise.resolve() } : file))
+    },
+  },
+  {
+    name: 'a recording that is not on the disk when it is finished',
+    seeds: 60,
+    plant: () => openedFiles((file) => ({ ...file, sync: () => Promise.resolve() })),
+  },
 ]
+
+/** Changes what is done with files. */
+function openedFiles(change: (file: DiskFile) => DiskFile): () => void {
+  return patch(
+    ProcessDisk,
+    'open',
+    (original) =>
+      async function (...args) {
+        const file = (await original.apply(this, args)) as DiskFile
+        return change({
+          write: (...more) => file.write(...more),
+          read: (...more) => file.read(...more),
+          truncate: (...more) => file.truncate(...more),
+          sync: (...more) => file.sync(...more),
+          close: (...more) => file.close(...more),
+        })
+      },
+  )
+}

@@ -54,7 +54,8 @@ async function publishOnce(
   let isOn = false
   try {
     await client.publish(stream)
-    const sent = new SentPublish(view.publishes.length, stream, makeup !== 'sound', view.seed)
+    const has = { picture: makeup !== 'sound', sound: makeup !== 'picture' }
+    const sent = new SentPublish(view.publishes.length, stream, has, view.seed)
     view.publishes.push(sent)
     view.publishing(stream, true)
     isOn = true

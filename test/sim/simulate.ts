@@ -14,7 +14,7 @@ async function main(): Promise<number> {
   const { seed, seeds, size, isTraced, planted } = readArguments()
   if (planted > 0) return findPlanted(planted)
   const startMs = performance.now()
-  const sum = { simulatedMs: 0, steps: 0, frames: 0, skips: 0, callbacks: 0 }
+  const sum = { simulatedMs: 0, steps: 0, frames: 0, skips: 0, callbacks: 0, segments: 0, recordings: 0 }
   const most = { mostPendingBytes: 0, mostOperations: 0 }
   let failures = 0
   for (let current = seed; current < seed + seeds; current++) {
@@ -38,7 +38,8 @@ async function main(): Promise<number> {
     `${seeds} seeds in ${(realMs / 1000).toFixed(1)} s (${(cpuMs / 1000).toFixed(1)} s of CPU), ` +
       `${failures} with violations; ${Math.round(sum.simulatedMs / 1000)} s simulated ` +
       `(${Math.round(sum.simulatedMs / cpuMs)} s in a second of CPU), ` +
-      `${sum.steps} events, ${sum.frames} frames received, ${sum.skips} skips, ${sum.callbacks} callbacks; ` +
+      `${sum.steps} events, ${sum.frames} frames received, ${sum.skips} skips, ${sum.segments} segments, ${sum.recordings} recordings, ` +
+      `${sum.callbacks} callbacks; ` +
       `at most ${most.mostPendingBytes} bytes pending at a connection, ${most.mostOperations} calls in a turn`,
   )
   return failures === 0 ? 0 : 1

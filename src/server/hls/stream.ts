@@ -17,6 +17,9 @@ export const QUERY_MARK = '?$hls$'
 
 const CONTENT_TYPE = { ts: 'video/mp2t', fmp4: 'video/mp4', key: 'application/octet-stream' } as const
 
+/** A template that never gives a name twice. */
+const NUMBERED = /\[(?:seq|timestamp)\]/
+
 /** What the first frame of a segment brings with it. */
 export interface Opening {
   /** Other tracks or another time than in the segment before. */
@@ -282,7 +285,10 @@ export class HlsStream {
   /** The same tracks need the same bytes before them. */
   #initFile(init: Buffer, facts: SegmentFacts): HlsFile {
     if (this.#init?.bytes?.equals(init)) return this.#init
-    const name = segmentName(this.#options.hlsInitFile, this.names, facts)
+    const { hlsInitFile } = this.#options
+    const fixed = segmentName(hlsInitFile, this.names, facts)
+    // Nothing else may ever be under its URL, neither later nor after a restart: caches keep it for ever.
+    const name = NUMBERED.test(hlsInitFile) ? fixed : withSuffix(fixed, `-${facts.sequence}`)
     return this.#files.add(this.names.vhost, { name, contentType: CONTENT_TYPE.fmp4, bytes: init }, facts.sequence)
   }
 

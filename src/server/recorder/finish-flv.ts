@@ -34,6 +34,7 @@ export async function finishFlv(thread: Thread, disk: Disk, path: string): Promi
     await file.truncate(thread, scan.end, DISK_TIMEOUT_MS)
     const closing = scan.closing()
     if (closing) await file.write(thread, closing, 0, DISK_TIMEOUT_MS)
+    await file.sync(thread, DISK_TIMEOUT_MS)
     return scan.hasFrames
   } finally {
     await file.close(thread, DISK_TIMEOUT_MS)

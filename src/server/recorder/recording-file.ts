@@ -53,23 +53,29 @@ export class RecordingFile {
     }
   }
 
-  /** Nothing more is written. @throws DiskError, TimeoutError, InterruptedError */
-  close(thread: Thread): Promise<void> {
-    return this.#file.close(thread, DISK_TIMEOUT_MS)
+  /** Nothing more is written. What is finished must outlive a power cut. @throws DiskError, TimeoutError, InterruptedError */
+  async close(thread: Thread): Promise<void> {
+    try {
+      await this.#file.sync(thread, DISK_TIMEOUT_MS)
+    } finally {
+      await this.#file.close(thread, DISK_TIMEOUT_MS)
+    }
   }
 
   /**
    * Puts the closed file under its name, an MP4 with its index in front.
    * @param isBroken not all could be written
-   * @returns why it is a fragmented MP4 all the same, which plays too; null: it is not
+   * @returns why it is a fragmented MP4 all the same, which plays too; `empty`: it was removed, there was no frame in it
    * @throws DiskError, TimeoutError, InterruptedError: the part is still there, and the next start finishes it
    */
-  async publish(thread: Thread, isBroken: boolean): Promise<string | null> {
+  async publish(thread: Thread, isBroken: boolean): Promise<{ isEmpty: boolean; fragmented: string | null }> {
     const isMp4 = this.path.endsWith('.mp4')
-    if (isBroken && !isMp4) await finishFlv(thread, this.#disk, this.partPath)
     const failure = isMp4 ? await finishMp4(thread, this.#disk, this.partPath) : null
-    await this.#disk.rename(thread, this.partPath, this.path, DISK_TIMEOUT_MS)
-    return failure?.message ?? null
+    const isFlvEmpty = !isMp4 && isBroken && !(await finishFlv(thread, this.#disk, this.partPath))
+    const isEmpty = isFlvEmpty || failure?.code === 'mp4_no_samples'
+    if (isEmpty) await this.#disk.remove(thread, this.partPath, DISK_TIMEOUT_MS)
+    else await this.#disk.rename(thread, this.partPath, this.path, DISK_TIMEOUT_MS)
+    return { isEmpty, fragmented: failure?.message ?? null }
   }
 }
 

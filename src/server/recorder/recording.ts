@@ -212,7 +212,8 @@ export class Recording {
       const onDisk = file.onDisk ?? (pieces.length > 0 ? await this.#onDisk(thread, file) : null)
       if (!onDisk) return
       await this.#writeLast(thread, onDisk, pieces)
-      const fragmented = await onDisk.publish(thread, this.#hasFailed)
+      const { isEmpty, fragmented } = await onDisk.publish(thread, this.#hasFailed)
+      if (isEmpty) return
       this.files++
       this.#finishedBytes += onDisk.bytes
       thread.log.info({ file: onDisk.path, bytes: onDisk.bytes, fragmented }, 'recorded')
