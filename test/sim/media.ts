@@ -47,17 +47,20 @@ export class SentPublish {
   readonly stream: string
   readonly hasPicture: boolean
   readonly hasSound: boolean
+  /** From key frame to key frame. */
+  readonly gopMs: number
   readonly messages: SentMessage[] = []
   readonly #random: SeededRandom
   readonly #frames = { audio: 0, video: 0 }
   #videoHeader = -1
   #audioHeader = -1
 
-  constructor(number: number, stream: string, has: { picture: boolean; sound: boolean }, seed: number) {
+  constructor(number: number, stream: string, has: { picture: boolean; sound: boolean }, gopMs: number, seed: number) {
     this.number = number
     this.stream = stream
     this.hasPicture = has.picture
     this.hasSound = has.sound
+    this.gopMs = gopMs
     this.#random = new SeededRandom(seed).fork(`media ${number}`)
   }
 

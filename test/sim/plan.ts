@@ -18,6 +18,8 @@ export interface PublishAction {
   /** Frames from key frame to key frame. */
   readonly gopFrames: number
   readonly frameBytes: number
+  /** It ends after so long, and comes again; 0: it stays. */
+  readonly stayMs: number
 }
 
 /** A player: stays for `forMs`, comes back when it is cut off. */
@@ -27,6 +29,8 @@ export interface PlayAction {
   readonly forMs: number
   readonly host: string
   readonly stream: string
+  /** It leaves after so long, and comes again; 0: it stays. */
+  readonly stayMs: number
   readonly protocol: 'rtmp' | 'flv' | 'flv/1.0' | 'hls' | 'll-hls'
   /** Reads nothing for `pauseMs` after it has played for `pauseAfterMs`; 0: reads all the time. */
   readonly pauseAfterMs: number
@@ -171,15 +175,17 @@ export function describePlan({ seed, busyMs, settings, actions }: Plan): string 
 function describe(action: Action): string {
   switch (action.kind) {
     case 'publish': {
-      const { host, stream, forMs, makeup, framesPerSecond, gopFrames, frameBytes } = action
+      const { host, stream, forMs, makeup, framesPerSecond, gopFrames, frameBytes, stayMs } = action
+      const stay = stayMs > 0 ? `, in pieces of ${seconds(stayMs)}` : ''
       const what = `${makeup}, ${framesPerSecond} frames/s of ${frameBytes} bytes, a key every ${gopFrames}`
-      return `${host} publishes ${stream} for ${seconds(forMs)} (${what})`
+      return `${host} publishes ${stream} for ${seconds(forMs)} (${what})${stay}`
     }
     case 'play': {
-      const { host, stream, forMs, protocol, pauseAfterMs, pauseMs, control } = action
+      const { host, stream, forMs, protocol, pauseAfterMs, pauseMs, control, stayMs } = action
+      const stay = stayMs > 0 ? `, in pieces of ${seconds(stayMs)}` : ''
       const pause =
         pauseMs > 0 ? `, ${control ?? 'reads nothing'} for ${seconds(pauseMs)} after ${seconds(pauseAfterMs)}` : ''
-      return `${host} plays ${stream} by ${protocol} for ${seconds(forMs)}${pause}`
+      return `${host} plays ${stream} by ${protocol} for ${seconds(forMs)}${stay}${pause}`
     }
     case 'ask':
       return `the API is asked: ${action.what} (${action.choice})`
@@ -199,7 +205,8 @@ function publisher(random: SeededRandom, index: number, size: PlanSize, busyMs: 
     makeup: random.chance(0.7) ? 'both' : random.pick(['picture', 'sound'] as const),
     framesPerSecond,
     gopFrames: framesPerSecond * random.pick([1, 2, 4]),
-    frameBytes: random.pick([200, 1_000, 4_000, 12_000]),
+    frameBytes: random.pick([200, 1_000, 4_000, 12_000, framesPerSecond === 5 ? 40_000 : 8_000]),
+    stayMs: stay(random),
   }
 }
 
@@ -232,6 +239,7 @@ function player(
     host: `play${index}`,
     stream: `s${random.below(size.streams)}`,
     protocol,
+    stayMs: stay(random),
     pauseAfterMs: isPausing ? Math.round(random.between(500, 10_000)) : 0,
     pauseMs: isPausing ? Math.round(random.between(1_000, 25_000)) : 0,
     control: isPausing ? control : null,
@@ -242,6 +250,11 @@ function player(
 function span(random: SeededRandom, busyMs: number, latest: number): { atMs: number; forMs: number } {
   const atMs = Math.round(random.between(0, busyMs * latest))
   return { atMs, forMs: random.chance(0.6) ? busyMs * 10 : Math.round(random.between(100, busyMs - atMs)) }
+}
+
+/** Some come and go all the time. */
+function stay(random: SeededRandom): number {
+  return random.chance(0.25) ? Math.round(random.between(1_000, 6_000)) : 0
 }
 
 function fault(random: SeededRandom, size: PlanSize, busyMs: number): FaultAction {

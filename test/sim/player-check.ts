@@ -1,6 +1,9 @@
 import { identify, type SentMessage, type SentPublish } from './media.ts'
 import { Violation } from './violation.ts'
 
+/** Of what is sent a new player may be so far behind, beside a group of pictures: on its way, and until all kinds are there. */
+const MOST_BEHIND_MS = 2_500
+
 /** Looks at all that one connection of a player gets. */
 export class PlayerCheck {
   readonly #name: string
@@ -83,6 +86,7 @@ export class PlayerCheck {
       this.#fail('key', `${kind} ${frame} comes after ${this.#frame ?? 'nothing'}`)
     }
     if (isJump && this.#frame !== null) this.#jump(publish, message)
+    if (this.frames === 0) this.#begins(publish, message)
     this.#hasPicture ||= isVideo
     this.#frame = frame
     if (isVideo) this.#picture = message.trackFrame
@@ -94,6 +98,13 @@ export class PlayerCheck {
   #follows({ track, frame, trackFrame }: SentMessage): boolean {
     if (!this.#switchesSound) return this.#frame !== null && frame === this.#frame + 1
     return track === 'audio' || (this.#picture !== null && trackFrame === this.#picture + 1)
+  }
+
+  /** A new player begins at the newest key frame, not at an old one. */
+  #begins({ messages, gopMs }: SentPublish, { timestampMs, kind, frame }: SentMessage): void {
+    const ageMs = (messages.at(-1)?.timestampMs ?? timestampMs) - timestampMs
+    if (this.#isCalm && ageMs > gopMs + MOST_BEHIND_MS)
+      this.#fail('start', `it begins with ${kind} ${frame}, ${ageMs} ms ago`)
   }
 
   #jump(publish: SentPublish, { kind, frame }: SentMessage): void {

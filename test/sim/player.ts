@@ -38,7 +38,8 @@ export async function runPlayer(
 ): Promise<void> {
   const { clock } = thread.world
   while (clock.nowMs() < untilMs) {
-    const session = new Session(thread, action, untilMs, view)
+    const leaveMs = action.stayMs > 0 ? clock.nowMs() + action.stayMs : Infinity
+    const session = new Session(thread, action, Math.min(untilMs, leaveMs), view)
     try {
       if (action.protocol === 'rtmp') await session.rtmp()
       else await session.flv()

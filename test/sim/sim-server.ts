@@ -18,8 +18,8 @@ export class SimServer {
   #world: World | null = null
   #house: House | null = null
   #reloads = 0
-  /** Threads and timers of the server when nobody is there. */
-  idle = { threads: [''], timers: 0 }
+  /** Threads of the server when nobody is there. */
+  idle: { readonly threads: readonly string[] } = { threads: [] }
   /** Callbacks of clients that were there at a crash end with it. */
   crashes = 0
 
@@ -59,9 +59,11 @@ export class SimServer {
     this.idle = this.now()
   }
 
-  now(): { threads: string[]; timers: number } {
-    const threads = [...(this.#world?.threads ?? [])].map(({ name }) => name).toSorted()
-    return { threads, timers: this.host.life?.timers ?? 0 }
+  /** Its threads, those of them that wait for some time, and timers: there is at most one for each wait. */
+  now(): { threads: string[]; waits: number; timers: number } {
+    const all = [...(this.#world?.threads ?? [])]
+    const waits = all.filter(({ waiter }) => waiter !== null && waiter.timeoutMs !== Infinity).length
+    return { threads: all.map(({ name }) => name).toSorted(), waits, timers: this.host.life?.timers ?? 0 }
   }
 
   crash(kind: CrashKind): void {

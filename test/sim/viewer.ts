@@ -35,7 +35,8 @@ export async function runViewer(
   try {
     while (clock.nowMs() < untilMs) {
       try {
-        await viewer.watch(untilMs)
+        const leaveMs = action.stayMs > 0 ? clock.nowMs() + action.stayMs : Infinity
+        await viewer.watch(Math.min(untilMs, leaveMs))
       } catch (error) {
         if (!(error instanceof StError) && !(error instanceof CodecError)) throw error
       }
