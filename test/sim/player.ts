@@ -37,9 +37,10 @@ export async function runPlayer(
   random: SeededRandom,
 ): Promise<void> {
   const { clock } = thread.world
+  const pause = { isDue: action.pauseMs > 0 }
   while (clock.nowMs() < untilMs) {
     const leaveMs = action.stayMs > 0 ? clock.nowMs() + action.stayMs : Infinity
-    const session = new Session(thread, action, Math.min(untilMs, leaveMs), view)
+    const session = new Session(thread, action, Math.min(untilMs, leaveMs), view, pause)
     try {
       if (action.protocol === 'rtmp') await session.rtmp()
       else await session.flv()
@@ -57,18 +58,21 @@ class Session {
   readonly #untilMs: number
   readonly #view: PlayerView
   readonly #check: PlayerCheck
+  /** Of all its connections one is not read for a while. */
+  readonly #pauses: { isDue: boolean }
   #heardMs: number
   #pauseAtMs: number
   #resumeAtMs = Infinity
 
-  constructor(thread: Thread, action: PlayAction, untilMs: number, view: PlayerView) {
+  constructor(thread: Thread, action: PlayAction, untilMs: number, view: PlayerView, pause: { isDue: boolean }) {
+    this.#pauses = pause
     this.#thread = thread
     this.#action = action
     this.#untilMs = untilMs
     this.#view = view
     this.#check = view.check()
     this.#heardMs = thread.world.clock.nowMs()
-    this.#pauseAtMs = action.pauseMs > 0 ? this.#heardMs + action.pauseAfterMs : Infinity
+    this.#pauseAtMs = pause.isDue ? this.#heardMs + action.pauseAfterMs : Infinity
   }
 
   async rtmp(): Promise<void> {
@@ -129,6 +133,7 @@ class Session {
     const nowMs = this.#thread.world.clock.nowMs()
     if (nowMs >= this.#pauseAtMs) {
       this.#pauseAtMs = Infinity
+      this.#pauses.isDue = false
       this.#resumeAtMs = nowMs + this.#action.pauseMs
       this.#tell(client, control, true)
     } else if (nowMs >= this.#resumeAtMs) {
@@ -151,6 +156,7 @@ class Session {
     const { clock } = this.#thread.world
     if (clock.nowMs() < this.#pauseAtMs) return
     this.#pauseAtMs = Infinity
+    this.#pauses.isDue = false
     await this.#thread.sleep(this.#action.pauseMs)
     this.#heardMs = clock.nowMs()
   }

@@ -56,12 +56,14 @@ class Viewer {
   #mediaSequence = -1
   #last = -1
   #untilMs = 0
+  #isToPause: boolean
   readonly #parts = new Set<string>()
 
   constructor(thread: Thread, action: PlayAction, view: ViewerView) {
     this.#thread = thread
     this.#pool = new HttpPool(thread.world)
     this.#action = action
+    this.#isToPause = action.pauseMs > 0
     this.#view = view
   }
 
@@ -78,14 +80,14 @@ class Viewer {
     if (!first) return
     const variant = variantOf(first.toString())
     const target = variant === null ? start : `/live/${variant}`
-    let pauseAtMs = this.#action.pauseMs > 0 ? clock.nowMs() + this.#action.pauseAfterMs : Infinity
+    const pauseAtMs = this.#isToPause ? clock.nowMs() + this.#action.pauseAfterMs : Infinity
     for (let query = ''; clock.nowMs() < untilMs; ) {
       const text = await this.#get(target + query)
       if (!text) return
       const playlist = readPlaylist(text.toString(), start)
       await this.#take(playlist)
-      if (clock.nowMs() >= pauseAtMs) {
-        pauseAtMs = Infinity
+      if (this.#isToPause && clock.nowMs() >= pauseAtMs) {
+        this.#isToPause = false
         await this.#thread.sleep(this.#action.pauseMs)
       }
       query = this.#next(playlist, target.includes('?') ? '&' : '?')

@@ -81,15 +81,21 @@ class FlvScan {
     return true
   }
 
-  /** The last tag is whole if the size behind it is that of the tag; those before it are: another one follows. */
+  /**
+   * The last tag is whole if the size behind it is that of the tag; those before it are: another one follows. Zeros at
+   * the end of a file are what a power cut leaves.
+   */
   async endWithWhole(thread: Thread, file: DiskFile): Promise<void> {
     const tag = this.#newest
     if (!tag) return
     const bytes = flvTagSize(tag.payload.length)
     const position = this.end + bytes - FLV_PREVIOUS_TAG_SIZE_BYTES
-    const size = await file.read(thread, FLV_PREVIOUS_TAG_SIZE_BYTES, position, DISK_TIMEOUT_MS)
-    const isWhole = size.length === FLV_PREVIOUS_TAG_SIZE_BYTES && size.readUInt32BE() === bytes - size.length
-    if (isWhole) this.#add(tag)
+    const size = Buffer.alloc(FLV_PREVIOUS_TAG_SIZE_BYTES)
+    size.writeUInt32BE(bytes - size.length)
+    const found = await file.read(thread, size.length, position, DISK_TIMEOUT_MS)
+    if (found.length === size.length ? !found.equals(size) : tag.payload.at(-1) === 0) return
+    if (found.length < size.length) await file.write(thread, size, position, DISK_TIMEOUT_MS)
+    this.#add(tag)
   }
 
   #add(tag: FlvTag): void {
