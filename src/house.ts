@@ -1,4 +1,4 @@
-import type { RelayOptions } from './cluster/options.ts'
+import type { ProgramOptions, RelayOptions } from './cluster/options.ts'
 import { Relays } from './cluster/relays.ts'
 import type { ReloadReport } from './control/api/options.ts'
 import { type CertificateFiles, Certificates } from './control/certificates.ts'
@@ -202,7 +202,7 @@ export class House {
     return {
       vhosts: () => this.config.vhosts.values(),
       resolveVhost: (name) => this.#settings.resolveVhost(name),
-      programs: () => this.config,
+      programs: () => programOptions(this.config),
       rtmp: () => this.#server.addresses.rtmp,
       publisher: (id) => clients.get(id)?.url ?? null,
       connectExtra: (thread) => ({
@@ -265,4 +265,8 @@ function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
     },
     resolveVhost: (name) => settings.resolveVhost(name),
   }
+}
+
+function programOptions({ ffLogDir, ffLogLevel, utcTime }: Config): ProgramOptions {
+  return { ffLogDir, ffLogLevel, utcTime }
 }

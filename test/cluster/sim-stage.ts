@@ -30,6 +30,8 @@ export interface SimHouse {
   readonly world: World
   readonly house: House
   readonly log: RecordingLog
+  /** Directives of the default vhost, for the next reload. */
+  vhost: string
 }
 
 /** What a player got. */
@@ -61,8 +63,9 @@ export class SimStage {
   async serve(host: SimHost, vhost = '', disk?: Disk, programs?: Programs): Promise<SimHouse> {
     const log = new RecordingLog()
     const world = host.boot(log, disk, programs)
-    const text = `${SURROUNDINGS}vhost __defaultVhost__ { min_latency on; ${vhost} }\n`
-    const load = () => loadConfig({ file: 'a.conf', readFile: () => text, env: {} })
+    const settings = { vhost }
+    const readFile = (): string => `${SURROUNDINGS}vhost __defaultVhost__ { min_latency on; ${settings.vhost} }\n`
+    const load = () => loadConfig({ file: 'a.conf', readFile, env: {} })
     const identity = makeIdentity(world, `vid-${host.name}`)
     const house = new House({
       world,
@@ -74,7 +77,7 @@ export class SimStage {
       onReload: () => {},
     })
     await house.open()
-    return { host, world, house, log }
+    return Object.assign(settings, { host, world, house, log })
   }
 
   /** Starts a program. */
@@ -107,6 +110,16 @@ export class SimStage {
   run(durationMs: number): Promise<void> {
     return this.simulation.run(durationMs)
   }
+}
+
+/** Lets a server read its configuration again. */
+export async function reload(stage: SimStage, server: SimHouse, vhost: string): Promise<void> {
+  server.vhost = vhost
+  server.world.spawn('reload', async (thread) => {
+    const { err, msg } = await server.house.reload(thread)
+    if (err !== 0) throw new Error(msg)
+  })
+  await stage.run(100)
 }
 
 /** Ends a server in order; nothing of it may be left. @returns names of threads that are */
