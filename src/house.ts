@@ -1,8 +1,11 @@
+import type { RelayOptions } from './cluster/options.ts'
+import { Relays } from './cluster/relays.ts'
 import type { ReloadReport } from './control/api/options.ts'
 import { type CertificateFiles, Certificates } from './control/certificates.ts'
 import { certificateFiles } from './control/checks.ts'
 import type { Config } from './control/config.ts'
 import { Hooks } from './control/hooks/hooks.ts'
+import { ForwardQuestions } from './control/hooks/on-forward.ts'
 import type { ServerIdentity } from './control/identity.ts'
 import { Reload } from './control/reload.ts'
 import { makeProxies, makeSecurity } from './control/security/security.ts'
@@ -45,6 +48,8 @@ export class House {
   readonly #server: Server
   readonly #services: Services
   readonly #hooks: Hooks
+  readonly #forwardQuestions: ForwardQuestions
+  readonly #relays: Relays
   readonly #pool: HttpPool
   readonly #certificates: Certificates
   #certificateThread: Thread | null = null
@@ -77,12 +82,15 @@ export class House {
     // Of a vhost that is gone the last settings count: who was told of a begin is told of the end.
     this.#hooks = new Hooks(world, identity, agent, (vhost) => settings.vhost(vhost)?.httpHooks ?? null)
     const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
-    const gates = { access: [breaker, ...security], callbacks: [this.#hooks], hlsNotices: this.#hooks }
+    this.#forwardQuestions = new ForwardQuestions(world, identity, agent, (name) => settings.vhost(name))
+    const callbacks = [this.#hooks, this.#forwardQuestions]
+    const gates = { access: [breaker, ...security], callbacks, hlsNotices: this.#hooks }
     this.#server = new Server(world, options, version, gates, {
       utcTime: config.utcTime,
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
       recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
     })
+    this.#relays = new Relays(world, this.#server.hub, this.#relayOptions(identity))
     this.#pool = new HttpPool(world)
     this.#services = new Services({
       world,
@@ -129,6 +137,7 @@ export class House {
     ports.commit()
     await this.#server.start(streamPorts(this.config), this.#page, (address) => this.#services.handlersAt(address))
     this.#services.start()
+    this.#relays.start()
   }
 
   /** Reads the configuration again; the log says what came of it. @throws InterruptedError */
@@ -145,6 +154,7 @@ export class House {
     this.#isDraining = true
     if (graceStartWaitMs > 0) await thread.sleep(graceStartWaitMs)
     this.#server.closePorts()
+    await this.#relays.stopIngests(thread)
     const isIdle = await this.#server.untilIdle(thread, graceMaxWaitMs || FOREVER)
     if (!isIdle) this.#world.log.info({ connections: this.connections }, 'grace_max_wait is over')
     await this.#server.stop(thread)
@@ -154,7 +164,9 @@ export class House {
   /** Ends everything; returns when all threads are gone. */
   async close(thread: Thread): Promise<void> {
     this.#isDraining = true
+    await this.#relays.stop(thread)
     await this.#server.stop(thread)
+    await this.#forwardQuestions.stop(thread)
     await this.#hooks.stop(thread, LAST_CALLBACKS_MS)
     await this.#services.stop(thread)
     await this.#pool.stop(thread)
@@ -181,6 +193,25 @@ export class House {
       this.#server.hls.reload()
       onReload(next)
       this.#server.recorder.refresh()
+      this.#relays.refresh()
+    }
+  }
+
+  #relayOptions({ serverId }: ServerIdentity): RelayOptions {
+    const { clients } = this.#server
+    return {
+      vhosts: () => this.config.vhosts.values(),
+      resolveVhost: (name) => this.#settings.resolveVhost(name),
+      programs: () => this.config,
+      rtmp: () => this.#server.addresses.rtmp,
+      publisher: (id) => clients.get(id)?.url ?? null,
+      connectExtra: (thread) => ({
+        srs_id: thread.id,
+        srs_pid: process.pid,
+        srs_server_ip: '',
+        sluice_chain: serverId,
+      }),
+      backend: { urls: (thread, backend, id) => this.#forwardQuestions.urls(thread, backend, clients.get(id)) },
     }
   }
 
