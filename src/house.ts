@@ -1,9 +1,11 @@
 import type { ProgramOptions, RelayOptions } from './cluster/options.ts'
 import { Relays } from './cluster/relays.ts'
 import type { ReloadReport } from './control/api/options.ts'
+import { OriginCluster } from './cluster/origin/origin-cluster.ts'
 import { type CertificateFiles, Certificates } from './control/certificates.ts'
 import { certificateFiles } from './control/checks.ts'
 import type { Config } from './control/config.ts'
+import { deviceIp } from './control/heartbeat.ts'
 import { Hooks } from './control/hooks/hooks.ts'
 import { ForwardQuestions } from './control/hooks/on-forward.ts'
 import type { ServerIdentity } from './control/identity.ts'
@@ -51,6 +53,7 @@ export class House {
   readonly #forwardQuestions: ForwardQuestions
   readonly #relays: Relays
   readonly #pool: HttpPool
+  readonly #origins: OriginCluster
   readonly #certificates: Certificates
   #certificateThread: Thread | null = null
   readonly #reload: Reload
@@ -81,17 +84,21 @@ export class House {
     })
     // Of a vhost that is gone the last settings count: who was told of a begin is told of the end.
     this.#hooks = new Hooks(world, identity, agent, (vhost) => settings.vhost(vhost)?.httpHooks ?? null)
+    this.#pool = new HttpPool(world)
+    this.#origins = this.#makeOrigins(agent)
     const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
     this.#forwardQuestions = new ForwardQuestions(world, identity, agent, (name) => settings.vhost(name))
-    const callbacks = [this.#hooks, this.#forwardQuestions]
-    const gates = { access: [breaker, ...security], callbacks, hlsNotices: this.#hooks }
+    const gates = {
+      access: [breaker, ...security],
+      callbacks: [this.#origins.gate, this.#hooks, this.#forwardQuestions],
+      hlsNotices: this.#hooks,
+    }
     this.#server = new Server(world, options, version, gates, {
       utcTime: config.utcTime,
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
       recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
     })
     this.#relays = new Relays(world, this.#server.hub, this.#relayOptions(identity))
-    this.#pool = new HttpPool(world)
     this.#services = new Services({
       world,
       server: this.#server,
@@ -104,6 +111,7 @@ export class House {
       reloader: this.#reload,
       isDraining: () => this.#isDraining,
       post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
+      clusters: (query) => this.#origins.answer(query),
       refused: () => this.#server.refusals.totals,
     })
   }
@@ -138,6 +146,7 @@ export class House {
     await this.#server.start(streamPorts(this.config), this.#page, (address) => this.#services.handlersAt(address))
     this.#services.start()
     this.#relays.start()
+    this.#origins.start()
   }
 
   /** Reads the configuration again; the log says what came of it. @throws InterruptedError */
@@ -167,6 +176,7 @@ export class House {
     await this.#relays.stop(thread)
     await this.#server.stop(thread)
     await this.#forwardQuestions.stop(thread)
+    await this.#origins.stop(thread)
     await this.#hooks.stop(thread, LAST_CALLBACKS_MS)
     await this.#services.stop(thread)
     await this.#pool.stop(thread)
@@ -213,6 +223,33 @@ export class House {
       }),
       backend: { urls: (thread, backend, id) => this.#forwardQuestions.urls(thread, backend, clients.get(id)) },
     }
+  }
+
+  #makeOrigins(userAgent: string): OriginCluster {
+    const { redis } = this.config
+    return new OriginCluster({
+      world: this.#world,
+      pool: this.#pool,
+      hub: () => this.#server.hub,
+      userAgent,
+      redis: redis.enabled ? redis : null,
+      optionsOf: (vhost) => this.config.vhosts.get(vhost)?.cluster ?? null,
+      vhostOf: (name) => this.config.resolveVhost(name)?.name ?? null,
+      auth: () => (this.config.httpApi.auth.enabled ? this.config.httpApi.auth : null),
+      place: () => {
+        const { rtmp, http, api } = this.addresses
+        const { listen, stats, httpApi } = this.config
+        // An API at an address of the HTTP server is served there.
+        const apiPort = api[0]?.port ?? (httpApi.enabled ? http[0]?.port : null) ?? null
+        return {
+          listenHost: listen[0]?.host ?? '',
+          rtmpPort: rtmp[0]?.port ?? 0,
+          httpPort: http[0]?.port ?? null,
+          apiPort,
+          publicHost: () => deviceIp(process.env['SRS_DEVICE_IP'], stats.network),
+        }
+      },
+    })
   }
 
   async #post(thread: Thread, agent: string, url: URL, body: string, timeoutMs: number): Promise<void> {

@@ -1,7 +1,8 @@
 /** How a vhost works with other servers and programs. */
 import { hosts } from '../address.ts'
-import { decimal, integer } from '../quantity.ts'
+import { decimal, duration, integer } from '../quantity.ts'
 import { block, blocks, foreign } from '../setting.ts'
+import { UP_TO_AN_HOUR } from './limits.ts'
 import { choice, commands, flag, HTTP_URL, pairs, text } from '../words.ts'
 
 const WHOLE = { isWhole: true } as const
@@ -30,6 +31,13 @@ export const CLUSTER = block(
       example: '127.0.0.1:9091 127.0.0.1:9092',
       reload: true,
       meaning: 'The other origins, by the address of their API.',
+    }),
+    wait_publisher: duration('s', UP_TO_AN_HOUR, {
+      default: 10_000,
+      reload: true,
+      meaning:
+        'With origin_cluster: how long a player of a stream that no origin has waits, while it is looked for every ' +
+        'second; then it is refused. 0: at once, as in SRS (Sluice).',
     }),
   },
   WHOLE,
