@@ -1,5 +1,4 @@
-import type { ProgramOptions, RelayOptions } from './cluster/options.ts'
-import { Relays } from './cluster/relays.ts'
+import type { Relays } from './cluster/relays.ts'
 import type { ReloadReport } from './control/api/options.ts'
 import { OriginCluster } from './cluster/origin/origin-cluster.ts'
 import { type CertificateFiles, Certificates } from './control/certificates.ts'
@@ -17,6 +16,7 @@ import { type ProxyOptions, SERVER_NAME, type ServerOptions, type TlsOptions } f
 import type { PageFile } from './server/page.ts'
 import { prepareAll } from './server/ports.ts'
 import { Server, type ServerAddresses } from './server/server.ts'
+import { makeRelays } from './relays.ts'
 import { makeBreaker, Services, wanted, wantedSecure } from './services.ts'
 import { FOREVER } from './st/clock.ts'
 import type { Thread } from './st/thread.ts'
@@ -50,7 +50,6 @@ export class House {
   readonly #server: Server
   readonly #services: Services
   readonly #hooks: Hooks
-  readonly #forwardQuestions: ForwardQuestions
   readonly #relays: Relays
   readonly #pool: HttpPool
   readonly #origins: OriginCluster
@@ -87,10 +86,10 @@ export class House {
     this.#pool = new HttpPool(world)
     this.#origins = this.#makeOrigins(agent)
     const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
-    this.#forwardQuestions = new ForwardQuestions(world, identity, agent, (name) => settings.vhost(name))
+    const forwards = new ForwardQuestions(this.#pool, identity, agent, (name) => settings.vhost(name))
     const gates = {
       access: [breaker, ...security],
-      callbacks: [this.#origins.gate, this.#hooks, this.#forwardQuestions],
+      callbacks: [this.#origins.gate, this.#hooks, forwards],
       hlsNotices: this.#hooks,
     }
     this.#server = new Server(world, options, version, gates, {
@@ -98,7 +97,7 @@ export class House {
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
       recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
     })
-    this.#relays = new Relays(world, this.#server.hub, this.#relayOptions(identity))
+    this.#relays = makeRelays({ world, server: this.#server, settings, identity, forwards })
     this.#services = new Services({
       world,
       server: this.#server,
@@ -175,7 +174,6 @@ export class House {
     this.#isDraining = true
     await this.#relays.stop(thread)
     await this.#server.stop(thread)
-    await this.#forwardQuestions.stop(thread)
     await this.#origins.stop(thread)
     await this.#hooks.stop(thread, LAST_CALLBACKS_MS)
     await this.#services.stop(thread)
@@ -204,24 +202,6 @@ export class House {
       onReload(next)
       this.#server.recorder.refresh()
       this.#relays.refresh()
-    }
-  }
-
-  #relayOptions({ serverId }: ServerIdentity): RelayOptions {
-    const { clients } = this.#server
-    return {
-      vhosts: () => this.config.vhosts.values(),
-      resolveVhost: (name) => this.#settings.resolveVhost(name),
-      programs: () => programOptions(this.config),
-      rtmp: () => this.#server.addresses.rtmp,
-      publisher: (id) => clients.get(id)?.url ?? null,
-      connectExtra: (thread) => ({
-        srs_id: thread.id,
-        srs_pid: process.pid,
-        srs_server_ip: '',
-        sluice_chain: serverId,
-      }),
-      backend: { urls: (thread, backend, id) => this.#forwardQuestions.urls(thread, backend, clients.get(id)) },
     }
   }
 
@@ -302,8 +282,4 @@ function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
     },
     resolveVhost: (name) => settings.resolveVhost(name),
   }
-}
-
-function programOptions({ ffLogDir, ffLogLevel, utcTime }: Config): ProgramOptions {
-  return { ffLogDir, ffLogLevel, utcTime }
 }

@@ -44,7 +44,7 @@ describe('a forward', () => {
     expect(missing.length).toBe(1)
     expect(missing[0]).toBeLessThan(3 * GOP)
     expect(pictures(seen).at(-1)).toBeGreaterThan(26 * GOP)
-    expect(beginnings(seen).every((first) => /^audio header h, video header h, video key/.test(first))).toBe(true)
+    expect(beginnings(seen).every((first) => first.startsWith('audio header h, video header h, video key'))).toBe(true)
     expect(await close(stage, origin)).toEqual([])
     expect(await close(stage, copy)).toEqual([])
   })

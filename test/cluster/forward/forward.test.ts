@@ -17,7 +17,7 @@ function destination(house: TestHouse): string {
 }
 
 /** The streams that somebody publishes there, as its log says. */
-function published(house: TestHouse): unknown[] {
+function published(house: TestHouse): string[] {
   return house.logged('publishing').map(({ stream, param }) => `${String(stream)}${String(param)}`)
 }
 

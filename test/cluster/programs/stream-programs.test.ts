@@ -92,7 +92,7 @@ describe('transcode', () => {
     await stage.run(1_000)
     expect(
       commands()
-        .map((command) => /cam_(\w)/.exec(command)?.[1])
+        .map((command) => /cam_(\w)/.exec(command)?.[1] ?? '')
         .toSorted(),
     ).toEqual(['a', 'b', 'b', 'c'])
     expect(commands().filter((command) => command.includes(' -re -f flv -i ')).length).toBe(1)
