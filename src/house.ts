@@ -1,7 +1,12 @@
+import { LoopGate } from './cluster/chain.ts'
+import { Edge } from './cluster/edge/edge.ts'
+import type { EdgeParts } from './cluster/edge/parts.ts'
+import { Traverse } from './cluster/edge/traverse.ts'
 import type { ReloadReport } from './control/api/options.ts'
 import { type CertificateFiles, Certificates } from './control/certificates.ts'
 import { certificateFiles } from './control/checks.ts'
 import type { Config } from './control/config.ts'
+import { deviceIp } from './control/heartbeat.ts'
 import { Hooks } from './control/hooks/hooks.ts'
 import type { ServerIdentity } from './control/identity.ts'
 import { Reload } from './control/reload.ts'
@@ -44,6 +49,7 @@ export class House {
   readonly #settings: Settings
   readonly #server: Server
   readonly #services: Services
+  readonly #edge: Edge
   readonly #hooks: Hooks
   readonly #pool: HttpPool
   readonly #certificates: Certificates
@@ -77,12 +83,20 @@ export class House {
     // Of a vhost that is gone the last settings count: who was told of a begin is told of the end.
     this.#hooks = new Hooks(world, identity, agent, (vhost) => settings.vhost(vhost)?.httpHooks ?? null)
     const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
-    const gates = { access: [breaker, ...security], callbacks: [this.#hooks], hlsNotices: this.#hooks }
+    const edgeParts = this.#edgeParts(parts)
+    this.#edge = new Edge(edgeParts)
+    const gates = {
+      access: [breaker, new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
+      callbacks: [this.#hooks],
+      upstream: this.#edge,
+      hlsNotices: this.#hooks,
+    }
     this.#server = new Server(world, options, version, gates, {
       utcTime: config.utcTime,
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
       recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
     })
+    this.#server.hub.watchers.add(this.#edge.published)
     this.#pool = new HttpPool(world)
     this.#services = new Services({
       world,
@@ -161,6 +175,23 @@ export class House {
     await this.#certificateThread?.stop(thread, 'server stops')
   }
 
+  #edgeParts({ world, identity, version }: HouseParts): EdgeParts {
+    return {
+      world,
+      self: {
+        id: identity.serviceId,
+        name: SERVER_NAME,
+        version,
+        ip: () => deviceIp(process.env['SRS_DEVICE_IP'], this.config.stats.network),
+      },
+      hub: () => this.#server.hub,
+      clients: () => this.#server.clients,
+      feed: (thread, key, vhost) => this.#server.feed(thread, key, vhost),
+      optionsOf: (name) => this.#settings.vhost(name)?.cluster ?? null,
+      finder: null,
+    }
+  }
+
   /** For a reload: opens the new ports. @returns puts the configuration in force */
   async #prepare(next: Config, { onReload }: HouseParts): Promise<() => void> {
     if (this.#isDraining) throw new Error('the server is stopping')
@@ -179,6 +210,7 @@ export class House {
       useCertificates()
       ports.commit()
       this.#server.hls.reload()
+      this.#edge.refresh()
       onReload(next)
       this.#server.recorder.refresh()
     }

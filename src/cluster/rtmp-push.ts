@@ -107,7 +107,8 @@ class PacketMessages {
     const messages = headers.packets
       .filter((packet) => !known.includes(packet))
       .map((packet) => this.#message(packet, dtsMs))
-    if (headers.metadata && headers.metadata !== this.#metadata) messages.unshift(this.#metadataMessage(headers.metadata))
+    if (headers.metadata && headers.metadata !== this.#metadata)
+      messages.unshift(this.#metadataMessage(headers.metadata))
     this.#headers = headers
     this.#metadata = headers.metadata
     return messages

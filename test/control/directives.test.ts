@@ -196,8 +196,7 @@ vhost b {
 }`
     expect(load(text).warnings).toEqual([
       'a.conf:3: exec is not served by this version yet',
-      'a.conf:8: An edge (cluster.mode remote) is not served by this version yet',
-      'a.conf:9: Ingest is not served by this version yet',
+        'a.conf:9: Ingest is not served by this version yet',
     ])
   })
 
