@@ -1,13 +1,17 @@
-import { LoopGate } from './cluster/chain.ts'
+import { joinChains, LoopGate } from './cluster/chain.ts'
 import { Edge } from './cluster/edge/edge.ts'
 import type { EdgeParts } from './cluster/edge/parts.ts'
 import { Traverse } from './cluster/edge/traverse.ts'
+import type { RelayOptions } from './cluster/options.ts'
+import { Relays } from './cluster/relays.ts'
 import type { ReloadReport } from './control/api/options.ts'
+import { OriginCluster } from './cluster/origin/origin-cluster.ts'
 import { type CertificateFiles, Certificates } from './control/certificates.ts'
 import { certificateFiles } from './control/checks.ts'
 import type { Config } from './control/config.ts'
 import { deviceIp } from './control/heartbeat.ts'
 import { Hooks } from './control/hooks/hooks.ts'
+import { ForwardQuestions } from './control/hooks/on-forward.ts'
 import type { ServerIdentity } from './control/identity.ts'
 import { Reload } from './control/reload.ts'
 import { makeProxies, makeSecurity } from './control/security/security.ts'
@@ -51,7 +55,10 @@ export class House {
   readonly #services: Services
   readonly #edge: Edge
   readonly #hooks: Hooks
+  readonly #forwardQuestions: ForwardQuestions
+  readonly #relays: Relays
   readonly #pool: HttpPool
+  readonly #origins: OriginCluster
   readonly #certificates: Certificates
   #certificateThread: Thread | null = null
   readonly #reload: Reload
@@ -82,12 +89,15 @@ export class House {
     })
     // Of a vhost that is gone the last settings count: who was told of a begin is told of the end.
     this.#hooks = new Hooks(world, identity, agent, (vhost) => settings.vhost(vhost)?.httpHooks ?? null)
+    this.#pool = new HttpPool(world)
+    this.#origins = this.#makeOrigins(agent)
     const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
+    this.#forwardQuestions = new ForwardQuestions(world, identity, agent, (name) => settings.vhost(name))
     const edgeParts = this.#edgeParts(parts)
     this.#edge = new Edge(edgeParts)
     const gates = {
       access: [breaker, new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
-      callbacks: [this.#hooks],
+      callbacks: [this.#origins.gate, this.#hooks, this.#forwardQuestions],
       upstream: this.#edge,
       hlsNotices: this.#hooks,
     }
@@ -97,7 +107,7 @@ export class House {
       recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
     })
     this.#server.hub.watchers.add(this.#edge.published)
-    this.#pool = new HttpPool(world)
+    this.#relays = new Relays(world, this.#server.hub, this.#relayOptions(identity))
     this.#services = new Services({
       world,
       server: this.#server,
@@ -110,6 +120,7 @@ export class House {
       reloader: this.#reload,
       isDraining: () => this.#isDraining,
       post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
+      clusters: (query) => this.#origins.answer(query),
       refused: () => this.#server.refusals.totals,
     })
   }
@@ -143,6 +154,8 @@ export class House {
     ports.commit()
     await this.#server.start(streamPorts(this.config), this.#page, (address) => this.#services.handlersAt(address))
     this.#services.start()
+    this.#relays.start()
+    this.#origins.start()
   }
 
   /** Reads the configuration again; the log says what came of it. @throws InterruptedError */
@@ -159,6 +172,7 @@ export class House {
     this.#isDraining = true
     if (graceStartWaitMs > 0) await thread.sleep(graceStartWaitMs)
     this.#server.closePorts()
+    await this.#relays.stopIngests(thread)
     const isIdle = await this.#server.untilIdle(thread, graceMaxWaitMs || FOREVER)
     if (!isIdle) this.#world.log.info({ connections: this.connections }, 'grace_max_wait is over')
     await this.#server.stop(thread)
@@ -168,7 +182,10 @@ export class House {
   /** Ends everything; returns when all threads are gone. */
   async close(thread: Thread): Promise<void> {
     this.#isDraining = true
+    await this.#relays.stop(thread)
     await this.#server.stop(thread)
+    await this.#forwardQuestions.stop(thread)
+    await this.#origins.stop(thread)
     await this.#hooks.stop(thread, LAST_CALLBACKS_MS)
     await this.#services.stop(thread)
     await this.#pool.stop(thread)
@@ -188,7 +205,7 @@ export class House {
       clients: () => this.#server.clients,
       feed: (thread, key, vhost) => this.#server.feed(thread, key, vhost),
       optionsOf: (name) => this.#settings.vhost(name)?.cluster ?? null,
-      finder: null,
+      finder: this.#origins.finder,
     }
   }
 
@@ -213,7 +230,53 @@ export class House {
       this.#edge.refresh()
       onReload(next)
       this.#server.recorder.refresh()
+      this.#relays.refresh()
     }
+  }
+
+  #relayOptions({ serviceId }: ServerIdentity): RelayOptions {
+    const { clients } = this.#server
+    return {
+      vhosts: () => this.config.vhosts.values(),
+      resolveVhost: (name) => this.#settings.resolveVhost(name),
+      programs: () => this.config,
+      rtmp: () => this.#server.addresses.rtmp,
+      publisher: (id) => clients.get(id)?.url ?? null,
+      connectExtra: (thread) => ({
+        srs_id: thread.id,
+        srs_pid: process.pid,
+        srs_server_ip: '',
+        sluice_chain: joinChains([clients.get(thread.id)?.chain ?? ''], serviceId),
+      }),
+      backend: { urls: (thread, backend, id) => this.#forwardQuestions.urls(thread, backend, clients.get(id)) },
+    }
+  }
+
+  #makeOrigins(userAgent: string): OriginCluster {
+    const { redis } = this.config
+    return new OriginCluster({
+      world: this.#world,
+      pool: this.#pool,
+      hub: () => this.#server.hub,
+      userAgent,
+      redis: redis.enabled ? redis : null,
+      optionsOf: (vhost) => this.config.vhosts.get(vhost)?.cluster ?? null,
+      vhostOf: (name) => this.config.resolveVhost(name)?.name ?? null,
+      auth: () => (this.config.httpApi.auth.enabled ? this.config.httpApi.auth : null),
+      place: () => {
+        const { rtmp, http, api } = this.addresses
+        const { listen, stats, httpApi } = this.config
+        // An API at an address of the HTTP server is served there.
+        const apiPort = api[0]?.port ?? (httpApi.enabled ? http[0]?.port : null) ?? null
+        return {
+          listenHost: listen[0]?.host ?? '',
+          rtmpPort: rtmp[0]?.port ?? 0,
+          httpPort: http[0]?.port ?? null,
+          apiPort,
+          publicHost: () => deviceIp(process.env['SRS_DEVICE_IP'], stats.network),
+        }
+      },
+    })
   }
 
   async #post(thread: Thread, agent: string, url: URL, body: string, timeoutMs: number): Promise<void> {

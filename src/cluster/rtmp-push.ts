@@ -72,8 +72,11 @@ async function nextPacket(thread: Thread, client: RtmpClient, reader: PacketRead
   }
 }
 
-/** Reads what the peer has said: a status of level `error` ends the publish, and so does its end. */
-function checkAnswers({ connection }: RtmpClient): void {
+/**
+ * Reads what the peer has said to a publisher. Never waits.
+ * @throws RtmpRefusedError after a status of level `error`, ClosedError when it has ended the connection, CodecError
+ */
+export function checkAnswers({ connection }: RtmpClient): void {
   for (let message = connection.tryRead(); message; message = connection.tryRead()) {
     if (!isCommand(message)) continue
     const { name, args } = decodeCommand(message.typeId, message.payload)

@@ -1,10 +1,10 @@
-import type { Thread } from '../../st/thread.ts'
-
 /** A server to ask. */
 export interface OriginAddress {
   readonly host: string
   /** Null: the usual one of the protocol. */
   readonly port: number | null
+  /** For HTTP-FLV, where that is another one. */
+  readonly httpPort?: number | null
 }
 
 /** `cluster { }` of a vhost, as it is at each look. */
@@ -22,14 +22,4 @@ export interface EdgeOptions {
   readonly lingerMs: number
   readonly outageMs: number
   readonly publishRetryMs: number
-}
-
-/** Finds the origins of a stream where a list does not say them: a registry. */
-export interface OriginFinder {
-  /**
-   * @param key of the stream, `vhost/app/stream`
-   * @returns the best first; none: the configured ones are asked
-   * @throws InterruptedError; nothing else: what it cannot find out is none
-   */
-  find(thread: Thread, key: string, timeoutMs: number): Promise<readonly OriginAddress[]>
 }

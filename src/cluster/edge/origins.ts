@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import { formatEndpoint } from '../../st/network.ts'
 import type { Thread } from '../../st/thread.ts'
-import type { EdgeOptions, OriginAddress, OriginFinder } from './options.ts'
+import type { OriginFinder } from '../origin/origin.ts'
+import type { EdgeOptions, OriginAddress } from './options.ts'
 
 /** Between two rounds over all origins of which none had the stream; doubled each time up to the limit, which is SRS's. */
 const FIRST_PAUSE_MS = 500
@@ -16,14 +17,14 @@ export class OriginTurns {
   /** Where round robin begins. */
   readonly #start: number
   readonly #optionsOf: () => EdgeOptions
-  readonly #finder: OriginFinder | null
+  readonly #finder: OriginFinder
   #left: OriginAddress[] = []
   #emptyRounds = 0
   #isFirst = true
   /** The one that was lost last is asked last. */
   #lost: OriginAddress | null = null
 
-  constructor(key: string, start: number, optionsOf: () => EdgeOptions, finder: OriginFinder | null) {
+  constructor(key: string, start: number, optionsOf: () => EdgeOptions, finder: OriginFinder) {
     this.#key = key
     this.#start = start
     this.#optionsOf = optionsOf
@@ -62,12 +63,12 @@ export class OriginTurns {
 
   async #round(thread: Thread): Promise<OriginAddress[]> {
     const options = this.#optionsOf()
-    const found = (await this.#finder?.find(thread, this.#key, options.originTimeoutMs)) ?? []
-    const origins = found.length > 0 ? [...found] : inOrder(options, this.#key, this.#start)
+    const found = await this.#finder.find(thread, this.#key, options.originTimeoutMs)
+    const origins: readonly OriginAddress[] = found.length > 0 ? found : inOrder(options, this.#key, this.#start)
     const lost = this.#lost && nameOf(this.#lost)
     this.#lost = null
     const others = origins.filter((origin) => nameOf(origin) !== lost)
-    return others.length === origins.length ? origins : [...others, ...origins.filter((one) => nameOf(one) === lost)]
+    return [...others, ...origins.filter((one) => nameOf(one) === lost)]
   }
 }
 

@@ -43,13 +43,14 @@ export function rtmpPlace(options: EdgeOptions, { host, port }: OriginAddress, n
 }
 
 /** A stream at an origin, over HTTP-FLV. */
-export function flvPlace(options: EdgeOptions, { host, port }: OriginAddress, names: StreamNames, isTls: boolean): URL {
+export function flvPlace(options: EdgeOptions, origin: OriginAddress, names: StreamNames, isTls: boolean): URL {
   const vhost = vhostThere(options, names)
   const query = ownQuery(names.param)
   const named =
     vhost === DEFAULT_VHOST ? query : `${query}${query === '' ? '?' : '&'}vhost=${encodeURIComponent(vhost)}`
   const path = `${names.app}/${names.stream}.flv`.split('/').map(encodeURIComponent).join('/')
-  const own = port ?? (isTls ? HTTPS_PORT : HTTP_PORT)
+  const { host, port, httpPort } = origin
+  const own = httpPort ?? port ?? (isTls ? HTTPS_PORT : HTTP_PORT)
   const text = named.replace(URL_UNSAFE, encodeURIComponent)
   return new URL(`${isTls ? 'https' : 'http'}://${bracketed(host)}:${own}/${path}${text}`)
 }

@@ -1,6 +1,7 @@
 import { CodecError } from '../../codec/errors.ts'
 import { asText } from '../../rtmp/amf-value.ts'
 import { RtmpClient, RtmpRefusedError } from '../../rtmp/client.ts'
+import { namesOfKey } from '../../rtmp/url.ts'
 import type { Client } from '../../server/client.ts'
 import { RefusedError } from '../../server/gate.ts'
 import { asError, InterruptedError, StError, TimeoutError } from '../../st/errors.ts'
@@ -150,7 +151,7 @@ export class PublishRelay {
   async #publish(thread: Thread): Promise<Error | null> {
     const { url, sourceKey, vhost } = this.#client
     if (!vhost || sourceKey === null) throw new Error('the publisher has not said what it wants')
-    const stream = sourceKey.slice(sourceKey.lastIndexOf('/') + 1)
+    const stream = namesOfKey(sourceKey).stream
     const options = this.#optionsOf()
     let failure: Error = new Error('there is no origin')
     for (const origin of inOrder(options, sourceKey, this.#start)) {

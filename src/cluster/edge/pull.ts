@@ -1,5 +1,6 @@
 import { CodecError } from '../../codec/errors.ts'
 import { type Client, identify, newClient } from '../../server/client.ts'
+import { namesOfKey } from '../../rtmp/url.ts'
 import type { Leave } from '../../server/gate.ts'
 import type { StreamFeed, Wanting } from '../../server/upstream.ts'
 import { FOREVER } from '../../st/clock.ts'
@@ -209,7 +210,7 @@ export class Pull implements PullOwner {
     const names = {
       vhost: vhost.name,
       app: url.app,
-      stream: this.key.slice(this.key.lastIndexOf('/') + 1),
+      stream: namesOfKey(this.key).stream,
       param: url.param,
     }
     const chain = joinChains(this.#chains.values(), self.id)

@@ -1,5 +1,6 @@
 import { CodecError } from '../../codec/errors.ts'
 import { RtmpClient, RtmpRefusedError } from '../../rtmp/client.ts'
+import { namesOfKey } from '../../rtmp/url.ts'
 import type { Client } from '../../server/client.ts'
 import { type Gate, type GateEvent, type Leave, RefusedError } from '../../server/gate.ts'
 import { asError, InterruptedError, StError } from '../../st/errors.ts'
@@ -71,7 +72,7 @@ export class Traverse implements Gate {
     const introduction = { connectExtra, ...(debugSrsUpnode ? { connectArgument: upnodeArgument(self, id) } : {}) }
     // An HTTP player has said no tcUrl of RTMP.
     const own = tcUrl.startsWith('rtmp') ? { ...first, tcUrl } : first
-    const stream = sourceKey.slice(sourceKey.lastIndexOf('/') + 1)
+    const stream = namesOfKey(sourceKey).stream
     await following(thread, { ...own, streamName: stream + url.param }, async (place) => {
       const asked = await RtmpClient.open(thread, { ...place, ...introduction }, TIMEOUT_MS)
       try {

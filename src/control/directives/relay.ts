@@ -58,6 +58,13 @@ export const CLUSTER = block(
       reload: true,
       meaning: 'The other origins, by the address of their API.',
     }),
+    wait_publisher: duration('s', UP_TO_AN_HOUR, {
+      default: 10_000,
+      reload: true,
+      meaning:
+        'With origin_cluster: how long a player of a stream that no origin has waits, while it is looked for every ' +
+        'second; then it is refused. 0: at once, as in SRS (Sluice).',
+    }),
   },
   WHOLE,
 )
