@@ -27,11 +27,13 @@ export function makeRelays({ world, server, settings, identity, forwards }: Rela
     },
     rtmp: () => server.addresses.rtmp,
     publisher: (id) => clients.get(id)?.url ?? null,
-    connectExtra: (thread) => ({
+    connectExtra: (thread, publisherId) => ({
       srs_id: thread.id,
       srs_pid: process.pid,
-      srs_server_ip: '',
-      sluice_chain: joinChains([clients.get(thread.id)?.chain ?? ''], identity.serviceId),
+      // A stream that begins here comes from nobody.
+      ...(publisherId !== null && {
+        sluice_chain: joinChains([clients.get(publisherId)?.chain ?? ''], identity.serviceId),
+      }),
     }),
     backend: { urls: (thread, backend, id) => forwards.urls(thread, backend, clients.get(id)) },
   })
