@@ -20,6 +20,8 @@ export class RtmpPublisher implements MessageSink {
   readonly #leave: Leave
   #hasSent = false
   #printedMs: number
+  /** Since when nobody has watched, as far as is known. */
+  #unwatchedMs: number
 
   /**
    * @param leave called at the end
@@ -30,6 +32,7 @@ export class RtmpPublisher implements MessageSink {
     this.#leave = leave
     this.#context = context
     this.#printedMs = thread.world.clock.nowMs()
+    this.#unwatchedMs = this.#printedMs
     this.#vhost = vhost
     this.#source = context.hub.acquire(key)
     try {
@@ -40,15 +43,10 @@ export class RtmpPublisher implements MessageSink {
     }
   }
 
-  /** How long the next message may take. */
+  /** How long the next message may take: as it is set now. */
   get timeoutMs(): number {
     const { firstpktTimeoutMs, normalTimeoutMs } = this.#vhost.publish
     return this.#hasSent ? normalTimeoutMs : firstpktTimeoutMs
-  }
-
-  /** Whether anything has come from it yet. */
-  get hasSent(): boolean {
-    return this.#hasSent
   }
 
   /** Takes all but commands; what is not media is ignored. @throws CodecError */
@@ -80,9 +78,19 @@ export class RtmpPublisher implements MessageSink {
   flush(): void {
     this.#publication.flush()
     const nowMs = this.#thread.world.clock.nowMs()
+    if (this.#vhost.publish.kickoffForIdleMs > 0) this.#kickWhenUnwatched(nowMs)
     if (nowMs - this.#printedMs < this.#context.options.pithyPrintMs) return
     this.#printedMs = nowMs
     this.#thread.log.info({ ...this.#counts(), players: this.#source.players }, 'publisher')
+  }
+
+  /** `kickoff_for_idle`. Viewers of HLS hold no source: they are looked for when nobody else is there for so long. */
+  #kickWhenUnwatched(nowMs: number): void {
+    const limitMs = this.#vhost.publish.kickoffForIdleMs
+    if (this.#source.players > 0) this.#unwatchedMs = nowMs
+    if (nowMs - this.#unwatchedMs < limitMs) return
+    if (this.#context.clients.hasPlayer(this.#source.key)) this.#unwatchedMs = nowMs
+    else this.#thread.interrupt(`nobody watched for ${Math.round(limitMs / 1000)} s`)
   }
 
   /** Ends the publish and gives the source back. */

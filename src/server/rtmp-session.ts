@@ -111,12 +111,11 @@ class RtmpSession {
   /** All that had arrived has been dealt with: what the publisher brought may go out, then more is waited for. */
   #nextTurn(): Promise<RtmpMessage | null> {
     const publisher = this.#publisher
-    if (publisher?.hasSent) return this.#connection.follow(this.#thread, publisher, publisher.timeoutMs)
+    if (publisher) return this.#connection.follow(this.#thread, publisher, publisher.timeoutMs)
     return this.#connection.read(this.#thread, this.#timeoutMs())
   }
 
   #timeoutMs(): number {
-    if (this.#publisher) return this.#publisher.timeoutMs
     if (this.#players.some((player) => !player.ended)) return FOREVER
     return this.#hadStream ? BETWEEN_STREAMS_TIMEOUT_MS : OPENING_TIMEOUT_MS
   }

@@ -18,6 +18,11 @@ export class Hub {
     return this.#sources.size
   }
 
+  /** Whether somebody publishes the stream at this moment; who means to play it acquires it. */
+  isPublished(key: string): boolean {
+    return (this.#sources.get(key)?.publication ?? null) !== null
+  }
+
   /**
    * Finds or makes the source and holds it, in one step: whoever looked it up owns a share of it before anything else
    * can run (ossrs/srs#4656: a clean-up between look-up and take leaves players on a source that nobody feeds).

@@ -7,6 +7,7 @@ import type { Cursor } from './cursor.ts'
 import { Feed, type JoinAt } from './feed.ts'
 import { GopCache } from './gop-cache.ts'
 import { HeaderSet } from './headers.ts'
+import { MixQueue, type Received } from './mix-queue.ts'
 import type { StreamOptions } from './options.ts'
 import { PacketReader } from './packet-reader.ts'
 import { type Metadata, type Packet, parsePackets, type UntimedPacket, withTime } from './packet.ts'
@@ -40,6 +41,7 @@ export class Publication {
   readonly #readers = new Set<PacketReader>()
   readonly #settling = new Condition('first frames')
   readonly #gop: GopCache
+  readonly #mix = new MixQueue()
   #headers = HeaderSet.EMPTY
   #firstHeaders: readonly Packet[] = []
   #firstFrameDtsMs: number | null = null
@@ -65,6 +67,11 @@ export class Publication {
     return this.#headers
   }
 
+  /** Where a player begins that enters now, or about there, in ms on the timeline. */
+  get beginMs(): number {
+    return this.#gop.kept[0]?.dtsMs ?? this.#timeline.nowMs
+  }
+
   get ended(): boolean {
     return this.#ended
   }
@@ -86,7 +93,10 @@ export class Publication {
   publish(kind: 'audio' | 'video', timestampMs: number, payload: Buffer): void {
     if (this.#ended) return
     this.#received(payload.length)
-    for (const packet of this.#parse(kind, payload)) this.#take(packet, timestampMs)
+    for (const packet of this.#parse(kind, payload)) {
+      if (this.#options.mixCorrect || !this.#mix.isEmpty) this.#takeInOrder({ packet, timestampMs })
+      else this.#take(packet, timestampMs)
+    }
   }
 
   /** Replaces the metadata; players that are there get it in its place among the media. Null clears it. */
@@ -138,11 +148,6 @@ export class Publication {
     return this.#joinNow(format, this.#gop.hasStart ? 'start' : 'new')
   }
 
-  /** `settled` and `enter`; null when it is not. @throws InterruptedError */
-  async join(thread: Thread, format: WireFormat, timeoutMs: number): Promise<Cursor | null> {
-    return (await this.settled(thread, timeoutMs)) ? this.enter(format) : null
-  }
-
   /** A cursor for a player that has read another format up to here: at what comes next, or at the next key frame. */
   rejoin(format: WireFormat, at: 'now' | 'next key'): Cursor {
     return this.#joinNow(format, at)
@@ -174,6 +179,7 @@ export class Publication {
   /** Ends the publish: players read what is left and then see the end. */
   end(): void {
     if (this.#ended) return
+    this.#takeReady(true)
     this.#ended = true
     for (const feed of this.#feeds.values()) feed.end()
     for (const reader of this.#readers) reader.end()
@@ -220,9 +226,19 @@ export class Publication {
     }
   }
 
+  #takeInOrder(received: Received): void {
+    this.#mix.push(received)
+    this.#takeReady(!this.#options.mixCorrect)
+  }
+
+  #takeReady(isLast: boolean): void {
+    for (let one = this.#mix.next(isLast); one; one = this.#mix.next(isLast)) this.#take(one.packet, one.timestampMs)
+  }
+
   #take(untimed: UntimedPacket, timestampMs: number): void {
     const track = untimed.trackId === 0 ? untimed.kind : `${untimed.kind}${untimed.trackId}`
     if (untimed.type === 'header' || untimed.type === 'config') {
+      if (this.#options.reduceSequenceHeader && this.#headers.hasSame(untimed)) return
       const header = withTime(untimed, this.#timeline.stamp(track))
       this.#append(header)
       this.#headers = this.#headers.withHeader(header)
