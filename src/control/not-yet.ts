@@ -7,12 +7,6 @@ const NOT_YET: Readonly<Record<string, string>> = {
   'vhost.play.atc': 'play.atc',
   'vhost.play.atc_auto': 'play.atc_auto',
   'vhost.http_remux.fast_cache': 'http_remux.fast_cache',
-  'vhost.cluster.mode': 'An edge (cluster.mode remote)',
-  'vhost.cluster.origin_cluster': 'An origin cluster',
-  'vhost.forward.enabled': 'Forwarding',
-  'vhost.ingest.enabled': 'Ingest',
-  'vhost.transcode.enabled': 'Transcoding',
-  'vhost.exec.enabled': 'exec',
 }
 
 /** Whether nothing but the default of a directive is served. */

@@ -7,6 +7,7 @@ import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
 import type { ServerContext } from './context.ts'
 import type { Leave } from './gate.ts'
+import { MixQueue } from './mix-queue.ts'
 import type { VhostOptions } from './options.ts'
 import { VhostStreamOptions } from './stream-options.ts'
 
@@ -18,6 +19,7 @@ export class RtmpPublisher implements MessageSink {
   readonly #source: Source
   readonly #publication: Publication
   readonly #leave: Leave
+  readonly #mix = new MixQueue()
   #hasSent = false
   #printedMs: number
   /** Since when nobody has watched, as far as is known. */
@@ -43,6 +45,16 @@ export class RtmpPublisher implements MessageSink {
     }
   }
 
+  /** It has been replaced by another publisher. */
+  get ended(): boolean {
+    return this.#publication.ended
+  }
+
+  /** What follows comes over another connection: see Publication. */
+  reconnected(): void {
+    this.#publication.reconnected()
+  }
+
   /** How long the next message may take: as it is set now. */
   get timeoutMs(): number {
     const { firstpktTimeoutMs, normalTimeoutMs } = this.#vhost.publish
@@ -60,10 +72,10 @@ export class RtmpPublisher implements MessageSink {
   #media(message: RtmpMessage): void {
     switch (message.typeId) {
       case MSG.AUDIO:
-        this.#publication.publish('audio', message.timestampMs, message.payload)
+        this.#mixed('audio', message)
         break
       case MSG.VIDEO:
-        this.#publication.publish('video', message.timestampMs, message.payload)
+        this.#mixed('video', message)
         break
       case MSG.DATA_AMF0:
       case MSG.DATA_AMF3:
@@ -71,6 +83,20 @@ export class RtmpPublisher implements MessageSink {
         break
       case MSG.AGGREGATE:
         for (const part of splitAggregate(message)) this.#media(part)
+    }
+  }
+
+  /** `mix_correct`: a message may have to wait for one of the other kind. */
+  #mixed(kind: 'audio' | 'video', { timestampMs, payload }: RtmpMessage): void {
+    const { mixCorrect } = this.#vhost.play
+    if (!mixCorrect && this.#mix.isEmpty) return this.#publication.publish(kind, timestampMs, payload)
+    this.#mix.push({ kind, timestampMs, payload })
+    this.#takeMixed(!mixCorrect)
+  }
+
+  #takeMixed(isLast: boolean): void {
+    for (let one = this.#mix.next(isLast); one; one = this.#mix.next(isLast)) {
+      this.#publication.publish(one.kind, one.timestampMs, one.payload)
     }
   }
 
@@ -95,6 +121,7 @@ export class RtmpPublisher implements MessageSink {
 
   /** Ends the publish and gives the source back. */
   end(): void {
+    this.#takeMixed(true)
     this.#thread.log.info(this.#counts(), 'unpublished')
     this.#source.unpublish(this.#publication)
     this.#context.hub.release(this.#source)

@@ -33,10 +33,6 @@ export class VhostStreamOptions implements StreamOptions {
     return this.#vhost.play.sendMinIntervalMs
   }
 
-  get mixCorrect(): boolean {
-    return this.#vhost.play.mixCorrect
-  }
-
   get reduceSequenceHeader(): boolean {
     return this.#vhost.play.reduceSequenceHeader
   }

@@ -18,11 +18,6 @@ export class Hub {
     return this.#sources.size
   }
 
-  /** Whether somebody publishes the stream at this moment; who means to play it acquires it. */
-  isPublished(key: string): boolean {
-    return (this.#sources.get(key)?.publication ?? null) !== null
-  }
-
   /**
    * Finds or makes the source and holds it, in one step: whoever looked it up owns a share of it before anything else
    * can run (ossrs/srs#4656: a clean-up between look-up and take leaves players on a source that nobody feeds).
@@ -35,6 +30,11 @@ export class Hub {
     }
     source.holders++
     return source
+  }
+
+  /** Whether somebody publishes the stream now. */
+  isPublished(key: string): boolean {
+    return (this.#sources.get(key)?.publication ?? null) !== null
   }
 
   /** Gives a share back; the source is gone with the last one. */

@@ -12,8 +12,6 @@ export interface StreamOptions {
   readonly minLatency: boolean
   /** Every packet is a batch of its own, for players that are sent one after the other with this pause, ms; 0: not so. */
   readonly sendMinIntervalMs: number
-  /** Audio and video are brought into the order of their times. */
-  readonly mixCorrect: boolean
   /** A codec header that says the same as the one before is left out. */
   readonly reduceSequenceHeader: boolean
   /** A second publisher takes the stream over when the first has sent nothing for this long, ms; 0: always. */

@@ -20,7 +20,6 @@ export const OPTIONS: StreamOptions = {
   mwLatencyMs: 350,
   minLatency: false,
   sendMinIntervalMs: 0,
-  mixCorrect: false,
   reduceSequenceHeader: false,
   takeoverAfterMs: 2_000,
 }
