@@ -25,6 +25,7 @@ import {
   serverIdentity,
   status,
   streamCommand,
+  UNNAMED_VHOST,
   upnodeOf,
 } from './rtmp-answers.ts'
 import { MAX_STREAMS, MessageStreams } from './message-streams.ts'
@@ -144,14 +145,15 @@ class RtmpSession {
     this.#request = readRequest(asked)
     this.#visit.client.chain = this.#request.chain
     const url = requestedUrl(this.#request, '-')
-    const vhost = this.#context.options.resolveVhost(url.vhost)
-    if (!vhost || this.#request.tcUrl === '') {
-      const why = vhost ? 'connect without tcUrl.' : 'vhost is not served here.'
+    if (this.#request.tcUrl === '') {
+      const why = 'connect without tcUrl.'
       this.#thread.log.info({ reason: why }, 'refused')
       this.#connection.send(connectRejected(command.transactionId, why))
       this.#refusal = why
       return
     }
+    // One that is not served may still be another one: the name of the stream can say which (`stream?vhost=a.example`).
+    const vhost = this.#context.options.resolveVhost(url.vhost) ?? { ...UNNAMED_VHOST, name: url.vhost }
     const upnode = upnodeOf(asked, asObject(command.args[1]))
     const who = { vhost: vhost.name, app: url.app, program: this.#request.flashVer, ...(upnode && { upnode }) }
     this.#thread.log.info(who, 'identified')
