@@ -147,7 +147,9 @@ describe('kickoff_for_idle', () => {
     await publisher.begin(60_000)
     for (const { id, type } of server.server.clients.all()) {
       if (type === 'hls-play')
-        server.world.spawn('kick', (thread) => server.server.clients.kick(thread, id, 10_000).then(() => {}))
+        server.world.spawn('kick', async (thread) => {
+          await server.server.clients.kick(thread, id, 10_000)
+        })
     }
     await eventually('the end of the viewer', () => server.server.clients.size === 1)
     publisher.media('video inter', 60_040, 'i')

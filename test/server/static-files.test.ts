@@ -15,7 +15,7 @@ const PAGE = new Map<string, PageFile>([['/index.html', { contentType: 'text/htm
 interface Files {
   readonly server: TestServer
   readonly folder: string
-  get(path: string, ...headers: string[]): Promise<Response>
+  readonly get: (path: string, ...headers: string[]) => Promise<Response>
 }
 
 /** A server whose `http_server.dir` has these files. */
