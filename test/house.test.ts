@@ -1,4 +1,7 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { FlvPlayer, HttpProbe } from './server/http-probe.ts'
 import { RtmpProbe, startPlayer, startPublisher } from './server/rtmp-probe.ts'
@@ -118,6 +121,26 @@ describe('a reload', () => {
       'vhost.__defaultVhost__.chunk_size',
     ])
     expect(server.house.config).toMatchObject({ serverId: '', maxConnections: 7 })
+  })
+
+  test('serves files from another folder at once, and from none', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-house-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    for (const name of ['one', 'two']) {
+      mkdirSync(join(folder, name))
+      writeFileSync(join(folder, name, 'a.txt'), name)
+    }
+    const withDir = (dir: string): string => conf().replace(HTTP, HTTP.replace('}', `${dir} }`))
+    const server = await TestHouse.open(withDir(`dir ${folder}/one;`))
+    const ask = async (): Promise<unknown> => {
+      const { status, body } = await HttpProbe.ask({ httpPort: server.httpPort }, '/a.txt')
+      return status === 200 ? body : status
+    }
+    expect(await ask()).toBe('one')
+    await server.reload(withDir(`dir ${folder}/two;`))
+    expect(await ask()).toBe('two')
+    await server.reload(withDir(''))
+    expect(await ask()).toBe(404)
   })
 
   test('brings and takes vhosts; clients of one that is gone stay, new ones are refused', async () => {
