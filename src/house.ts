@@ -307,6 +307,9 @@ function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
     get crossdomain() {
       return settings.config.httpServer.crossdomain
     },
+    get httpDir() {
+      return settings.config.httpServer.dir
+    },
     resolveVhost: (name) => settings.resolveVhost(name),
   }
 }

@@ -3,7 +3,7 @@ import { maskedQuery, parseStreamUrl, streamKey } from '../rtmp/url.ts'
 import { asError, InterruptedError, StError } from '../st/errors.ts'
 import { formatEndpoint } from '../st/network.ts'
 import type { Thread } from '../st/thread.ts'
-import type { Cursor } from '../stream/cursor.ts'
+import { type Cursor, oneByOne } from '../stream/cursor.ts'
 import type { Hub } from '../stream/hub.ts'
 import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
@@ -50,6 +50,12 @@ export function liveHandler(context: ServerContext): HttpHandler {
   }
 }
 
+/** Whether the request is for a live stream that is published at this moment. */
+export function isLiveNow(exchange: HttpExchange, context: ServerContext): boolean {
+  const wanted = liveEnding(exchange.request.path) && locate(exchange, context)
+  return wanted !== null && context.hub.isPublished(wanted.sourceKey)
+}
+
 /** A live stream and the form in which it is wanted. */
 interface LiveWish extends Wish {
   readonly format: LiveFormat
@@ -57,10 +63,7 @@ interface LiveWish extends Wish {
 
 async function answerHead(thread: Thread, exchange: HttpExchange, hub: Hub, wanted: LiveWish): Promise<void> {
   const { sourceKey: key, format } = wanted
-  const source = hub.acquire(key)
-  const isLive = source.publication !== null
-  hub.release(source)
-  if (isLive) await exchange.answer(thread, 200, liveHeaders(format), '')
+  if (hub.isPublished(key)) await exchange.answer(thread, 200, liveHeaders(format), '')
   else await exchange.answerText(thread, 404, `No stream ${key}.`)
 }
 
@@ -171,7 +174,8 @@ class LivePlayer implements PlayerQueue {
 
   /** @returns false when there is nothing in the stream that this form carries */
   #join(publication: Publication, vhost: VhostOptions): boolean {
-    this.#wire = this.#format.wire(publication, this.#frame, kindsOf(vhost))
+    const originMs = vhost.play.timeJitter === 'zero' ? publication.beginMs : 0
+    this.#wire = this.#format.wire(publication, this.#frame, kindsOf(vhost), originMs)
     this.#cursor = this.#wire && publication.enter(this.#wire)
     return this.#cursor !== null
   }
@@ -185,8 +189,9 @@ class LivePlayer implements PlayerQueue {
   async #pump(thread: Thread, vhost: VhostOptions): Promise<void> {
     const { socket } = this.#client
     while (this.#cursor && !this.#cursor.ended) {
-      await this.#cursor.follow(thread, socket)
+      await this.#cursor.follow(thread, vhost.play.sendMinIntervalMs > 0 ? oneByOne(socket) : socket)
       await socket.drain(thread, vhost.play.sendTimeoutMs)
+      if (vhost.play.sendMinIntervalMs > 0) await thread.sleep(vhost.play.sendMinIntervalMs)
     }
     const { end } = this.#frame
     if (end.length > 0) await socket.writeFully(thread, end, vhost.play.sendTimeoutMs)

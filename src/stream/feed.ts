@@ -121,7 +121,7 @@ export class Feed {
     this.#openHeaders ??= headers
     this.#open.push(packet)
     this.#openBytes += bytes
-    if (this.#openBytes >= BATCH_LIMIT_BYTES) this.cut()
+    if (this.#openBytes >= BATCH_LIMIT_BYTES || this.#options.sendMinIntervalMs > 0) this.cut()
     else if (!this.#options.minLatency)
       this.#timer ??= this.#clock.after(this.#options.mwLatencyMs, () => this.#onTime())
   }

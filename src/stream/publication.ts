@@ -66,6 +66,11 @@ export class Publication {
     return this.#headers
   }
 
+  /** Where a player begins that enters now, or about there, in ms on the timeline. */
+  get beginMs(): number {
+    return this.#gop.kept[0]?.dtsMs ?? this.#timeline.nowMs
+  }
+
   get ended(): boolean {
     return this.#ended
   }
@@ -147,11 +152,6 @@ export class Publication {
   /** A cursor for a player of a stream that is settled: at the first frame if it is still there, else as configured. */
   enter(format: WireFormat): Cursor {
     return this.#joinNow(format, this.#gop.hasStart ? 'start' : 'new')
-  }
-
-  /** `settled` and `enter`; null when it is not. @throws InterruptedError */
-  async join(thread: Thread, format: WireFormat, timeoutMs: number): Promise<Cursor | null> {
-    return (await this.settled(thread, timeoutMs)) ? this.enter(format) : null
   }
 
   /** A cursor for a player that has read another format up to here: at what comes next, or at the next key frame. */
@@ -242,6 +242,7 @@ export class Publication {
   #take(untimed: UntimedPacket, timestampMs: number): void {
     const track = untimed.trackId === 0 ? untimed.kind : `${untimed.kind}${untimed.trackId}`
     if (untimed.type === 'header' || untimed.type === 'config') {
+      if (this.#options.reduceSequenceHeader && this.#headers.hasSame(untimed)) return
       const header = withTime(untimed, this.#timeline.stamp(track))
       this.#append(header)
       this.#headers = this.#headers.withHeader(header)

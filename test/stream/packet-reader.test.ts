@@ -5,6 +5,7 @@ import { HeaderSet } from '../../src/stream/headers.ts'
 import type { Packet } from '../../src/stream/packet.ts'
 import { PacketReader } from '../../src/stream/packet-reader.ts'
 import { makeTestWorld, noting } from '../st/support/world.ts'
+import { OPTIONS } from './support.ts'
 
 const MEGABYTE = 1024 * 1024
 const PICTURE = HeaderSet.EMPTY.withKind('video')
@@ -90,9 +91,8 @@ test('the watchers of a hub are told of each publish as it begins', async () => 
     told.push(`${source.key} ${publication === source.publication} ${publication.counters.videoFrames}`)
   })
   world.spawn('publisher', async (thread) => {
-    const options = { gopCache: true, gopCacheMaxFrames: 100, queueLengthMs: 1000, mwLatencyMs: 0, minLatency: true }
-    hub.acquire('v/a/s').publish(thread, { ...options, takeoverAfterMs: 0 })
-    hub.acquire('v/a/s').publish(thread, { ...options, takeoverAfterMs: 0 })
+    hub.acquire('v/a/s').publish(thread, { ...OPTIONS, takeoverAfterMs: 0 })
+    hub.acquire('v/a/s').publish(thread, { ...OPTIONS, takeoverAfterMs: 0 })
   })
   await clock.settle()
   expect(told).toEqual(['v/a/s true 0', 'v/a/s true 0'])

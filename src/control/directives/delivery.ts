@@ -91,21 +91,29 @@ export const PLAY = block('How players are served.', {
   }),
   time_jitter: choice(['full', 'zero', 'off'], {
     default: 'full',
-    reload: true,
-    meaning: 'How timestamps are corrected: full, only made to start at 0, or not at all.',
+    reload: 'new',
+    meaning:
+      'Timestamps of each stream are on one line that never goes back; zero: each player of RTMP and FLV has them from 0 ' +
+      'on, which costs one encoding for all that begin at the same key frame. off: as full.',
+    warn: (value) =>
+      value === 'off' ? 'time_jitter off: timestamps that jump or go back are corrected all the same' : undefined,
   }),
-  mix_correct: flag({ default: false, reload: true, meaning: 'Orders audio and video by their timestamps.' }),
+  mix_correct: flag({
+    default: false,
+    reload: true,
+    meaning: 'Orders audio and video by their timestamps: each waits until the other kind is there.',
+  }),
   atc: flag({ default: false, reload: true, meaning: "Keeps the encoder's absolute timestamps." }),
   atc_auto: flag({ default: false, reload: true, meaning: 'Switches atc on when the metadata has bravo_atc.' }),
   send_min_interval: duration('ms', UP_TO_A_MINUTE, {
     default: 0,
-    reload: true,
-    meaning: 'The pause between two messages to a player.',
+    reload: 'new',
+    meaning: 'The pause between two messages to a player; 0: there is none, and messages are sent together.',
   }),
   reduce_sequence_header: flag({
     default: false,
     reload: true,
-    meaning: 'Does not send a codec header again that has not changed.',
+    meaning: 'Does not send a codec header again that has not changed within a publish.',
   }),
 })
 
@@ -113,12 +121,12 @@ export const PLAY = block('How players are served.', {
 export const PUBLISH = block('How publishers are served.', {
   firstpkt_timeout: duration('ms', TIMEOUTS, {
     default: 20_000,
-    reload: 'new',
+    reload: true,
     meaning: 'A publisher that sends no packet for this long at first is closed.',
   }),
   normal_timeout: duration('ms', TIMEOUTS, {
     default: 5000,
-    reload: 'new',
+    reload: true,
     meaning: 'A publisher that sends no packet for this long later is closed.',
   }),
   takeover_after: duration('ms', UP_TO_AN_HOUR, {
@@ -136,7 +144,7 @@ export const PUBLISH = block('How publishers are served.', {
   kickoff_for_idle: duration('s', UP_TO_A_WEEK, {
     default: 0,
     reload: true,
-    meaning: 'A publisher that nobody watched for this long is closed; 0: never.',
+    meaning: 'A publisher that nobody watched for this long, by RTMP, HTTP or HLS, is closed; 0: never.',
   }),
   mr: flag({
     default: false,
@@ -186,6 +194,10 @@ export const HTTP_REMUX = block(
 /** Files over HTTP. */
 export const HTTP_STATIC = block('Files of the vhost over HTTP.', {
   enabled: flag({ default: false, reload: true, meaning: 'Whether they are served.' }),
-  mount: text({ default: '[vhost]/', reload: true, meaning: 'The path under which they are served.' }),
+  mount: text({
+    default: '[vhost]/',
+    reload: true,
+    meaning: 'The path under which they are served; [vhost] is the host that was asked.',
+  }),
   dir: text({ default: HTML_DIR, reload: true, meaning: 'The folder that holds them.' }),
 })
