@@ -111,6 +111,7 @@ export class House {
       isDraining: () => this.#isDraining,
       post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
       clusters: (query) => this.#origins.answer(query),
+      forwards: () => this.#relays.forwards,
       refused: () => this.#server.refusals.totals,
     })
   }

@@ -67,6 +67,28 @@ describe('a forward', () => {
     expect(failure?.['reason']).toMatch(/BadName/)
   })
 
+  test('is shown by the API', async () => {
+    const copy = await TestHouse.open(conf())
+    await startPublisher(copy, 'busy')
+    const origin = await TestHouse.open(conf(destination(copy)))
+    await startPublisher(origin, 'cam')
+    await startPublisher(origin, 'busy')
+    await eventually('the refusal', () => origin.logged('forward failed: tried again every 3 s').length === 1)
+    await eventually('the forward', () => copy.logged('publishing').length === 2)
+    const { forwards, total } = JSON.parse((await origin.ask('/api/v1/forwards')).body.toString()) as {
+      forwards: Record<string, unknown>[]
+      total: number
+    }
+    expect(total).toBe(2)
+    const to = `rtmp://127.0.0.1:${copy.rtmpPort}/live`
+    expect(forwards).toMatchObject([
+      { url: '/live/cam', to: `${to}/cam`, active: true, dropped_packets: 0, error: '' },
+      { url: '/live/busy', to: `${to}/busy`, active: false, alive: 0, send_bytes: 0 },
+    ])
+    expect(forwards[1]?.['error']).toMatch(/BadName/)
+    expect(forwards[0]?.['send_bytes']).toBeGreaterThan(3_000)
+  })
+
   test('begins and ends with a reload, for streams that run, and is left alone when it has not changed', async () => {
     const [one, two] = [await TestHouse.open(conf()), await TestHouse.open(conf())]
     const origin = await TestHouse.open(conf())
