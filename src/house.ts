@@ -1,3 +1,7 @@
+import { LoopGate } from './cluster/chain.ts'
+import { Edge } from './cluster/edge/edge.ts'
+import type { EdgeParts } from './cluster/edge/parts.ts'
+import { Traverse } from './cluster/edge/traverse.ts'
 import type { Relays } from './cluster/relays.ts'
 import type { ReloadReport } from './control/api/options.ts'
 import { OriginCluster } from './cluster/origin/origin-cluster.ts'
@@ -49,6 +53,7 @@ export class House {
   readonly #settings: Settings
   readonly #server: Server
   readonly #services: Services
+  readonly #edge: Edge
   readonly #hooks: Hooks
   readonly #relays: Relays
   readonly #pool: HttpPool
@@ -87,9 +92,12 @@ export class House {
     this.#origins = this.#makeOrigins(agent)
     const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
     const forwards = new ForwardQuestions(this.#pool, identity, agent, (name) => settings.vhost(name))
+    const edgeParts = this.#edgeParts(parts)
+    this.#edge = new Edge(edgeParts)
     const gates = {
-      access: [breaker, ...security],
+      access: [breaker, new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
       callbacks: [this.#origins.gate, this.#hooks, forwards],
+      upstream: this.#edge,
       hlsNotices: this.#hooks,
     }
     this.#server = new Server(world, options, version, gates, {
@@ -97,6 +105,7 @@ export class House {
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
       recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
     })
+    this.#server.hub.watchers.add(this.#edge.published)
     this.#relays = makeRelays({ world, server: this.#server, settings, identity, forwards })
     this.#services = new Services({
       world,
@@ -182,6 +191,23 @@ export class House {
     await this.#certificateThread?.stop(thread, 'server stops')
   }
 
+  #edgeParts({ world, identity, version }: HouseParts): EdgeParts {
+    return {
+      world,
+      self: {
+        id: identity.serviceId,
+        name: SERVER_NAME,
+        version,
+        ip: () => deviceIp(process.env['SRS_DEVICE_IP'], this.config.stats.network),
+      },
+      hub: () => this.#server.hub,
+      clients: () => this.#server.clients,
+      feed: (thread, key, vhost) => this.#server.feed(thread, key, vhost),
+      optionsOf: (name) => this.#settings.vhost(name)?.cluster ?? null,
+      finder: this.#origins.finder,
+    }
+  }
+
   /** For a reload: opens the new ports. @returns puts the configuration in force */
   async #prepare(next: Config, { onReload }: HouseParts): Promise<() => void> {
     if (this.#isDraining) throw new Error('the server is stopping')
@@ -200,6 +226,7 @@ export class House {
       useCertificates()
       ports.commit()
       this.#server.hls.reload()
+      this.#edge.refresh()
       onReload(next)
       this.#server.recorder.refresh()
       this.#relays.refresh()

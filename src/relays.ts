@@ -1,4 +1,5 @@
 /** Puts together what forwards, ingests and runs programs, of the configuration and the server. */
+import { joinChains } from './cluster/chain.ts'
 import { Relays } from './cluster/relays.ts'
 import type { ForwardQuestions } from './control/hooks/on-forward.ts'
 import type { ServerIdentity } from './control/identity.ts'
@@ -26,7 +27,12 @@ export function makeRelays({ world, server, settings, identity, forwards }: Rela
     },
     rtmp: () => server.addresses.rtmp,
     publisher: (id) => clients.get(id)?.url ?? null,
-    connectExtra: (thread) => ({ srs_id: thread.id, srs_pid: process.pid, sluice_chain: identity.serviceId }),
+    connectExtra: (thread) => ({
+      srs_id: thread.id,
+      srs_pid: process.pid,
+      srs_server_ip: '',
+      sluice_chain: joinChains([clients.get(thread.id)?.chain ?? ''], identity.serviceId),
+    }),
     backend: { urls: (thread, backend, id) => forwards.urls(thread, backend, clients.get(id)) },
   })
 }
