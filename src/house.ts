@@ -106,7 +106,7 @@ export class House {
       recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
     })
     this.#server.hub.watchers.add(this.#edge.published)
-    this.#relays = makeRelays({ world, server: this.#server, settings, identity, forwards })
+    this.#relays = makeRelays({ world, server: this.#server, settings, self: edgeParts.self, forwards })
     this.#services = new Services({
       world,
       server: this.#server,

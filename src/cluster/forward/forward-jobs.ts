@@ -48,7 +48,7 @@ export class Forwards {
         const forward = new Forward(key, publication, target)
         this.#running.add(forward)
         try {
-          await forward.run(thread, this.#options.connectExtra(thread, publication.publisher.id))
+          await forward.run(thread, this.#options.introduction(thread.id))
         } finally {
           this.#running.delete(forward)
         }

@@ -1,10 +1,10 @@
 import { CodecError } from '../../codec/errors.ts'
-import type { AmfObject } from '../../rtmp/amf0.ts'
 import { asError, InterruptedError, StError } from '../../st/errors.ts'
 import type { Socket } from '../../st/socket.ts'
 import type { Thread } from '../../st/thread.ts'
 import type { PacketReader } from '../../stream/packet-reader.ts'
 import type { Publication } from '../../stream/publication.ts'
+import type { RtmpIntroduction } from '../edge/rtmp-pull.ts'
 import { pushPackets } from '../rtmp-push.ts'
 import { openPublisher, type RtmpTarget } from '../rtmp-target.ts'
 
@@ -49,12 +49,12 @@ export class Forward {
     return this.#reader.droppedPackets
   }
 
-  /** Until the publish ends. @param extra more members of the command object of `connect`. @throws InterruptedError */
-  async run(thread: Thread, extra: AmfObject): Promise<void> {
+  /** Until the publish ends. @throws InterruptedError */
+  async run(thread: Thread, introduction: RtmpIntroduction): Promise<void> {
     const { text: to } = this.target
     try {
       do {
-        const failure = await this.#once(thread, extra)
+        const failure = await this.#once(thread, introduction)
         if (!failure) return
         const { message: reason } = failure
         if (reason !== this.failure) thread.log.warn({ to, reason }, 'forward failed: tried again every 3 s')
@@ -66,9 +66,9 @@ export class Forward {
   }
 
   /** @returns why it ended; null: with the stream */
-  async #once(thread: Thread, extra: AmfObject): Promise<Error | null> {
+  async #once(thread: Thread, introduction: RtmpIntroduction): Promise<Error | null> {
     try {
-      const client = await openPublisher(thread, this.target, extra, ANSWER_TIMEOUT_MS)
+      const client = await openPublisher(thread, this.target, introduction, ANSWER_TIMEOUT_MS)
       const { socket } = client.connection
       this.#socket = socket
       this.connectedMs = thread.world.clock.nowMs()

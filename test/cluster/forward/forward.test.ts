@@ -67,6 +67,20 @@ describe('a forward', () => {
     expect(failure?.['reason']).toMatch(/BadName/)
   })
 
+  test('does not bring a stream back to a server through which it has come', async () => {
+    const one = await TestHouse.open(conf())
+    const two = await TestHouse.open(conf(destination(one)))
+    const three = await TestHouse.open(conf(destination(two)))
+    await one.reload(conf(destination(three)))
+    const publisher = await startPublisher(one, 'cam')
+    await eventually('the refusal', () => two.logged('forward failed: tried again every 3 s').length === 1)
+    expect(two.logged('forward failed: tried again every 3 s')[0]?.['reason']).toMatch(/loop/)
+    expect([three, two].map((house) => house.logged('publishing').length)).toEqual([1, 1])
+    expect(one.logged('publishing').length).toBe(1)
+    publisher.raw.end()
+    await eventually('the end everywhere', () => [one, two, three].every(({ house }) => house.streams === 0))
+  })
+
   test('is shown by the API', async () => {
     const copy = await TestHouse.open(conf())
     await startPublisher(copy, 'busy')
