@@ -89,7 +89,7 @@ describe('a forward', () => {
     await startPublisher(origin, 'busy')
     await eventually('the refusal', () => origin.logged('forward failed: tried again every 3 s').length === 1)
     await eventually('the forward', () => copy.logged('publishing').length === 2)
-    const { forwards, total } = JSON.parse((await origin.ask('/api/v1/forwards')).body.toString()) as {
+    const { forwards, total } = JSON.parse((await origin.ask('/api/v1/forwards')).body) as {
       forwards: Record<string, unknown>[]
       total: number
     }
