@@ -81,11 +81,8 @@ export class House {
     this.#page = parts.page
     this.#settings = settings
     this.#certificates = certificates
-    this.#reload = new Reload({
-      settings,
-      load: parts.load,
-      prepare: (_thread, next) => this.#prepare(next, parts),
-    })
+    const prepare = (_thread: Thread, next: Config): Promise<() => void> => this.#prepare(next, parts)
+    this.#reload = new Reload({ settings, load: parts.load, prepare })
     // Of a vhost that is gone the last settings count: who was told of a begin is told of the end.
     this.#hooks = new Hooks(world, identity, agent, (vhost) => settings.vhost(vhost)?.httpHooks ?? null)
     this.#pool = new HttpPool(world)
