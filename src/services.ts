@@ -65,6 +65,7 @@ export interface ServicesParts {
   /** For the heartbeat; without it there is none. */
   readonly post: Post | null
   readonly clusters: ApiOptions['clusters']
+  readonly forwards: ApiOptions['forwards']
   readonly refused: () => ReadonlyMap<string, number>
 }
 
@@ -168,7 +169,7 @@ export class Services {
   }
 
   #apiOptions(): Parameters<typeof makeApi>[0] {
-    const { world, server, identity, config, reloader, isDraining, clusters } = this.#parts
+    const { world, server, identity, config, reloader, isDraining, clusters, forwards } = this.#parts
     return {
       world,
       instance: this.#instance,
@@ -181,6 +182,7 @@ export class Services {
       vhosts: () => config().vhosts.values(),
       listen: () => texts({ ...config().httpApi, enabled: true }).join(' '),
       clusters,
+      forwards,
       reloader,
       isDraining,
       metrics: () => (config().exporter.enabled ? this.#metrics() : null),

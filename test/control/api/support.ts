@@ -50,6 +50,7 @@ export class ApiServer {
       version: '1.2.3',
       config: () => config,
       clusters: () => ({ data: { query: { ip: '', vhost: '', app: '', stream: '' }, origin: null } }),
+      forwards: () => [],
       reloader: {
         last: { rid: '', err: 0, msg: 'Success', state: 0 },
         reload: async () => {
