@@ -12,7 +12,6 @@ const NOT_YET: Readonly<Record<string, string>> = {
   'vhost.play.send_min_interval': 'play.send_min_interval',
   'vhost.play.reduce_sequence_header': 'play.reduce_sequence_header',
   'vhost.publish.kickoff_for_idle': 'publish.kickoff_for_idle',
-  'vhost.http_remux.fast_cache': 'http_remux.fast_cache',
   'vhost.http_static.enabled': 'Files of a vhost (http_static)',
   'vhost.cluster.mode': 'An edge (cluster.mode remote)',
   'vhost.cluster.origin_cluster': 'An origin cluster',

@@ -29,6 +29,10 @@ export class VhostStreamOptions implements StreamOptions {
     return this.#vhost.minLatency
   }
 
+  get fastCacheMs(): number {
+    return this.#vhost.httpRemux.fastCacheMs
+  }
+
   get takeoverAfterMs(): number {
     return this.#vhost.publish.takeoverAfterMs
   }

@@ -58,8 +58,8 @@ test('the watchers of a hub are told of each publish as it begins', async () => 
   })
   world.spawn('publisher', async (thread) => {
     const options = { gopCache: true, gopCacheMaxFrames: 100, queueLengthMs: 1000, mwLatencyMs: 0, minLatency: true }
-    hub.acquire('v/a/s').publish(thread, { ...options, takeoverAfterMs: 0 })
-    hub.acquire('v/a/s').publish(thread, { ...options, takeoverAfterMs: 0 })
+    hub.acquire('v/a/s').publish(thread, { ...options, fastCacheMs: 0, takeoverAfterMs: 0 })
+    hub.acquire('v/a/s').publish(thread, { ...options, fastCacheMs: 0, takeoverAfterMs: 0 })
   })
   await clock.settle()
   expect(told).toEqual(['v/a/s true 0', 'v/a/s true 0'])

@@ -19,6 +19,7 @@ export const OPTIONS: StreamOptions = {
   queueLengthMs: 10_000,
   mwLatencyMs: 350,
   minLatency: false,
+  fastCacheMs: 0,
   takeoverAfterMs: 2_000,
 }
 
