@@ -175,7 +175,8 @@ function tail({ open, preloadHint, renditionReports }: LowLatency, last: Playlis
     const values = { URI: quoted(escapeUri(uri)), 'LAST-MSN': lastSequence, 'LAST-PART': lastPart }
     lines.push(`#EXT-X-RENDITION-REPORT:${attributes(values)}`)
   }
-  return lines
+  // When nothing at all stands behind the last segment, hls.js takes that for one which is still being made.
+  return lines.length > 0 ? lines : ['# Nothing is being made.']
 }
 
 /** Index of the first segment of which something is within `ms` of the end. */

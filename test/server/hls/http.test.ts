@@ -322,3 +322,17 @@ describe('Low-Latency HLS', () => {
     expect(readMedia(text).numbers.length).toBeGreaterThan(2)
   })
 })
+
+test('Low-Latency HLS whose publisher has gone: something stands behind the last segment, no part is of sound alone', async () => {
+  const stage = new HlsStage(LOW)
+  const publisher = stage.publish()
+  await publisher.send(synthetic(9_500))
+  await publisher.end()
+  const text = await stage.playlist()
+  // hls.js takes the last segment for one that is being made when nothing stands behind it.
+  expect(text.trim().split('\n').at(-1)).toMatch(/^#/)
+  const { parts, durationMs } = stage.live().stream.segments.at(-1) ?? { parts: [], durationMs: 0 }
+  expect(parts.filter(({ isIndependent }) => isIndependent)).toHaveLength(1)
+  const partsMs = parts.reduce((sum, part) => sum + part.durationMs, 0)
+  expect(Math.abs(partsMs - durationMs)).toBeLessThan(1)
+})
