@@ -86,8 +86,11 @@ test('a disk that is full stops the recordings with a clear error; what is on it
       expect(reason).toMatch(/no space left on device|file too large/i)
     }
     const onDisk = seen(program.tool.pid)
-    await until('the files', () => readdirSync(onDisk).every((name) => !name.endsWith('.tmp')))
-    for (const name of ['show.mp4', 'show.flv']) {
+    const names = ['show.flv', 'show.mp4']
+    await until('the files', () => names.every((name) => readdirSync(onDisk).includes(name)))
+    for (const name of names) {
+      const probe = await start('ffprobe', ['-v', 'error', `${onDisk}/${name}`]).succeeded()
+      expect([name, probe.stderr]).toEqual([name, ''])
       const { pictures } = await readDecoded(`${onDisk}/${name}`)
       expect(pictures.length).toBeGreaterThan(25)
       expect(pictures).toEqual(decoded.pictures.slice(0, pictures.length))
