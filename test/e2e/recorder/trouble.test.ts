@@ -10,8 +10,8 @@ import { publishFile, type StartTool, type Tool, withTools } from '../support/to
 
 const PROGRAM = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
 const CLIP = 'H.264 and AAC'
-/** Some seconds of the clip. */
-const SMALL = '160k'
+/** Some seconds of the clip, twice. */
+const SMALL_KB = 160
 const clips = Clips.use(CLIP)
 
 interface Running {
@@ -61,11 +61,11 @@ async function smallDisk(
   folder: string,
 ): Promise<{ command: string[]; seen: (pid: number) => string }> {
   mkdirSync(folder, { recursive: true })
-  const mount = `mount -t tmpfs -o size=${SMALL} none ${folder} && exec "$0" "$@"`
+  const mount = `mount -t tmpfs -o size=${SMALL_KB}k none ${folder} && exec "$0" "$@"`
   const mounting = ['unshare', '--mount', 'sh', '-c', mount]
   const { code } = await start('unshare', [...mounting.slice(1), 'true']).ended()
   if (code === 0) return { command: mounting, seen: (pid) => `/proc/${pid}/root${folder}` }
-  const limit = `--fsize=${Number.parseInt(SMALL, 10) * 1024}`
+  const limit = `--fsize=${(SMALL_KB / 2) * 1024}`
   return { command: ['prlimit', limit], seen: () => folder }
 }
 
