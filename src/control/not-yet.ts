@@ -6,7 +6,6 @@ import type { Setting } from './setting.ts'
 const NOT_YET: Readonly<Record<string, string>> = {
   'vhost.play.atc': 'play.atc',
   'vhost.play.atc_auto': 'play.atc_auto',
-  'vhost.http_remux.fast_cache': 'http_remux.fast_cache',
 }
 
 /** Whether nothing but the default of a directive is served. */

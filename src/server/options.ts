@@ -33,6 +33,7 @@ export interface VhostOptions {
     readonly enabled: boolean
     readonly mount: string
     readonly waitPublisherMs: number
+    readonly fastCacheMs: number
     readonly hasAudio: boolean
     readonly hasVideo: boolean
   }

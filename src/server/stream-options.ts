@@ -37,6 +37,10 @@ export class VhostStreamOptions implements StreamOptions {
     return this.#vhost.play.reduceSequenceHeader
   }
 
+  get fastCacheMs(): number {
+    return this.#vhost.httpRemux.fastCacheMs
+  }
+
   get takeoverAfterMs(): number {
     return this.#vhost.publish.takeoverAfterMs
   }

@@ -14,6 +14,8 @@ export interface StreamOptions {
   readonly sendMinIntervalMs: number
   /** A codec header that says the same as the one before is left out. */
   readonly reduceSequenceHeader: boolean
+  /** A new player of sound alone gets this much of it at once, ms; 0: what comes from now on. */
+  readonly fastCacheMs: number
   /** A second publisher takes the stream over when the first has sent nothing for this long, ms; 0: always. */
   readonly takeoverAfterMs: number
 }

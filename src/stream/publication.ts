@@ -10,6 +10,7 @@ import { HeaderSet } from './headers.ts'
 import type { StreamOptions } from './options.ts'
 import { PacketReader } from './packet-reader.ts'
 import { type Metadata, type Packet, parsePackets, type UntimedPacket, withTime } from './packet.ts'
+import { SoundCache } from './sound-cache.ts'
 import type { Timeline } from './timeline.ts'
 import type { WireFormat } from './wire-format.ts'
 
@@ -39,6 +40,7 @@ export class Publication {
   readonly #settling = new Condition('first frames')
   readonly #ending = new Condition('end of the publish')
   readonly #gop: GopCache
+  readonly #sound = new SoundCache()
   #headers = HeaderSet.EMPTY
   #firstHeaders: readonly Packet[] = []
   #firstFrameDtsMs: number | null = null
@@ -216,15 +218,24 @@ export class Publication {
     let feed = this.#feeds.get(format.key)
     if (!feed) {
       feed = new Feed(format, this.publisher.world.clock, this.#options)
-      for (const { packet, headers, dtsMs } of this.#gop.kept) {
-        if (packet) feed.append(packet, headers)
-        else feed.appendMetadata(headers, dtsMs)
-      }
+      this.#begin(feed)
       this.#feeds.set(format.key, feed)
     }
     const hasPicture = this.#headers.hasVideo && !this.#pictureCeased()
     if (this.#ended) feed.end()
     return feed.join(at, hasPicture)
+  }
+
+  /** Gives a new feed what its first player may need of what was before. */
+  #begin(feed: Feed): void {
+    if (!feed.format.carriesVideo && this.#options.fastCacheMs > 0) {
+      for (const { packet, headers } of this.#sound.kept) feed.append(packet, headers)
+      return
+    }
+    for (const { packet, headers, dtsMs } of this.#gop.kept) {
+      if (packet) feed.append(packet, headers)
+      else feed.appendMetadata(headers, dtsMs)
+    }
   }
 
   #parse(kind: 'audio' | 'video', payload: Buffer): UntimedPacket[] {
@@ -322,6 +333,7 @@ export class Publication {
     // Headers that come before the first frame reach every player by the header set.
     if (this.#firstFrameDtsMs === null && packet.type !== 'frame') return
     this.#gop.add(packet, this.#headers)
+    this.#sound.add(packet, this.#headers, this.#options.fastCacheMs)
     for (const feed of this.#feeds.values()) feed.append(packet, this.#headers)
     for (const reader of this.#readers) reader.push(packet, this.#headers)
   }

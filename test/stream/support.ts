@@ -21,6 +21,7 @@ export const OPTIONS: StreamOptions = {
   minLatency: false,
   sendMinIntervalMs: 0,
   reduceSequenceHeader: false,
+  fastCacheMs: 0,
   takeoverAfterMs: 2_000,
 }
 

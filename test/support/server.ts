@@ -28,6 +28,7 @@ const VHOST: VhostOptions = {
     enabled: true,
     mount: '[vhost]/[app]/[stream].flv',
     waitPublisherMs: 10_000,
+    fastCacheMs: 0,
     hasAudio: true,
     hasVideo: true,
   },

@@ -1,17 +1,8 @@
 /** How a vhost takes streams in and gives them out live. */
-import { bytes, decimal, duration, integer } from '../quantity.ts'
+import { bytes, duration, integer } from '../quantity.ts'
 import { block } from '../setting.ts'
 import { choice, flag, text } from '../words.ts'
-import {
-  CHUNK_SIZES,
-  COUNTS,
-  DEFAULT_CHUNK_SIZE,
-  HOUR_MS,
-  HTML_DIR,
-  TIMEOUTS,
-  UP_TO_A_WEEK,
-  UP_TO_AN_HOUR,
-} from './limits.ts'
+import { CHUNK_SIZES, COUNTS, DEFAULT_CHUNK_SIZE, HTML_DIR, TIMEOUTS, UP_TO_A_WEEK, UP_TO_AN_HOUR } from './limits.ts'
 
 const ACK_SIZES = { min: 0, max: 0x7f_ff_ff_ff } as const
 const UP_TO_A_MINUTE = { min: 0, max: 60_000 } as const
@@ -179,10 +170,12 @@ export const HTTP_REMUX = block(
       reload: true,
       meaning: 'How long a player of a stream that is not there waits for its publisher before the 404 (Sluice).',
     }),
-    fast_cache: decimal(
-      { min: 0, max: HOUR_MS / 1000 },
-      { default: 0, reload: true, meaning: 'Seconds of audio that a new player of .aac or .mp3 gets at once.' },
-    ),
+    fast_cache: duration('s', UP_TO_AN_HOUR, {
+      default: 0,
+      reload: true,
+      meaning:
+        'How much of the newest sound a new player of .aac or .mp3 gets at once; 0: none, it begins with what comes.',
+    }),
     has_audio: flag({ default: true, reload: true, meaning: 'off: the audio is left out.' }),
     has_video: flag({ default: true, reload: true, meaning: 'off: the video is left out.' }),
     guess_has_av: flag({ default: true, reload: true, meaning: 'Accepted: what the stream has is known.' }),

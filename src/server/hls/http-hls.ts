@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { parseRange } from '../../http/range.ts'
 import { TimeoutError } from '../../st/errors.ts'
 import type { Thread } from '../../st/thread.ts'
@@ -14,7 +15,7 @@ import type { HlsService, LiveStream } from './service.ts'
 import type { Viewer } from './viewers.ts'
 
 const PLAYLIST_TYPE = 'application/vnd.apple.mpegurl'
-/** Names are never used again: a cache may keep what is under them as long as it likes. */
+/** For names that are never used again: a cache may keep what is under them as long as it likes. */
 const FOR_EVER = 'public, max-age=31536000, immutable'
 /** For a first segment, beside its length: until the publisher's first frame is there. */
 const FIRST_FRAME_MS = 2_000
@@ -229,14 +230,16 @@ async function answerPlaylist(
 async function answerFile(
   thread: Thread,
   exchange: HttpExchange,
-  { contentType }: HlsFile,
+  { contentType, isUnique }: HlsFile,
   bytes: Buffer,
   timeoutMs: number,
 ): Promise<void> {
-  const tag = `"${bytes.length.toString(36)}"`
-  const headers = { 'Content-Type': contentType, 'Cache-Control': FOR_EVER, ETag: tag, 'Accept-Ranges': 'bytes' }
+  // Under a name that may come back with something else, the tag must follow from all of it.
+  const tag = `"${isUnique ? bytes.length.toString(36) : createHash('sha1').update(bytes).digest('base64url')}"`
+  const cached = { ETag: tag, 'Cache-Control': isUnique ? FOR_EVER : 'no-cache' }
+  const headers = { 'Content-Type': contentType, ...cached, 'Accept-Ranges': 'bytes' }
   if (isKnown(exchange, tag)) {
-    await exchange.answer(thread, 304, { ETag: tag, 'Cache-Control': FOR_EVER }, '')
+    await exchange.answer(thread, 304, cached, '')
     return
   }
   const range = parseRange(exchange.request.headers.get('range'), bytes.length)
