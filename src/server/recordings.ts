@@ -114,12 +114,8 @@ async function sendFile(
   }
   const { start, end } = asked ?? { start: 0, end: info.bytes }
   const part = asked ? { 'Content-Range': `bytes ${start}-${end - 1}/${info.bytes}` } : {}
-  exchange.writeHead(asked ? 206 : 200, {
-    ...common,
-    ...part,
-    'Content-Type': contentType,
-    'Content-Length': end - start,
-  })
+  const head = { ...common, ...part, 'Content-Type': contentType }
+  exchange.socket.write(exchange.head(asked ? 206 : 200, head, end - start))
   if (method !== 'HEAD') await sendBytes(thread, exchange, file, { start, end, timeoutMs: vhost.play.sendTimeoutMs })
 }
 
