@@ -37,10 +37,10 @@ export async function answerDiskFile(
   { path, info, contentType }: FoundFile,
   timeoutMs: number,
 ): Promise<void> {
-  const { headers, method } = exchange.request
+  const { method } = exchange.request
   const tag = `"${info.bytes.toString(36)}-${Math.round(info.modifiedMs).toString(36)}"`
   const common = { ETag: tag, 'Cache-Control': 'no-cache', 'Accept-Ranges': 'bytes' }
-  if (headers.get('if-none-match') === tag) return exchange.answer(thread, 304, common, '')
+  if (exchange.request.headers.get('if-none-match') === tag) return exchange.answer(thread, 304, common, '')
   const file = await thread.world.disk.open(thread, path, 'read', DISK_TIMEOUT_MS)
   try {
     const sent = await choose(thread, exchange, file, { path, info, tag })
@@ -49,8 +49,8 @@ export async function answerDiskFile(
     }
     const { status, head, start, end } = sent
     const part = status === 206 ? { 'Content-Range': `bytes ${start}-${end - 1}/${info.bytes}` } : {}
-    const length = { 'Content-Type': contentType, 'Content-Length': head.length + end - start }
-    exchange.writeHead(status, { ...common, ...part, ...length })
+    const headers = { ...common, ...part, 'Content-Type': contentType }
+    exchange.socket.write(exchange.head(status, headers, head.length + end - start))
     if (method !== 'HEAD') await sendBytes(thread, exchange, file, sent, timeoutMs)
   } finally {
     await file.close(thread, DISK_TIMEOUT_MS)

@@ -1,4 +1,3 @@
-import { responseHead } from '../http/response.ts'
 import { maskedQuery, parseStreamUrl, streamKey } from '../rtmp/url.ts'
 import { asError, InterruptedError, StError } from '../st/errors.ts'
 import { formatEndpoint } from '../st/network.ts'
@@ -203,8 +202,7 @@ class LivePlayer implements PlayerQueue {
     if (!exchange) throw new Error('the answer has begun already')
     this.#exchange = null
     const transfer = this.#frame === CHUNKED ? { 'Transfer-Encoding': 'chunked' } : {}
-    const { version } = exchange.request
-    const head = responseHead(200, { ...exchange.commonHeaders, ...liveHeaders(this.#format), ...transfer }, version)
+    const head = exchange.head(200, { ...liveHeaders(this.#format), ...transfer })
     const header = this.#format.header(publication, kindsOf(vhost))
     if (header.length === 0) return head
     return Buffer.concat([head, this.#frame.head(header.length), header, this.#frame.tail])

@@ -31,8 +31,12 @@ export interface Pipe {
   readonly local: Endpoint
   /** Sets who receives the events; data flows from then on. */
   attach(handler: PipeHandler): void
-  /** Takes the bytes without copying them. @returns true when the kernel has them all, else onDrain follows */
-  write(bytes: Buffer): boolean
+  /**
+   * Takes the bytes without copying them.
+   * @param behind goes with them, in one packet if they are small
+   * @returns true when the kernel has them all, else onDrain follows
+   */
+  write(bytes: Buffer, behind?: Buffer): boolean
   /** Bytes that were written and that the kernel has not taken yet. */
   readonly pendingBytes: number
   /** Stops (resumes) the flow of input, so that TCP slows the peer down. */

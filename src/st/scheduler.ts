@@ -30,6 +30,8 @@ export class Waiter {
   prev: Waiter | null = null
   next: Waiter | null = null
   timeouts: TimeoutList | null = null
+  earlier: Waiter | null = null
+  later: Waiter | null = null
   deadlineMs = 0
   timeoutMs = Infinity
   /** It stands there instead of in a list, at `place`, while `follower` does its steps. */
@@ -62,7 +64,8 @@ export class Waiter {
  * all: 10,000 players that wait 30 s each cost one timer, and starting or ending a wait costs O(1).
  */
 class TimeoutList {
-  readonly #waiters = new Set<Waiter>()
+  #earliest: Waiter | null = null
+  #latest: Waiter | null = null
   readonly #timeoutMs: number
   readonly #scheduler: Scheduler
   #timer: Timer | null = null
@@ -75,14 +78,22 @@ class TimeoutList {
   add(waiter: Waiter): void {
     waiter.deadlineMs = this.#scheduler.clock.nowMs() + this.#timeoutMs
     waiter.timeouts = this
-    this.#waiters.add(waiter)
+    waiter.earlier = this.#latest
+    if (this.#latest) this.#latest.later = waiter
+    else this.#earliest = waiter
+    this.#latest = waiter
     this.#timer ??= this.#arm(this.#timeoutMs)
   }
 
   remove(waiter: Waiter): void {
+    if (waiter.earlier) waiter.earlier.later = waiter.later
+    else this.#earliest = waiter.later
+    if (waiter.later) waiter.later.earlier = waiter.earlier
+    else this.#latest = waiter.earlier
     waiter.timeouts = null
-    this.#waiters.delete(waiter)
-    if (this.#waiters.size > 0) return
+    waiter.earlier = null
+    waiter.later = null
+    if (this.#earliest) return
     // The timer of an empty list would keep the process awake.
     this.#timer?.cancel()
     this.#timer = null
@@ -98,7 +109,7 @@ class TimeoutList {
   #expire(): void {
     this.#timer = null
     const nowMs = this.#scheduler.clock.nowMs()
-    for (const waiter of this.#waiters) {
+    for (let waiter = this.#earliest; waiter; waiter = this.#earliest) {
       const leftMs = waiter.deadlineMs - nowMs
       if (leftMs > 0) {
         this.#timer = this.#arm(leftMs)

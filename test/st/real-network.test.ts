@@ -88,6 +88,23 @@ describe.each([
         expect((await received).equals(sent)).toBe(true)
       }))
 
+    test.each([1_000, MEGABYTE])('%i bytes that go behind others in one write arrive behind them', (count) =>
+      runThread(world, async (thread) => {
+        const { socket, peer } = await connected(thread)
+        const head = Buffer.from('head of a body')
+        const body = pattern(count)
+        const received = readToEnd(peer)
+        for (let turn = 0; turn < 3; turn++) {
+          if (!socket.write(head, body)) await socket.drain(thread, FOREVER)
+          expect(socket.pendingBytes).toBe(0)
+        }
+        expect(socket.sentBytes).toBe(3 * (head.length + count))
+        peer.end()
+        await socket.closeGently(thread, FOREVER)
+        expect((await received).equals(Buffer.concat([head, body, head, body, head, body]))).toBe(true)
+      }),
+    )
+
     test('of which the peer ends its side: read says so, sending goes on', () =>
       runThread(world, async (thread) => {
         const { socket, peer } = await connected(thread)

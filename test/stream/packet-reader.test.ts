@@ -38,6 +38,39 @@ describe('a packet reader', () => {
     expect([got, notes]).toEqual([[0, 40, 80, null], ['reader ok']])
   })
 
+  test('lets a thread take in steps, which wakes it only when it has to do something else', async () => {
+    const { world, clock } = makeTestWorld()
+    const reader = new PacketReader()
+    const notes: string[] = []
+    const got: (number | string)[] = []
+    const takeAll = (): boolean => {
+      for (let read = reader.take(); read; read = reader.take()) {
+        got.push(read.packet.dtsMs)
+        if (read.packet.isKey) return false
+      }
+      return !reader.ended
+    }
+    noting(world, notes, 'reader', async (thread) => {
+      while (!reader.isAtEnd) {
+        await reader.follow(thread, { step: takeAll }, FOREVER)
+        got.push('awake')
+      }
+    })
+    const push = async (...packets: Packet[]): Promise<void> => {
+      for (const packet of packets) reader.push(packet, PICTURE)
+      await clock.settle()
+    }
+    await push(picture(0, false))
+    await push(picture(40, false))
+    expect(got).toEqual([0, 40])
+    await push(picture(80, true), picture(120, false))
+    expect(got).toEqual([0, 40, 80, 'awake', 120])
+    await push(picture(160, false))
+    reader.end()
+    await clock.settle()
+    expect([got.slice(5), notes]).toEqual([[160, 'awake'], ['reader ok']])
+  })
+
   test('that is too slow loses what is queued and goes on at a key frame', () => {
     const reader = new PacketReader()
     for (let i = 0; i < 65; i++) reader.push(picture(i, i === 0, MEGABYTE), PICTURE)

@@ -2,14 +2,13 @@ import { createHash } from 'node:crypto'
 import { parseRange } from '../../http/range.ts'
 import { TimeoutError } from '../../st/errors.ts'
 import type { Thread } from '../../st/thread.ts'
-import type { Wish } from '../client.ts'
 import type { ServerContext } from '../context.ts'
 import { RefusedError } from '../gate.ts'
 import type { HttpExchange, HttpHandler } from '../http-session.ts'
 import type { VhostOptions } from '../options.ts'
 import type { HlsFile } from './files.ts'
 import { escapePath } from './names.ts'
-import { masterPlaylist, type RenderedPlaylist } from './playlist.ts'
+import { masterPlaylist } from './playlist.ts'
 import { type Directives, locate, readDirectives, vhostOf } from './request.ts'
 import type { HlsService, LiveStream } from './service.ts'
 import type { Viewer } from './viewers.ts'
@@ -26,7 +25,13 @@ const BLOCK_TARGETS = 3
 /** A blocked answer may be kept for so many (RFC 8216bis B.1). */
 const BLOCKED_CACHE_TARGETS = 6
 
-type Headers = Readonly<Record<string, string | number>>
+/** A stream that a request names. */
+interface Asked {
+  readonly key: string
+  readonly vhost: VhostOptions
+  /** Null: it is waited for when the viewer is in. */
+  readonly live: LiveStream | null
+}
 
 /** Playlists, segments, parts and keys over HTTP. */
 export class HlsHandler {
@@ -90,52 +95,68 @@ export class HlsHandler {
   async #servePlaylist(thread: Thread, exchange: HttpExchange): Promise<boolean> {
     const directives = readDirectives(exchange.request.query)
     const vhost = vhostOf(exchange, this.#context, directives.vhost)
-    const wish = vhost?.hls.enabled ? locate(exchange, vhost) : null
-    if (!vhost || !wish) return false
+    if (!vhost?.hls.enabled) return false
+    const known = this.#service.at(vhost.name, exchange.request.path)
+    const key = known?.stream.key ?? locate(exchange, vhost)?.sourceKey
+    if (key === undefined) return false
     const isHead = exchange.request.method === 'HEAD'
     const isPulled = !isHead && (this.#context.upstream?.serves(vhost.name) ?? false)
     // Who lets a viewer in brings the stream: it must be asked before there is anything to wait for.
     if (isPulled && vhost.hls.hlsCtx) {
-      await this.#serveViewer(thread, exchange, null, wish, directives)
+      await this.#serveViewer(thread, exchange, { key, vhost, live: null }, directives)
       return true
     }
-    if (isPulled) this.#service.demand.seen(wish)
-    const live = await this.#untilReady(thread, wish.sourceKey, vhost, !isHead)
-    if (!live) await notFound(thread, exchange, `No stream ${wish.sourceKey}.`)
+    if (isPulled) this.#demand(exchange, vhost)
+    const live = isReady(known) ? known : await this.#untilReady(thread, key, vhost, !isHead)
+    if (!live) await notFound(thread, exchange, `No stream ${key}.`)
     else if (isHead)
       await exchange.answer(thread, 200, { 'Content-Type': PLAYLIST_TYPE, 'Cache-Control': 'no-cache' }, '')
     else if (!vhost.hls.hlsCtx) await this.#answerMedia(thread, exchange, live, directives, null)
-    else await this.#serveViewer(thread, exchange, live, wish, directives)
+    else await this.#serveViewer(thread, exchange, { key, vhost, live }, directives)
     return true
   }
 
-  /**
-   * SRS's sessions: the first request is answered by a master playlist with an id, which all others carry.
-   * @param known the stream; null: it is waited for when the viewer is in
-   */
-  async #serveViewer(
-    thread: Thread,
-    exchange: HttpExchange,
-    known: LiveStream | null,
-    wish: Wish,
-    directives: Directives,
-  ): Promise<void> {
+  #demand(exchange: HttpExchange, vhost: VhostOptions): void {
+    const wish = locate(exchange, vhost)
+    if (wish) this.#service.demand.seen(wish)
+  }
+
+  /** SRS's sessions: the first request is answered by a master playlist with an id, which all others carry. */
+  async #serveViewer(thread: Thread, exchange: HttpExchange, asked: Asked, directives: Directives): Promise<void> {
+    const { key, vhost } = asked
     let viewer: Viewer | null = null
     try {
-      viewer = await this.#service.viewers.enter(thread, directives.ctx, wish, exchange.socket, exchange.peer)
+      viewer = await this.#viewerOf(thread, exchange, asked, directives)
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error
-      thread.log.info({ stream: wish.sourceKey, reason: error.message, code: error.code }, 'refused')
+      thread.log.info({ stream: key, reason: error.message, code: error.code }, 'refused')
       await exchange.answerText(thread, error.status, error.message, { 'Cache-Control': 'no-store' })
       return
     }
-    const live = viewer && (known ?? (await this.#untilReady(thread, wish.sourceKey, wish.vhost, true)))
+    const live = viewer && (asked.live ?? (await this.#untilReady(thread, key, vhost, true)))
     if (!viewer) await notFound(thread, exchange, `HLS stream ${exchange.request.path} is EOF`)
     else if (!live) {
       viewer.end()
-      await notFound(thread, exchange, `No stream ${wish.sourceKey}.`)
+      await notFound(thread, exchange, `No stream ${key}.`)
     } else if (directives.ctx !== null) await this.#answerMedia(thread, exchange, live, directives, viewer)
     else await this.#answerMaster(thread, exchange, live, viewer)
+  }
+
+  /** Null: the id in the request cannot be a viewer's of this stream. @throws RefusedError */
+  async #viewerOf(
+    thread: Thread,
+    exchange: HttpExchange,
+    { key, vhost }: Asked,
+    { ctx }: Directives,
+  ): Promise<Viewer | null> {
+    const { viewers } = this.#service
+    const known = ctx === null ? null : viewers.get(ctx)
+    if (known?.client.sourceKey === key) {
+      await known.entered(thread)
+      return known
+    }
+    const wish = locate(exchange, vhost)
+    return wish && viewers.enter(thread, ctx, wish, exchange.socket, exchange.peer)
   }
 
   async #answerMaster(thread: Thread, exchange: HttpExchange, { stream }: LiveStream, viewer: Viewer): Promise<void> {
@@ -167,13 +188,19 @@ export class HlsHandler {
     const isThere = isBlocking && stream.has(sequence, part)
     const playlist = live.playlists.get(skips && isBlocking && stream.isKnownSince(sequence))
     const query = queryOf(directives, viewer)
-    const text = query === '' && acceptsGzip(exchange) ? playlist.gzip() : playlist.text(query)
+    const isGzip = query === '' && acceptsGzip(exchange)
+    const text = isGzip ? playlist.gzip() : playlist.text(query)
     viewer?.seen(text.length)
-    await answerPlaylist(thread, exchange, playlist, text, {
-      'Cache-Control': viewer ? 'no-cache' : cacheFor(stream.targetSeconds ?? 1, isThere),
-      ...(query === '' ? { Vary: 'Accept-Encoding' } : {}),
-      ...(query === '' && acceptsGzip(exchange) ? { 'Content-Encoding': 'gzip' } : {}),
-    })
+    const cache = viewer ? 'no-cache' : cacheFor(stream.targetSeconds ?? 1, isThere)
+    const headers: Record<string, string> = { ETag: playlist.tag, 'Cache-Control': cache }
+    if (query === '') headers['Vary'] = 'Accept-Encoding'
+    if (isGzip) headers['Content-Encoding'] = 'gzip'
+    if (isKnown(exchange, playlist.tag)) {
+      await exchange.answer(thread, 304, headers, '')
+    } else {
+      headers['Content-Type'] = PLAYLIST_TYPE
+      await exchange.answer(thread, 200, headers, text)
+    }
   }
 
   /** The stream, once its playlist has a segment; null when that does not come in time. */
@@ -181,7 +208,7 @@ export class HlsHandler {
     const { hls, httpRemux } = vhost
     const ready = (): LiveStream | null => {
       const live = this.#service.get(key)
-      return live && live.stream.segments.length > 0 ? live : null
+      return isReady(live) ? live : null
     }
     if (ready() || !waits || httpRemux.waitPublisherMs === 0) return ready()
     const arrived = (): boolean => this.#service.get(key) !== null
@@ -196,6 +223,11 @@ export class HlsHandler {
     await this.#until(thread, () => arrived() && !ready(), changed, longestMs)
     return ready()
   }
+}
+
+/** Its playlist has a segment. */
+function isReady(live: LiveStream | null): live is LiveStream {
+  return live !== null && live.stream.segments.length > 0
 }
 
 function queryOf({ vhost }: Directives, viewer: Viewer | null): string {
@@ -213,18 +245,6 @@ function acceptsGzip({ request }: HttpExchange): boolean {
 function cacheFor(targetSeconds: number, isBlocked: boolean): string {
   const seconds = isBlocked ? BLOCKED_CACHE_TARGETS * targetSeconds : Math.max(1, Math.floor(targetSeconds / 2))
   return `public, max-age=${seconds}`
-}
-
-async function answerPlaylist(
-  thread: Thread,
-  exchange: HttpExchange,
-  { tag }: RenderedPlaylist,
-  text: Buffer,
-  headers: Headers,
-): Promise<void> {
-  const all = { 'Content-Type': PLAYLIST_TYPE, ETag: tag, ...headers }
-  if (isKnown(exchange, tag)) await exchange.answer(thread, 304, { ETag: tag, ...headers }, '')
-  else await exchange.answer(thread, 200, all, text)
 }
 
 async function answerFile(

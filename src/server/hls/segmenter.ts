@@ -56,6 +56,8 @@ export class Segmenter {
   readonly #broken = new WeakSet<HlsTrack>()
   /** Finished, and not taken yet. */
   #finished: HlsSegment[] = []
+  /** Packets that did not reach it. */
+  #dropped = 0
   /** Frames that were damaged. */
   damaged = 0
 
@@ -90,11 +92,22 @@ export class Segmenter {
     else this.#place(frame, track)
   }
 
+  /** Packets in front of the next one were dropped when there are more than before. */
+  noteDrops(count: number): void {
+    if (count !== this.#dropped) this.finish()
+    this.#dropped = count
+  }
+
   /** The publish is over, or its packets have a hole: the open segment ends, and what follows begins anew. */
   finish(): void {
     if (this.#held) this.#release(this.#held)
     if (this.#hasOpen) this.#close(this.#end(null), this.#cutter.endMs())
     this.#packager = null
+  }
+
+  /** Whether there is something for `takeFinished`. */
+  get hasFinished(): boolean {
+    return this.#finished.length > 0
   }
 
   /** Segments that were finished since the last call. */
