@@ -5,6 +5,7 @@ import type { Thread } from '../../st/thread.ts'
 import { maskedQuery } from '../../rtmp/url.ts'
 import type { Origin, OriginOptions } from './origin.ts'
 import { isReachable, redirectTo } from './redirect.ts'
+import type { MovedStreams } from './moved-streams.ts'
 import type { Registry } from './registry.ts'
 import type { Searches } from './search.ts'
 
@@ -15,6 +16,7 @@ export interface OriginGateParts {
   /** Whether a stream is published on this server. */
   isHere(key: string): boolean
   readonly searches: Searches
+  readonly moved: MovedStreams
   /** Null: there is none, and publishers are accepted everywhere, as in SRS. */
   readonly registry: Registry | null
 }
@@ -37,8 +39,9 @@ export class OriginGate implements Gate {
     const options = vhost && this.#parts.optionsOf(vhost.name)
     if (!options?.originCluster || options.mode === 'remote' || key === null) return null
     if (event === 'publish') return (await this.#parts.registry?.claim(thread, key)) ?? null
-    if (event === 'play' && !this.#parts.isHere(key)) await this.#locate(thread, client, key, options)
-    return null
+    if (event !== 'play') return null
+    if (!this.#parts.isHere(key)) await this.#locate(thread, client, key, options)
+    return this.#parts.moved.enter(key, client)
   }
 
   /** Returns when the stream is here. */

@@ -5,6 +5,7 @@ import type { Wish } from '../client.ts'
 import type { ServerContext } from '../context.ts'
 import { RefusedError } from '../gate.ts'
 import type { HttpExchange, HttpHandler } from '../http-session.ts'
+import { locationOf } from '../location.ts'
 import type { VhostOptions } from '../options.ts'
 import type { HlsFile } from './files.ts'
 import { escapePath } from './names.ts'
@@ -115,7 +116,8 @@ export class HlsHandler {
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error
       thread.log.info({ stream: wish.sourceKey, reason: error.message, code: error.code }, 'refused')
-      await exchange.answerText(thread, error.status, error.message, { 'Cache-Control': 'no-store' })
+      const headers = { 'Cache-Control': 'no-store', ...locationOf(error, exchange.request.target) }
+      await exchange.answerText(thread, error.status, error.message, headers)
       return
     }
     if (!viewer) await notFound(thread, exchange, `HLS stream ${exchange.request.path} is EOF`)

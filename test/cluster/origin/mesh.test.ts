@@ -79,6 +79,20 @@ describe('a play at an origin that does not have the stream', () => {
     publisher.raw.end()
   })
 
+  test('RTMP players that stay when their stream ends are sent after it when it comes elsewhere', async () => {
+    const [one, two] = (await startMesh(2)) as [TestHouse, TestHouse]
+    const publisher = await startPublisher(one, 'cam')
+    const player = await asking(one, 'cam')
+    await player.next('video key k1')
+    publisher.raw.end()
+    await player.next('onStatus NetStream.Play.UnpublishNotify')
+    const again = await startPublisher(two, 'cam')
+    await player.raw.untilOver()
+    expect(one.logged('stream has moved')).toMatchObject([{ origin: `127.0.0.1:${two.rtmpPort}`, players: 1 }])
+    expect(await refused(await asking(one, 'cam'))).toMatchObject({ ex: { code: 302 } })
+    again.raw.end()
+  })
+
   test('is refused when it is nowhere: at once where the configuration says so', async () => {
     const [one] = (await startMesh(2, { cluster: 'wait_publisher 0;' })) as [TestHouse, TestHouse]
     expect(await refused(await asking(one, 'cam'))).toMatchObject({ code: 'NetStream.Play.StreamNotFound' })

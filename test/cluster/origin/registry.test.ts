@@ -133,6 +133,34 @@ describe('the registry', () => {
     expect([sim.announced, a.registry.leases]).toEqual([{}, 0])
   })
 
+  test('one publish more costs one stream, not all of them', async () => {
+    const { sim, a } = await cluster()
+    for (let index = 0; index < 50; index++) publish(a, `s${index}`)
+    await sim.run(5_000)
+    sim.redis?.heard.splice(0)
+    const one = publish(a, 'one')
+    await sim.run(30)
+    one.leave()
+    await sim.run(30)
+    expect(sim.redis?.heard.filter(([name]) => name === 'SET' || name === 'DEL')).toHaveLength(2)
+  })
+
+  test('announces what nobody claimed and is published all the same, as long as that lasts', async () => {
+    const { sim, a, b } = await cluster()
+    a.own.set(
+      'v/live/file',
+      a.world.spawn('ingest', (thread) => thread.sleep(3_600_000)),
+    )
+    a.registry.published()
+    await sim.run(100)
+    const there = ask(b, 'file')
+    await sim.run(20_000)
+    expect([there.hosts, sim.announced]).toEqual([['a'], { file: 'a' }])
+    a.own.clear()
+    await sim.run(5_000)
+    expect(sim.announced).toEqual({})
+  })
+
   test('withdraws its streams when it stops', async () => {
     const { sim, a } = await cluster()
     publish(a, 'cam')
