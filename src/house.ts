@@ -1,3 +1,5 @@
+import type { RelayOptions } from './cluster/options.ts'
+import { Relays } from './cluster/relays.ts'
 import type { ReloadReport } from './control/api/options.ts'
 import { OriginCluster } from './cluster/origin/origin-cluster.ts'
 import { type CertificateFiles, Certificates } from './control/certificates.ts'
@@ -5,6 +7,7 @@ import { certificateFiles } from './control/checks.ts'
 import type { Config } from './control/config.ts'
 import { deviceIp } from './control/heartbeat.ts'
 import { Hooks } from './control/hooks/hooks.ts'
+import { ForwardQuestions } from './control/hooks/on-forward.ts'
 import type { ServerIdentity } from './control/identity.ts'
 import { Reload } from './control/reload.ts'
 import { makeProxies, makeSecurity } from './control/security/security.ts'
@@ -47,6 +50,8 @@ export class House {
   readonly #server: Server
   readonly #services: Services
   readonly #hooks: Hooks
+  readonly #forwardQuestions: ForwardQuestions
+  readonly #relays: Relays
   readonly #pool: HttpPool
   readonly #origins: OriginCluster
   readonly #certificates: Certificates
@@ -82,9 +87,10 @@ export class House {
     this.#pool = new HttpPool(world)
     this.#origins = this.#makeOrigins(agent)
     const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
+    this.#forwardQuestions = new ForwardQuestions(world, identity, agent, (name) => settings.vhost(name))
     const gates = {
       access: [breaker, ...security],
-      callbacks: [this.#origins.gate, this.#hooks],
+      callbacks: [this.#origins.gate, this.#hooks, this.#forwardQuestions],
       hlsNotices: this.#hooks,
     }
     this.#server = new Server(world, options, version, gates, {
@@ -92,6 +98,7 @@ export class House {
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
       recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
     })
+    this.#relays = new Relays(world, this.#server.hub, this.#relayOptions(identity))
     this.#services = new Services({
       world,
       server: this.#server,
@@ -138,6 +145,7 @@ export class House {
     ports.commit()
     await this.#server.start(streamPorts(this.config), this.#page, (address) => this.#services.handlersAt(address))
     this.#services.start()
+    this.#relays.start()
     this.#origins.start()
   }
 
@@ -155,6 +163,7 @@ export class House {
     this.#isDraining = true
     if (graceStartWaitMs > 0) await thread.sleep(graceStartWaitMs)
     this.#server.closePorts()
+    await this.#relays.stopIngests(thread)
     const isIdle = await this.#server.untilIdle(thread, graceMaxWaitMs || FOREVER)
     if (!isIdle) this.#world.log.info({ connections: this.connections }, 'grace_max_wait is over')
     await this.#server.stop(thread)
@@ -164,7 +173,9 @@ export class House {
   /** Ends everything; returns when all threads are gone. */
   async close(thread: Thread): Promise<void> {
     this.#isDraining = true
+    await this.#relays.stop(thread)
     await this.#server.stop(thread)
+    await this.#forwardQuestions.stop(thread)
     await this.#origins.stop(thread)
     await this.#hooks.stop(thread, LAST_CALLBACKS_MS)
     await this.#services.stop(thread)
@@ -192,6 +203,25 @@ export class House {
       this.#server.hls.reload()
       onReload(next)
       this.#server.recorder.refresh()
+      this.#relays.refresh()
+    }
+  }
+
+  #relayOptions({ serverId }: ServerIdentity): RelayOptions {
+    const { clients } = this.#server
+    return {
+      vhosts: () => this.config.vhosts.values(),
+      resolveVhost: (name) => this.#settings.resolveVhost(name),
+      programs: () => this.config,
+      rtmp: () => this.#server.addresses.rtmp,
+      publisher: (id) => clients.get(id)?.url ?? null,
+      connectExtra: (thread) => ({
+        srs_id: thread.id,
+        srs_pid: process.pid,
+        srs_server_ip: '',
+        sluice_chain: serverId,
+      }),
+      backend: { urls: (thread, backend, id) => this.#forwardQuestions.urls(thread, backend, clients.get(id)) },
     }
   }
 

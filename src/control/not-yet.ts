@@ -15,10 +15,6 @@ const NOT_YET: Readonly<Record<string, string>> = {
   'vhost.http_remux.fast_cache': 'http_remux.fast_cache',
   'vhost.http_static.enabled': 'Files of a vhost (http_static)',
   'vhost.cluster.mode': 'An edge (cluster.mode remote)',
-  'vhost.forward.enabled': 'Forwarding',
-  'vhost.ingest.enabled': 'Ingest',
-  'vhost.transcode.enabled': 'Transcoding',
-  'vhost.exec.enabled': 'exec',
 }
 
 /** Whether nothing but the default of a directive is served. */

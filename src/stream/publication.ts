@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Condition } from '../st/condition.ts'
-import { StError } from '../st/errors.ts'
+import { TimeoutError } from '../st/errors.ts'
 import type { Thread } from '../st/thread.ts'
 import { CodecError } from '../codec/errors.ts'
 import type { Cursor } from './cursor.ts'
@@ -39,6 +39,7 @@ export class Publication {
   readonly #feeds = new Map<string, Feed>()
   readonly #readers = new Set<PacketReader>()
   readonly #settling = new Condition('first frames')
+  readonly #ending = new Condition('end of the publish')
   readonly #gop: GopCache
   #headers = HeaderSet.EMPTY
   #firstHeaders: readonly Packet[] = []
@@ -128,7 +129,7 @@ export class Publication {
       const untilMs = this.#firstFrameDtsMs === null ? deadlineMs : this.#firstFrameMs + SETTLE_MS
       const leftMs = untilMs - clock.nowMs()
       if (leftMs <= 0) break
-      await this.#waitSettled(thread, leftMs)
+      await waitAtMost(thread, this.#settling, leftMs)
     }
     return !this.#ended && this.#firstFrameDtsMs !== null
   }
@@ -159,7 +160,15 @@ export class Publication {
 
   /** All packets from the newest key frame on (with a GOP cache) or from now on; for other makers than players. */
   read(): PacketReader {
-    const reader = new PacketReader()
+    return this.#read(new PacketReader())
+  }
+
+  /** As `read`, for one that must not fall behind: it is bounded by `queue_length` too. */
+  readLive(): PacketReader {
+    return this.#read(new PacketReader(() => this.#options.queueLengthMs))
+  }
+
+  #read(reader: PacketReader): PacketReader {
     for (const { packet, headers } of this.#gop.kept) if (packet) reader.push(packet, headers)
     if (this.#ended) reader.end()
     else this.#readers.add(reader)
@@ -171,24 +180,26 @@ export class Publication {
     this.#readers.delete(reader)
   }
 
+  /**
+   * Waits for the end of the publish.
+   * @returns false when it has not come in time
+   * @throws InterruptedError
+   */
+  async untilEnded(thread: Thread, timeoutMs: number): Promise<boolean> {
+    if (!this.#ended) await waitAtMost(thread, this.#ending, timeoutMs)
+    return this.#ended
+  }
+
   /** Ends the publish: players read what is left and then see the end. */
   end(): void {
     if (this.#ended) return
     this.#ended = true
+    this.#ending.broadcast()
     for (const feed of this.#feeds.values()) feed.end()
     for (const reader of this.#readers) reader.end()
     this.#readers.clear()
     this.#gop.clear()
     this.#settling.broadcast()
-  }
-
-  async #waitSettled(thread: Thread, timeoutMs: number): Promise<void> {
-    try {
-      await this.#settling.wait(thread, timeoutMs)
-    } catch (error) {
-      if (error instanceof StError && error.code === 'st_timeout') return
-      throw error
-    }
   }
 
   #joinNow(format: WireFormat, at: JoinAt): Cursor {
@@ -314,6 +325,14 @@ export class Publication {
   #received(bytes: number): void {
     this.counters.receivedBytes += bytes
     this.lastPacketMs = this.publisher.world.clock.nowMs()
+  }
+}
+
+async function waitAtMost(thread: Thread, condition: Condition, timeoutMs: number): Promise<void> {
+  try {
+    await condition.wait(thread, timeoutMs)
+  } catch (error) {
+    if (!(error instanceof TimeoutError)) throw error
   }
 }
 
