@@ -112,6 +112,7 @@ export class House {
       isDraining: () => this.#isDraining,
       post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
       clusters: (query) => this.#origins.answer(query),
+      cluster: () => this.#origins.state,
       refused: () => this.#server.refusals.totals,
     })
   }

@@ -6,7 +6,7 @@ import { Breaker, type BreakerSettings } from './control/breaker.ts'
 import { deviceIp, type HeartbeatSettings, type Post, runHeartbeat } from './control/heartbeat.ts'
 import type { ServerIdentity } from './control/identity.ts'
 import type { Instance } from './control/instance.ts'
-import { type LoopDelay, metrics } from './control/metrics/metrics.ts'
+import { type ClusterState, type LoopDelay, metrics } from './control/metrics/metrics.ts'
 import { Sampler } from './control/metrics/sampler.ts'
 import { Statistics } from './control/metrics/statistics.ts'
 import { runProgress } from './control/progress.ts'
@@ -65,6 +65,7 @@ export interface ServicesParts {
   /** For the heartbeat; without it there is none. */
   readonly post: Post | null
   readonly clusters: ApiOptions['clusters']
+  readonly cluster: () => ClusterState
   readonly refused: () => ReadonlyMap<string, number>
 }
 
@@ -188,7 +189,7 @@ export class Services {
   }
 
   #metrics(): string {
-    const { world, server, breaker, config, refused } = this.#parts
+    const { world, server, breaker, config, refused, cluster } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
@@ -198,6 +199,7 @@ export class Services {
       connections: () => ({ now: server.connections, limit: config().maxConnections }),
       loopDelay: () => this.#sampler.loopDelay,
       refused,
+      cluster,
       breakerLevel: () => breaker.level,
     })
   }

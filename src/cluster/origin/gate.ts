@@ -28,6 +28,8 @@ export interface OriginGateParts {
  */
 export class OriginGate implements Gate {
   readonly #parts: OriginGateParts
+  /** Players that were sent to another server. */
+  redirects = 0
 
   constructor(parts: OriginGateParts) {
     this.#parts = parts
@@ -53,6 +55,7 @@ export class OriginGate implements Gate {
     if (place === 'here') return
     if (!place) throw new RefusedError('refused_no_stream', `No stream ${key}.`, 404)
     thread.log.info({ stream: key, origin: formatEndpoint(place), param: maskedQuery(client.url.param) }, 'redirected')
+    this.redirects++
     throw redirectTo(place, client)
   }
 }

@@ -34,7 +34,7 @@ export class OriginCluster {
   readonly #moved: MovedStreams
   /** Asks the registry, and the coworkers when it does not know or cannot be reached. */
   readonly finder: OriginFinder
-  readonly gate: Gate
+  readonly #gate: OriginGate
 
   constructor(parts: OriginClusterParts) {
     const { world, pool, redis } = parts
@@ -56,13 +56,27 @@ export class OriginCluster {
     this.#searches = new Searches(world, this.finder)
     const isHere = (key: string): boolean => parts.hub().isPublished(key)
     this.#moved = new MovedStreams(world, this.finder, isHere)
-    this.gate = new OriginGate({
+    this.#gate = new OriginGate({
       optionsOf: (vhost) => parts.optionsOf(vhost),
       isHere,
       searches: this.#searches,
       moved: this.#moved,
       registry,
     })
+  }
+
+  get gate(): Gate {
+    return this.#gate
+  }
+
+  /** For the metrics. */
+  get state(): { isRegistryUp: boolean; announced: number; sought: number; redirects: number } {
+    return {
+      isRegistryUp: this.#registry?.isUp ?? false,
+      announced: this.#registry?.leases ?? 0,
+      sought: this.#searches.size,
+      redirects: this.#gate.redirects,
+    }
   }
 
   /** Begins, when the server listens. */

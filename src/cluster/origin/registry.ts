@@ -79,6 +79,11 @@ export class Registry implements OriginFinder {
     this.#parts = parts
   }
 
+  /** Whether Redis answers. */
+  get isUp(): boolean {
+    return this.#connection !== null && !this.#connection.closed && !this.#isAway
+  }
+
   /** Streams that this server announces. */
   get leases(): number {
     return this.#leases.size

@@ -59,6 +59,7 @@ export class ApiServer {
       },
       isDraining: () => this.isDraining,
       post: null,
+      cluster: () => ({ isRegistryUp: true, announced: 4, sought: 5, redirects: 6 }),
       refused: () => new Map([['refused_security', 3]]),
     })
   }
