@@ -46,7 +46,7 @@ export class MovedStreams {
     try {
       while (this.#players.size > 0) {
         await thread.sleep(LOOK_MS)
-        for (const key of [...this.#players.keys()]) if (!this.#isHere(key)) await this.#look(thread, key)
+        for (const key of this.#players.keys()) if (!this.#isHere(key)) await this.#look(thread, key)
       }
     } finally {
       this.#thread = null
