@@ -1,3 +1,7 @@
+import { joinChains, LoopGate } from './cluster/chain.ts'
+import { Edge } from './cluster/edge/edge.ts'
+import type { EdgeParts } from './cluster/edge/parts.ts'
+import { Traverse } from './cluster/edge/traverse.ts'
 import type { RelayOptions } from './cluster/options.ts'
 import { Relays } from './cluster/relays.ts'
 import type { ReloadReport } from './control/api/options.ts'
@@ -49,6 +53,7 @@ export class House {
   readonly #settings: Settings
   readonly #server: Server
   readonly #services: Services
+  readonly #edge: Edge
   readonly #hooks: Hooks
   readonly #forwardQuestions: ForwardQuestions
   readonly #relays: Relays
@@ -88,9 +93,12 @@ export class House {
     this.#origins = this.#makeOrigins(agent)
     const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
     this.#forwardQuestions = new ForwardQuestions(world, identity, agent, (name) => settings.vhost(name))
+    const edgeParts = this.#edgeParts(parts)
+    this.#edge = new Edge(edgeParts)
     const gates = {
-      access: [breaker, ...security],
+      access: [breaker, new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
       callbacks: [this.#origins.gate, this.#hooks, this.#forwardQuestions],
+      upstream: this.#edge,
       hlsNotices: this.#hooks,
     }
     this.#server = new Server(world, options, version, gates, {
@@ -98,6 +106,7 @@ export class House {
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
       recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
     })
+    this.#server.hub.watchers.add(this.#edge.published)
     this.#relays = new Relays(world, this.#server.hub, this.#relayOptions(identity))
     this.#services = new Services({
       world,
@@ -184,6 +193,23 @@ export class House {
     await this.#certificateThread?.stop(thread, 'server stops')
   }
 
+  #edgeParts({ world, identity, version }: HouseParts): EdgeParts {
+    return {
+      world,
+      self: {
+        id: identity.serviceId,
+        name: SERVER_NAME,
+        version,
+        ip: () => deviceIp(process.env['SRS_DEVICE_IP'], this.config.stats.network),
+      },
+      hub: () => this.#server.hub,
+      clients: () => this.#server.clients,
+      feed: (thread, key, vhost) => this.#server.feed(thread, key, vhost),
+      optionsOf: (name) => this.#settings.vhost(name)?.cluster ?? null,
+      finder: this.#origins.finder,
+    }
+  }
+
   /** For a reload: opens the new ports. @returns puts the configuration in force */
   async #prepare(next: Config, { onReload }: HouseParts): Promise<() => void> {
     if (this.#isDraining) throw new Error('the server is stopping')
@@ -202,13 +228,14 @@ export class House {
       useCertificates()
       ports.commit()
       this.#server.hls.reload()
+      this.#edge.refresh()
       onReload(next)
       this.#server.recorder.refresh()
       this.#relays.refresh()
     }
   }
 
-  #relayOptions({ serverId }: ServerIdentity): RelayOptions {
+  #relayOptions({ serviceId }: ServerIdentity): RelayOptions {
     const { clients } = this.#server
     return {
       vhosts: () => this.config.vhosts.values(),
@@ -220,7 +247,7 @@ export class House {
         srs_id: thread.id,
         srs_pid: process.pid,
         srs_server_ip: '',
-        sluice_chain: serverId,
+        sluice_chain: joinChains([clients.get(thread.id)?.chain ?? ''], serviceId),
       }),
       backend: { urls: (thread, backend, id) => this.#forwardQuestions.urls(thread, backend, clients.get(id)) },
     }
