@@ -47,7 +47,7 @@ export interface SoakReport {
 /** A player is stuck when nothing came for so long. */
 const STUCK_MS = 5_000
 /** Until edges let go what nobody plays, and leases are withdrawn. */
-const LAST_MS = 20_000
+const LAST_MS = 30_000
 
 /**
  * Origins with a registry, edges in front of them, publishers that go to any origin, players that go to any edge; origins

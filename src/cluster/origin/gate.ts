@@ -1,5 +1,6 @@
 import type { Client } from '../../server/client.ts'
 import { type Gate, type GateEvent, type Leave, RefusedError } from '../../server/gate.ts'
+import { ClosedError } from '../../st/errors.ts'
 import { formatEndpoint } from '../../st/network.ts'
 import type { Thread } from '../../st/thread.ts'
 import { maskedQuery } from '../../rtmp/url.ts'
@@ -35,7 +36,7 @@ export class OriginGate implements Gate {
     this.#parts = parts
   }
 
-  /** @throws RedirectError, RefusedError, StreamBusyError, InterruptedError */
+  /** @throws RedirectError, RefusedError, StreamBusyError, ClosedError, InterruptedError */
   async enter(thread: Thread, event: GateEvent, client: Client): Promise<Leave | null> {
     const { vhost, sourceKey: key } = client
     const options = vhost && this.#parts.optionsOf(vhost.name)
@@ -49,8 +50,12 @@ export class OriginGate implements Gate {
   /** Returns when the stream is here. */
   async #locate(thread: Thread, client: Client, key: string, { waitPublisherMs }: OriginOptions): Promise<void> {
     const parts = this.#parts
-    const look = (found: readonly Origin[]): Origin | 'here' | null =>
-      parts.isHere(key) ? 'here' : (found.find((origin) => isReachable(origin, client)) ?? null)
+    const { socket } = client
+    const look = (found: readonly Origin[]): Origin | 'here' | null => {
+      // Nobody reads from it meanwhile.
+      if (socket.ended || socket.closed) throw new ClosedError('the player has gone')
+      return parts.isHere(key) ? 'here' : (found.find((origin) => isReachable(origin, client)) ?? null)
+    }
     const place = await parts.searches.locate(thread, key, waitPublisherMs, look)
     if (place === 'here') return
     if (!place) throw new RefusedError('refused_no_stream', `No stream ${key}.`, 404)

@@ -93,6 +93,14 @@ describe('a play at an origin that does not have the stream', () => {
     again.raw.end()
   })
 
+  test('RTMP players that go while they wait are noticed', async () => {
+    const [one] = (await startMesh(1, { cluster: 'wait_publisher 60;' })) as [TestHouse]
+    const player = await asking(one, 'cam')
+    await eventually('the player', () => one.logged('identified').length === 1)
+    player.raw.end()
+    await eventually('its end', () => one.house.connections === 0)
+  })
+
   test('is refused when it is nowhere: at once where the configuration says so', async () => {
     const [one] = (await startMesh(2, { cluster: 'wait_publisher 0;' })) as [TestHouse, TestHouse]
     expect(await refused(await asking(one, 'cam'))).toMatchObject({ code: 'NetStream.Play.StreamNotFound' })
