@@ -119,8 +119,7 @@ export class House {
       reloader: this.#reload,
       isDraining: () => this.#isDraining,
       post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
-      clusters: (query) => this.#origins.answer(query),
-      cluster: () => this.#origins.state,
+      origins: this.#origins,
       refused: () => this.#server.refusals.totals,
     })
   }

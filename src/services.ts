@@ -1,7 +1,7 @@
 /** What is around the server: the API, the exporter, the circuit breaker, the heartbeat. Put together from a configuration. */
 import { readFileSync } from 'node:fs'
 import { makeApi, makeExporter } from './control/api/api.ts'
-import type { ApiOptions, ApiSettings, ApiVhost, Reloader } from './control/api/options.ts'
+import type { ApiSettings, ApiVhost, ClusterQuery, Reloader } from './control/api/options.ts'
 import { Breaker, type BreakerSettings } from './control/breaker.ts'
 import { deviceIp, type HeartbeatSettings, type Post, runHeartbeat } from './control/heartbeat.ts'
 import type { ServerIdentity } from './control/identity.ts'
@@ -64,8 +64,8 @@ export interface ServicesParts {
   readonly isDraining: () => boolean
   /** For the heartbeat; without it there is none. */
   readonly post: Post | null
-  readonly clusters: ApiOptions['clusters']
-  readonly cluster: () => ClusterState
+  /** What there is to say of this server as one of several origins. */
+  readonly origins: { answer(query: ClusterQuery): object; readonly state: ClusterState }
   readonly refused: () => ReadonlyMap<string, number>
 }
 
@@ -169,7 +169,7 @@ export class Services {
   }
 
   #apiOptions(): Parameters<typeof makeApi>[0] {
-    const { world, server, identity, config, reloader, isDraining, clusters } = this.#parts
+    const { world, server, identity, config, reloader, isDraining, origins } = this.#parts
     return {
       world,
       instance: this.#instance,
@@ -181,7 +181,7 @@ export class Services {
       settings: () => config().httpApi,
       vhosts: () => config().vhosts.values(),
       listen: () => texts({ ...config().httpApi, enabled: true }).join(' '),
-      clusters,
+      clusters: (query) => origins.answer(query),
       reloader,
       isDraining,
       metrics: () => (config().exporter.enabled ? this.#metrics() : null),
@@ -189,7 +189,7 @@ export class Services {
   }
 
   #metrics(): string {
-    const { world, server, breaker, config, refused, cluster } = this.#parts
+    const { world, server, breaker, config, refused, origins } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
@@ -199,7 +199,7 @@ export class Services {
       connections: () => ({ now: server.connections, limit: config().maxConnections }),
       loopDelay: () => this.#sampler.loopDelay,
       refused,
-      cluster,
+      cluster: () => origins.state,
       breakerLevel: () => breaker.level,
     })
   }

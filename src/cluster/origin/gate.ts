@@ -47,6 +47,11 @@ export class OriginGate implements Gate {
     return this.#parts.moved.enter(key, client)
   }
 
+  locates(vhost: string): boolean {
+    const options = this.#parts.optionsOf(vhost)
+    return options !== null && options.originCluster && options.mode === 'local'
+  }
+
   /** Returns when the stream is here. */
   async #locate(thread: Thread, client: Client, key: string, { waitPublisherMs }: OriginOptions): Promise<void> {
     const parts = this.#parts

@@ -94,8 +94,9 @@ export class HlsHandler {
     if (!vhost || !wish) return false
     const isHead = exchange.request.method === 'HEAD'
     const isPulled = !isHead && (this.#context.upstream?.serves(vhost.name) ?? false)
-    // Who lets a viewer in brings the stream: it must be asked before there is anything to wait for.
-    if (isPulled && vhost.hls.hlsCtx) {
+    // Who lets a viewer in brings the stream, or sends the viewer to it: it must be asked before there is anything to wait for.
+    const isElsewhere = !isHead && (this.#context.gate.locates?.(vhost.name) ?? false)
+    if ((isPulled || isElsewhere) && vhost.hls.hlsCtx) {
       await this.#serveViewer(thread, exchange, null, wish, directives)
       return true
     }

@@ -60,6 +60,18 @@ describe('a play at an origin that does not have the stream', () => {
     expect(withHost.headers['location']).toBe(`http://127.0.0.1:${one.httpPort}/live/c%c3%a4m.ts`)
   })
 
+  test('HLS: 302 for the playlist, whose segments are at the other server then', async () => {
+    const vhost = 'hls { enabled on; hls_fragment 1; }'
+    const [one, two] = (await startMesh(2, { vhost })) as [TestHouse, TestHouse]
+    const publisher = await startPublisher(one, 'cam')
+    const answer = await HttpProbe.ask(two, '/live/cam.m3u8?k=v')
+    expect([answer.status, answer.headers['location']]).toEqual([
+      302,
+      `http://127.0.0.1:${one.httpPort}/live/cam.m3u8?k=v`,
+    ])
+    publisher.raw.end()
+  })
+
   test('waits while the stream is nowhere, and plays when it comes here', async () => {
     const [one] = (await startMesh(2)) as [TestHouse, TestHouse]
     const player = await asking(one, 'cam')

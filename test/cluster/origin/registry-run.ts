@@ -62,7 +62,9 @@ export class RegistryRun {
     const here = this.#live().filter((one) => one.stream === stream)
     const { simulation, redisHost } = this.#sim
     const isCalm = redisHost.life !== null && simulation.nowMs - this.#troubleMs > CALM_MS
-    return isCalm && here.length !== 1 ? `${stream} has ${here.length} publishers: ${here.map(({ at }) => at)}` : null
+    return isCalm && here.length !== 1
+      ? `${stream} has ${here.length} publishers: ${here.map(({ at }) => at).join()}`
+      : null
   }
 
   async #trouble(what: number, at: string): Promise<void> {
