@@ -40,6 +40,8 @@ export interface SoakReport {
   readonly held: Readonly<Record<string, { readonly before: Held; readonly after: Held }>>
   /** Keys in Redis at the end. */
   readonly keys: number
+  /** Servers that hold more at the end than before anybody came. */
+  readonly leaks: readonly string[]
   /** Threads that failed, by the logs of the servers that lived at the end. */
   readonly errors: readonly string[]
 }
@@ -91,9 +93,8 @@ class Soak {
     await runThread(this.#world, async (thread) => {
       for (const one of threads) one.interrupt('over')
       for (const one of threads) await one.stop(thread, 'over')
-      await thread.sleep(LAST_MS)
     })
-    const after = await heldBy(servers)
+    const after = await this.#untilReleased(servers, before)
     return {
       faults: this.#faults,
       players: {
@@ -107,6 +108,7 @@ class Soak {
       },
       stuck,
       wrong: players.flatMap((player) => player.faults),
+      leaks: servers.filter((_, at) => !isNoMore(after[at] as Held, before[at] as Held)).map(({ name }) => name),
       held: Object.fromEntries(
         servers.map(({ name }, at) => [name, { before: before[at] as Held, after: after[at] as Held }]),
       ),
@@ -168,10 +170,28 @@ class Soak {
     }
   }
 
+  /** Waits until the servers hold what they held before, but not for ever. @returns what they hold */
+  async #untilReleased(servers: readonly SoakServer[], before: readonly Held[]): Promise<Held[]> {
+    const { clock } = this.#world
+    const untilMs = clock.nowMs() + LAST_MS
+    for (;;) {
+      const after = await heldBy(servers)
+      const isReleased = after.every((held, at) => isNoMore(held, before[at] as Held))
+      if (isReleased || clock.nowMs() > untilMs) return after
+      await runThread(this.#world, (thread) => thread.sleep(500))
+    }
+  }
+
   #fault(what: string): void {
     this.#faults.push(what)
     this.#note(what)
   }
+}
+
+/** Apart from memory, which is given back later. */
+function isNoMore(held: Held, before: Held): boolean {
+  const counts = ['threads', 'connections', 'streams', 'announced', 'sought', 'files', 'failures'] as const
+  return counts.every((name) => held[name] <= before[name])
 }
 
 function heldBy(servers: readonly SoakServer[]): Promise<Held[]> {

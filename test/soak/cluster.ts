@@ -27,10 +27,11 @@ async function main(): Promise<number> {
   }
   const report = await soakCluster(size, print)
   describe(report)
-  return report.stuck.length === 0 && report.wrong.length === 0 && report.keys === 0 ? 0 : 1
+  const { stuck, wrong, leaks, keys } = report
+  return stuck.length + wrong.length + leaks.length + keys === 0 ? 0 : 1
 }
 
-function describe({ players, publishers, stuck, wrong, held, keys, errors, faults }: SoakReport): void {
+function describe({ players, publishers, stuck, wrong, held, leaks, keys, errors, faults }: SoakReport): void {
   const { gapsMs, frames, sessions } = players
   const gap = (share: number): number => gapsMs[Math.min(gapsMs.length - 1, Math.floor(gapsMs.length * share))] ?? 0
   print(`${faults.length} faults; publishers: ${publishers.sessions} sessions, ${publishers.refused} refused`)
@@ -39,7 +40,7 @@ function describe({ players, publishers, stuck, wrong, held, keys, errors, fault
   )
   print(`stuck: ${stuck.length} ${stuck.join(' ')}`)
   print(`wrong: ${wrong.length} ${wrong.slice(0, 20).join('; ')}`)
-  print(`keys left in Redis: ${keys}`)
+  print(`keys left in Redis: ${keys}; servers that hold more than before: ${leaks.length} ${leaks.join(' ')}`)
   for (const [name, { before, after }] of Object.entries(held)) {
     print(`${name}: before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`)
   }
