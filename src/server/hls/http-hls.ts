@@ -5,6 +5,7 @@ import type { Thread } from '../../st/thread.ts'
 import type { ServerContext } from '../context.ts'
 import { RefusedError } from '../gate.ts'
 import type { HttpExchange, HttpHandler } from '../http-session.ts'
+import { locationOf } from '../location.ts'
 import type { VhostOptions } from '../options.ts'
 import type { HlsFile } from './files.ts'
 import { escapePath } from './names.ts'
@@ -101,8 +102,9 @@ export class HlsHandler {
     if (key === undefined) return false
     const isHead = exchange.request.method === 'HEAD'
     const isPulled = !isHead && (this.#context.upstream?.serves(vhost.name) ?? false)
-    // Who lets a viewer in brings the stream: it must be asked before there is anything to wait for.
-    if (isPulled && vhost.hls.hlsCtx) {
+    // Who lets a viewer in brings the stream, or sends the viewer to it: it must be asked before there is anything to wait for.
+    const isElsewhere = !isHead && (this.#context.gate.locates?.(vhost.name) ?? false)
+    if ((isPulled || isElsewhere) && vhost.hls.hlsCtx) {
       await this.#serveViewer(thread, exchange, { key, vhost, live: null }, directives)
       return true
     }
@@ -130,7 +132,8 @@ export class HlsHandler {
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error
       thread.log.info({ stream: key, reason: error.message, code: error.code }, 'refused')
-      await exchange.answerText(thread, error.status, error.message, { 'Cache-Control': 'no-store' })
+      const headers = { 'Cache-Control': 'no-store', ...locationOf(error, exchange.request.target) }
+      await exchange.answerText(thread, error.status, error.message, headers)
       return
     }
     const live = viewer && (asked.live ?? (await this.#untilReady(thread, key, vhost, true)))
