@@ -5,7 +5,7 @@ import type { Follower } from './followers.ts'
 import type { ConnectOptions, Endpoint, Pipe, PipeHandler, ServerTls } from './network.ts'
 import type { Thread } from './thread.ts'
 
-/** Input that nobody has read yet; beyond it the peer is slowed down by TCP. */
+/** Input that nobody has read yet; beyond it the peer is slowed down by TCP. See `limitInput`. */
 const INPUT_LIMIT_BYTES = 256 * 1024
 
 /** Each piece costs memory of its own: what a peer sends in single bytes is put together after so many. */
@@ -35,6 +35,7 @@ export class Socket implements PipeHandler {
   /** NO_INPUT when empty: an array that once held something keeps room for 17. */
   #input: Buffer[] = NO_INPUT
   #inputBytes = 0
+  #inputLimitBytes = INPUT_LIMIT_BYTES
   #paused = false
   #discards = false
   #ended = false
@@ -181,6 +182,19 @@ export class Socket implements PipeHandler {
   }
 
   /**
+   * For who passes on what comes: the peer is slowed down when so much is unread, instead of 256 KB. What one read of the
+   * kernel brings is kept whole, and `readFully` of more waits in vain.
+   */
+  limitInput(limitBytes: number): void {
+    this.#inputLimitBytes = limitBytes
+  }
+
+  /** Ends this side: what is pending is sent, then FIN. The peer may go on; nothing may be written any more. */
+  endOutput(): void {
+    if (!this.#closed) this.#pipe.end()
+  }
+
+  /**
    * Goes on in TLS, as the server; the port must have been opened for it. What has come already counts as the beginning
    * of the handshake.
    * @throws TimeoutError, InterruptedError; ClosedError when the handshake failed
@@ -262,7 +276,7 @@ export class Socket implements PipeHandler {
     else this.#input.push(bytes)
     this.#inputBytes += bytes.length
     if (this.#input.length >= INPUT_LIMIT_PIECES) this.#input = [Buffer.concat(this.#input)]
-    if (this.#inputBytes >= INPUT_LIMIT_BYTES && !this.#paused) {
+    if (this.#inputBytes >= this.#inputLimitBytes && !this.#paused) {
       this.#paused = true
       this.#pipe.pause()
     }
@@ -303,7 +317,7 @@ export class Socket implements PipeHandler {
 
   #consumed(count: number): void {
     this.#inputBytes -= count
-    if (this.#paused && this.#inputBytes < INPUT_LIMIT_BYTES) {
+    if (this.#paused && this.#inputBytes < this.#inputLimitBytes) {
       this.#paused = false
       this.#pipe.resume()
     }
