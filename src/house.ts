@@ -1,5 +1,8 @@
-import type { RelayOptions } from './cluster/options.ts'
-import { Relays } from './cluster/relays.ts'
+import { LoopGate } from './cluster/chain.ts'
+import { Edge } from './cluster/edge/edge.ts'
+import type { EdgeParts } from './cluster/edge/parts.ts'
+import { Traverse } from './cluster/edge/traverse.ts'
+import type { Relays } from './cluster/relays.ts'
 import type { ReloadReport } from './control/api/options.ts'
 import { OriginCluster } from './cluster/origin/origin-cluster.ts'
 import { type CertificateFiles, Certificates } from './control/certificates.ts'
@@ -17,6 +20,7 @@ import { type ProxyOptions, SERVER_NAME, type ServerOptions, type TlsOptions } f
 import type { PageFile } from './server/page.ts'
 import { prepareAll } from './server/ports.ts'
 import { Server, type ServerAddresses } from './server/server.ts'
+import { makeRelays } from './relays.ts'
 import { makeBreaker, Services, wanted, wantedSecure } from './services.ts'
 import { FOREVER } from './st/clock.ts'
 import type { Thread } from './st/thread.ts'
@@ -49,8 +53,8 @@ export class House {
   readonly #settings: Settings
   readonly #server: Server
   readonly #services: Services
+  readonly #edge: Edge
   readonly #hooks: Hooks
-  readonly #forwardQuestions: ForwardQuestions
   readonly #relays: Relays
   readonly #pool: HttpPool
   readonly #origins: OriginCluster
@@ -87,10 +91,13 @@ export class House {
     this.#pool = new HttpPool(world)
     this.#origins = this.#makeOrigins(agent)
     const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
-    this.#forwardQuestions = new ForwardQuestions(world, identity, agent, (name) => settings.vhost(name))
+    const forwards = new ForwardQuestions(this.#pool, identity, agent, (name) => settings.vhost(name))
+    const edgeParts = this.#edgeParts(parts)
+    this.#edge = new Edge(edgeParts)
     const gates = {
-      access: [breaker, ...security],
-      callbacks: [this.#origins.gate, this.#hooks, this.#forwardQuestions],
+      access: [breaker, new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
+      callbacks: [this.#origins.gate, this.#hooks, forwards],
+      upstream: this.#edge,
       hlsNotices: this.#hooks,
     }
     this.#server = new Server(world, options, version, gates, {
@@ -98,7 +105,8 @@ export class House {
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
       recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
     })
-    this.#relays = new Relays(world, this.#server.hub, this.#relayOptions(identity))
+    this.#server.hub.watchers.add(this.#edge.published)
+    this.#relays = makeRelays({ world, server: this.#server, settings, identity, forwards })
     this.#services = new Services({
       world,
       server: this.#server,
@@ -175,12 +183,28 @@ export class House {
     this.#isDraining = true
     await this.#relays.stop(thread)
     await this.#server.stop(thread)
-    await this.#forwardQuestions.stop(thread)
     await this.#origins.stop(thread)
     await this.#hooks.stop(thread, LAST_CALLBACKS_MS)
     await this.#services.stop(thread)
     await this.#pool.stop(thread)
     await this.#certificateThread?.stop(thread, 'server stops')
+  }
+
+  #edgeParts({ world, identity, version }: HouseParts): EdgeParts {
+    return {
+      world,
+      self: {
+        id: identity.serviceId,
+        name: SERVER_NAME,
+        version,
+        ip: () => deviceIp(process.env['SRS_DEVICE_IP'], this.config.stats.network),
+      },
+      hub: () => this.#server.hub,
+      clients: () => this.#server.clients,
+      feed: (thread, key, vhost) => this.#server.feed(thread, key, vhost),
+      optionsOf: (name) => this.#settings.vhost(name)?.cluster ?? null,
+      finder: this.#origins.finder,
+    }
   }
 
   /** For a reload: opens the new ports. @returns puts the configuration in force */
@@ -201,27 +225,10 @@ export class House {
       useCertificates()
       ports.commit()
       this.#server.hls.reload()
+      this.#edge.refresh()
       onReload(next)
       this.#server.recorder.refresh()
       this.#relays.refresh()
-    }
-  }
-
-  #relayOptions({ serverId }: ServerIdentity): RelayOptions {
-    const { clients } = this.#server
-    return {
-      vhosts: () => this.config.vhosts.values(),
-      resolveVhost: (name) => this.#settings.resolveVhost(name),
-      programs: () => this.config,
-      rtmp: () => this.#server.addresses.rtmp,
-      publisher: (id) => clients.get(id)?.url ?? null,
-      connectExtra: (thread) => ({
-        srs_id: thread.id,
-        srs_pid: process.pid,
-        srs_server_ip: '',
-        sluice_chain: serverId,
-      }),
-      backend: { urls: (thread, backend, id) => this.#forwardQuestions.urls(thread, backend, clients.get(id)) },
     }
   }
 

@@ -14,7 +14,6 @@ const NOT_YET: Readonly<Record<string, string>> = {
   'vhost.publish.kickoff_for_idle': 'publish.kickoff_for_idle',
   'vhost.http_remux.fast_cache': 'http_remux.fast_cache',
   'vhost.http_static.enabled': 'Files of a vhost (http_static)',
-  'vhost.cluster.mode': 'An edge (cluster.mode remote)',
 }
 
 /** Whether nothing but the default of a directive is served. */

@@ -23,6 +23,11 @@ import { Visit } from './visit.ts'
 /** For the first frame of a publisher that is there: SRS's timeout for publishers that send nothing. */
 const FIRST_FRAME_TIMEOUT_MS = 20_000
 
+/** What edges say in a request: the servers through which they ask, and which client of theirs it is for. */
+const CHAIN_HEADER = 'x-sluice-chain'
+const UPNODE_HEADER = 'x-sluice-upnode'
+const MAX_UPNODE_TEXT = 192
+
 /** `GET /{app}/{stream}.flv`, `.ts`, `.aac` or `.mp3`, by the vhost's `http_remux.mount`. */
 export function liveHandler(context: ServerContext): HttpHandler {
   return async (thread, exchange) => {
@@ -36,7 +41,10 @@ export function liveHandler(context: ServerContext): HttpHandler {
     // From here on the connection is the player's alone: what else it sends is not answered.
     exchange.keepAlive = false
     const client = newClient(thread, exchange.socket, 'http', exchange.peer)
+    client.chain = limitedText(exchange.request.headers.get(CHAIN_HEADER) ?? '')
     identify(client, wanted)
+    const upnode = limitedText(exchange.request.headers.get(UPNODE_HEADER) ?? '')
+    if (upnode !== '') thread.log.info({ upnode: upnode.slice(0, MAX_UPNODE_TEXT) }, 'identified')
     const player = new LivePlayer(context, exchange, client, wanted.format)
     return (owner) => player.run(owner)
   }

@@ -18,6 +18,8 @@ export interface RtmpRequest {
   /** The client's program, for example `FMLE/3.0 (compatible; Lavf60.3.100)`. */
   readonly flashVer: string
   readonly multitrack: boolean
+  /** Servers through which it asks: see Client. */
+  readonly chain: string
 }
 
 /** Before `connect`. */
@@ -33,6 +35,7 @@ export function readRequest(command: AmfObject): RtmpRequest {
     swfUrl: text('swfUrl'),
     flashVer: text('flashVer'),
     multitrack: knowsMultitrack(command),
+    chain: text('sluice_chain'),
   }
 }
 

@@ -17,8 +17,6 @@ import type { WireFormat } from './wire-format.ts'
 const SETTLE_MS = 1_000
 /** A stream whose last picture is older than this is played as sound only, and no GOP is kept for it. */
 const PICTURE_CEASED_MS = 10_000
-/** A larger codec header is none: they are kept for as long as the publish lasts, one for each of up to 512 tracks. */
-const HEADER_LIMIT_BYTES = 64 * 1024
 
 /** Counters of a publish, for the page, the API and the logs. */
 export interface PublicationCounters {
@@ -50,6 +48,8 @@ export class Publication {
   #lastVideo: Packet | null = null
   #lastAudio: Packet | null = null
   #ended = false
+  /** After a change of connections: the picture goes on at its next key frame. */
+  #needsKey = false
   lastPacketMs: number
 
   constructor(publisher: Thread, options: StreamOptions, timeline: Timeline) {
@@ -88,6 +88,16 @@ export class Publication {
     if (this.#ended) return
     this.#received(payload.length)
     for (const packet of this.#parse(kind, payload)) this.#take(packet, timestampMs)
+  }
+
+  /**
+   * What follows comes over another connection than what came before, for a publisher that has several one after the
+   * other. Its clock may be another one: the timeline goes on where it is, and the picture at a key frame.
+   */
+  reconnected(): void {
+    if (this.#ended) return
+    this.#timeline.begin()
+    this.#needsKey = this.#headers.hasVideo
   }
 
   /** Replaces the metadata; players that are there get it in its place among the media. Null clears it. */
@@ -208,7 +218,7 @@ export class Publication {
       feed = new Feed(format, this.publisher.world.clock, this.#options)
       for (const { packet, headers, dtsMs } of this.#gop.kept) {
         if (packet) feed.append(packet, headers)
-        else appendMetadata(feed, headers, dtsMs)
+        else feed.appendMetadata(headers, dtsMs)
       }
       this.#feeds.set(format.key, feed)
     }
@@ -219,9 +229,7 @@ export class Publication {
 
   #parse(kind: 'audio' | 'video', payload: Buffer): UntimedPacket[] {
     try {
-      const packets = parsePackets(kind, payload)
-      for (const packet of packets) checkHeaderSize(packet)
-      return packets
+      return parsePackets(kind, payload)
     } catch (error) {
       if (!(error instanceof CodecError)) throw error
       if (error.code === 'flv_empty_tag') return []
@@ -238,6 +246,10 @@ export class Publication {
       this.#append(header)
       this.#headers = this.#headers.withHeader(header)
       return
+    }
+    if (this.#needsKey && untimed.kind === 'video' && untimed.type === 'frame') {
+      if (!untimed.isKey) return
+      this.#needsKey = false
     }
     const packet = withTime(untimed, this.#timeline.correct(track, timestampMs, this.lastPacketMs))
     if (packet.type === 'frame') this.#count(packet)
@@ -302,7 +314,7 @@ export class Publication {
 
   #announceMetadata(): void {
     if (this.#firstFrameDtsMs === null || !this.#headers.metadata) return
-    for (const feed of this.#feeds.values()) appendMetadata(feed, this.#headers, this.#timeline.nowMs)
+    for (const feed of this.#feeds.values()) feed.appendMetadata(this.#headers, this.#timeline.nowMs)
   }
 
   #append(packet: Packet): void {
@@ -334,14 +346,4 @@ async function waitAtMost(thread: Thread, condition: Condition, timeoutMs: numbe
   } catch (error) {
     if (!(error instanceof TimeoutError)) throw error
   }
-}
-
-function checkHeaderSize({ type, payload }: UntimedPacket): void {
-  if ((type !== 'header' && type !== 'config') || payload.length <= HEADER_LIMIT_BYTES) return
-  const text = `a codec header may have ${HEADER_LIMIT_BYTES} bytes, has ${payload.length}`
-  throw new CodecError('codec_header_too_large', text)
-}
-
-function appendMetadata(feed: Feed, headers: HeaderSet, dtsMs: number): void {
-  for (const packet of feed.format.metadata(headers)) feed.append({ ...packet, dtsMs }, headers)
 }
