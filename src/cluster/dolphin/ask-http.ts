@@ -12,8 +12,8 @@ const LF = 0x0a
 /** What TLS begins with: nothing can be read there. */
 const TLS_HANDSHAKE = 0x16
 const REQUEST_LINE = /^([A-Z]{1,20}) (\S+) HTTP\/1\.[01]\r?$/
-/** A segment of HLS: the stream's name, then its number. */
-const SEGMENT = /-\d+(?=\.(?:ts|m4s)$)/
+/** What a segment of HLS has behind the stream's name. */
+const SEGMENT = /-\d+\.(?:ts|m4s)$/
 
 /** What a client has said, to be passed on as it is. */
 export interface HttpQuestion {

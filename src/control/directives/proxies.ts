@@ -8,7 +8,7 @@ import { LOG_DIRECTIVES, PROCESS_DIRECTIVES } from './root.ts'
 
 const { srs_log_tank, srs_log_level, srs_log_level_v2, srs_log_file, utc_time, ff_log_dir } = LOG_DIRECTIVES
 const { pid, work_dir } = PROCESS_DIRECTIVES
-const PROCESS = { srs_log_tank, srs_log_level, srs_log_level_v2, srs_log_file, utc_time, pid, work_dir }
+const PROCESS = { srs_log_tank, srs_log_level, srs_log_level_v2, srs_log_file, utc_time, work_dir }
 
 const SHARED = {
   metrics_listen: addresses({
@@ -84,6 +84,20 @@ const DOLPHIN = block('A proxy for TCP in front of servers that it need not know
 const SHARP = block('A proxy for HTTP-FLV that merges: one connection to a server behind for each stream.', {
   listen: addresses({ default: [], example: '8080', reload: false, meaning: 'Where players connect.' }),
   ...SHARED,
+  media_timeout: duration('s', TIMEOUTS, {
+    default: 5_000,
+    reload: false,
+    meaning: 'A server that gives no media of a stream for so long is left for the next one.',
+  }),
+  wait_publisher: duration(
+    's',
+    { min: 0, max: TIMEOUTS.max },
+    {
+      default: 10_000,
+      reload: false,
+      meaning: 'How long a player waits for a stream that no server has yet; then it is answered 404.',
+    },
+  ),
   linger: duration(
     's',
     { min: 0, max: TIMEOUTS.max },
@@ -101,7 +115,12 @@ const SHARP = block('A proxy for HTTP-FLV that merges: one connection to a serve
 })
 
 /** What stands in the file of a dolphin. */
-export const DOLPHIN_DIRECTIVES = { ...PROCESS, ff_log_dir, dolphin: DOLPHIN }
+export const DOLPHIN_DIRECTIVES = {
+  ...PROCESS,
+  ff_log_dir,
+  pid: { ...pid, default: './objs/dolphin.pid' },
+  dolphin: DOLPHIN,
+}
 
 /** What stands in the file of a sharp. */
-export const SHARP_DIRECTIVES = { ...PROCESS, sharp: SHARP }
+export const SHARP_DIRECTIVES = { ...PROCESS, pid: { ...pid, default: './objs/sharp.pid' }, sharp: SHARP }
