@@ -5,7 +5,7 @@ import type { Follower } from './followers.ts'
 import type { ConnectOptions, Endpoint, Pipe, PipeHandler, ServerTls } from './network.ts'
 import type { Thread } from './thread.ts'
 
-/** Input that nobody has read yet; beyond it the peer is slowed down by TCP. See `limitInput`. */
+/** Input that nobody has read yet; beyond it the peer is slowed down by TCP. */
 const INPUT_LIMIT_BYTES = 256 * 1024
 
 /** Each piece costs memory of its own: what a peer sends in single bytes is put together after so many. */
@@ -35,7 +35,8 @@ export class Socket implements PipeHandler {
   /** NO_INPUT when empty: an array that once held something keeps room for 17. */
   #input: Buffer[] = NO_INPUT
   #inputBytes = 0
-  #inputLimitBytes = INPUT_LIMIT_BYTES
+  /** As much unread input slows the peer down; less for who only passes it on. One read of the kernel is kept whole. */
+  inputLimitBytes = INPUT_LIMIT_BYTES
   #paused = false
   #discards = false
   #ended = false
@@ -181,14 +182,6 @@ export class Socket implements PipeHandler {
     if (!this.write(bytes)) await this.drain(thread, timeoutMs)
   }
 
-  /**
-   * For who passes on what comes: the peer is slowed down when so much is unread, instead of 256 KB. What one read of the
-   * kernel brings is kept whole, and `readFully` of more waits in vain.
-   */
-  limitInput(limitBytes: number): void {
-    this.#inputLimitBytes = limitBytes
-  }
-
   /** Ends this side: what is pending is sent, then FIN. The peer may go on; nothing may be written any more. */
   endOutput(): void {
     if (!this.#closed) this.#pipe.end()
@@ -276,7 +269,7 @@ export class Socket implements PipeHandler {
     else this.#input.push(bytes)
     this.#inputBytes += bytes.length
     if (this.#input.length >= INPUT_LIMIT_PIECES) this.#input = [Buffer.concat(this.#input)]
-    if (this.#inputBytes >= this.#inputLimitBytes && !this.#paused) {
+    if (this.#inputBytes >= this.inputLimitBytes && !this.#paused) {
       this.#paused = true
       this.#pipe.pause()
     }
@@ -317,7 +310,7 @@ export class Socket implements PipeHandler {
 
   #consumed(count: number): void {
     this.#inputBytes -= count
-    if (this.#paused && this.#inputBytes < this.#inputLimitBytes) {
+    if (this.#paused && this.#inputBytes < this.inputLimitBytes) {
       this.#paused = false
       this.#pipe.resume()
     }

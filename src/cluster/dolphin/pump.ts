@@ -50,7 +50,7 @@ class Direction implements Follower {
     this.#from = from
     this.#to = to
     this.#link = link
-    from.limitInput(UNREAD_LIMIT_BYTES)
+    from.inputLimitBytes = UNREAD_LIMIT_BYTES
   }
 
   get activeMs(): number {
