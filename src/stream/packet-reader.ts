@@ -1,4 +1,5 @@
 import { Condition } from '../st/condition.ts'
+import type { Follower } from '../st/followers.ts'
 import { Ring } from '../st/ring.ts'
 import type { Thread } from '../st/thread.ts'
 import type { HeaderSet } from './headers.ts'
@@ -17,20 +18,36 @@ export interface ReadPacket {
 
 /**
  * The packets of one publish, for a thread that makes something else of them than bytes for players: HLS, a recording,
- * a forward. Made by Publication.read. Its thread is: `while ((read = await reader.next(thread, …))) …`.
+ * a forward. Made by Publication.read or readLive. Its thread is: `while ((read = await reader.next(thread, …))) …`.
  */
 export class PacketReader {
   readonly #queue = new Ring<ReadPacket>()
   readonly #arrived = new Condition('packet')
+  readonly #queueLengthMs: () => number
   #bytes = 0
+  /** Numbers of packets: the next one that comes in and goes out, and the newest key frame's. */
+  #nextIn = 0
+  #nextOut = 0
+  #newestKey = -1
+  #oldestDtsMs = 0
   #needsKey = false
   #ended = false
   /** Packets that were left out because the reader was too slow; it goes on at a key frame then. */
   droppedPackets = 0
 
+  /** @param queueLengthMs how much may be queued, in stream time: beyond it all before the newest key frame is dropped */
+  constructor(queueLengthMs: () => number = () => Infinity) {
+    this.#queueLengthMs = queueLengthMs
+  }
+
   /** The publish is over; what is queued can still be read. */
   get ended(): boolean {
     return this.#ended
+  }
+
+  /** The publish is over and all has been read. */
+  get isAtEnd(): boolean {
+    return this.#ended && this.#queue.size === 0
   }
 
   /** For the publication. Never waits. */
@@ -41,9 +58,13 @@ export class PacketReader {
       return
     }
     this.#needsKey = false
+    if (startsGop) this.#newestKey = this.#nextIn
+    if (this.#queue.size === 0) this.#oldestDtsMs = packet.dtsMs
     this.#queue.push({ packet, headers })
+    this.#nextIn++
     this.#bytes += packet.payload.length + PACKET_OVERHEAD_BYTES
-    if (this.#bytes > QUEUE_LIMIT_BYTES) this.#dropAll()
+    if (this.#bytes > QUEUE_LIMIT_BYTES) this.#dropUntil(this.#nextIn)
+    else if (packet.dtsMs - this.#oldestDtsMs > this.#queueLengthMs()) this.#skipToKey()
     this.#arrived.signal()
   }
 
@@ -57,6 +78,8 @@ export class PacketReader {
   take(): ReadPacket | null {
     const read = this.#queue.shift()
     if (!read) return null
+    this.#nextOut++
+    this.#oldestDtsMs = read.packet.dtsMs
     this.#bytes -= read.packet.payload.length + PACKET_OVERHEAD_BYTES
     return read
   }
@@ -74,10 +97,23 @@ export class PacketReader {
     }
   }
 
-  #dropAll(): void {
-    this.droppedPackets += this.#queue.size
-    while (this.#queue.shift()) continue
-    this.#bytes = 0
-    this.#needsKey = true
+  /**
+   * Lets `taker` do its step now and when packets have come or the publish is over, until it says no: see Condition.follow.
+   * What is taken in steps does not wake the thread for each packet.
+   * @throws TimeoutError, InterruptedError; what the step throws
+   */
+  follow(thread: Thread, taker: Follower, timeoutMs: number): Promise<void> {
+    return this.#arrived.follow(thread, taker, timeoutMs)
+  }
+
+  /** Sound alone has no key frames: all of it goes. */
+  #skipToKey(): void {
+    this.#dropUntil(this.#newestKey > this.#nextOut ? this.#newestKey : this.#nextIn)
+  }
+
+  /** Drops what is queued before the packet with this number; when nothing is left, it goes on at a key frame. */
+  #dropUntil(number: number): void {
+    this.#needsKey = number === this.#nextIn
+    while (this.#nextOut < number && this.take()) this.droppedPackets++
   }
 }

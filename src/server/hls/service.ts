@@ -5,6 +5,7 @@ import type { Thread } from '../../st/thread.ts'
 import type { Publication } from '../../stream/publication.ts'
 import type { Source } from '../../stream/source.ts'
 import type { ServerContext } from '../context.ts'
+import { Demand } from './demand.ts'
 import { HlsFiles } from './files.ts'
 import { StreamKeeper, type Turn } from './keeper.ts'
 import { namesOf, playlistName } from './names.ts'
@@ -32,13 +33,14 @@ export interface LiveStream {
 export class HlsService {
   readonly files = new HlsFiles()
   readonly viewers: Viewers
+  readonly demand: Demand
   /** A stream has come. */
   readonly appeared = new Condition('stream')
   readonly #context: ServerContext
   readonly #notices: HlsNotices | null
   readonly #streams = new Map<string, LiveStream>()
-  /** Which stream has which playlist. */
-  readonly #playlists = new Map<string, string>()
+  /** By the vhost and path of its playlist. */
+  readonly #playlists = new Map<string, LiveStream>()
   readonly #served = new Set<Publication>()
   readonly #life: string
   #isStopping = false
@@ -48,11 +50,17 @@ export class HlsService {
     this.#notices = notices
     this.#life = context.world.newId()
     this.viewers = new Viewers(context)
+    this.demand = new Demand(context)
     context.hub.watchers.add((source, publication) => this.#begin(source, publication))
   }
 
   get(key: string): LiveStream | null {
     return this.#streams.get(key) ?? null
+  }
+
+  /** The stream whose playlist is at this path; null: none is, or not yet. */
+  at(vhost: string, path: string): LiveStream | null {
+    return this.#playlists.get(vhost + path) ?? null
   }
 
   /** The configuration has changed: what is published now and was no HLS becomes it. What is HLS follows by itself. */
@@ -67,6 +75,7 @@ export class HlsService {
   async stop(thread: Thread): Promise<void> {
     this.#isStopping = true
     await this.viewers.stop(thread)
+    await this.demand.stop(thread)
     const live = [...this.#streams.values()]
     for (const { keeper } of live) keeper.end()
     const { clock } = thread.world
@@ -95,7 +104,7 @@ export class HlsService {
     const names = namesOf(key)
     const playlist = playlistName(options.hlsM3u8File, names)
     const place = `${names.vhost}/${playlist}`
-    const owner = this.#playlists.get(place)
+    const owner = this.#playlists.get(place)?.stream.key
     if (owner !== undefined || this.#streams.size >= MOST_STREAMS) {
       publisher.log.warn({ stream: key, owner, streams: this.#streams.size }, 'no HLS: the playlist is taken')
       return null
@@ -111,7 +120,6 @@ export class HlsService {
       finished: (turn, segment, path) => this.#tell(turn, stream, segment, path),
       over: ({ publication }) => this.#served.delete(publication),
     })
-    this.#playlists.set(place, key)
     const thread = world.spawn('hls', async (own) => {
       try {
         await keeper.run(own)
@@ -122,6 +130,7 @@ export class HlsService {
     })
     const live = { stream, keeper, thread, playlists: new PlaylistCache(stream, this.#life) }
     this.#streams.set(key, live)
+    this.#playlists.set(place, live)
     return live
   }
 

@@ -1,5 +1,7 @@
+import type { Disk } from '../disk.ts'
 import type { Log } from '../log.ts'
 import type { ConnectOptions, Network, Pipe, PortHandle } from '../network.ts'
+import type { Programs } from '../programs.ts'
 import { World } from '../world.ts'
 import { ProcessDisk, SimDisk } from './disk.ts'
 import { Life } from './life.ts'
@@ -111,7 +113,7 @@ export class SimHost {
   }
 
   /** Starts the process, which has no memory of those before it. */
-  boot(log: Log): World {
+  boot(log: Log, disk?: Disk, programs?: Programs): World {
     this.crash('process')
     const { simulation } = this.#network
     this.isUp = true
@@ -121,7 +123,14 @@ export class SimHost {
     const life = new Life(simulation, simulation.random.fork(`${this.name} ${++this.#boots}`))
     this.#life = life
     const platform = new SimPlatform(life, this.name, this.#boots)
-    return new World(life, new HostNetwork(this, life), log, new ProcessDisk(this.disk, life), platform)
+    return new World(
+      life,
+      new HostNetwork(this, life),
+      log,
+      disk ?? new ProcessDisk(this.disk, life),
+      programs,
+      platform,
+    )
   }
 
   /** Ends the process, if there is one. */
