@@ -113,8 +113,10 @@ export interface PlanSize {
   readonly faults: number
 }
 
-/** Small enough that hundreds of seeds take a minute. */
+/** A third of a second of CPU. */
 export const SMALL: PlanSize = { minutes: 0.5, streams: 2, publishers: 3, players: 6, faults: 6 }
+/** Small enough that hundreds of seeds take a minute. */
+export const TINY: PlanSize = { minutes: 0.35, streams: 2, publishers: 2, players: 4, faults: 4 }
 
 /** What the API is asked that changes nothing. */
 export const LOOKS = ['streams', 'clients', 'clients/recent', 'vhosts', 'summaries', 'recordings', 'ready'] as const
