@@ -16,6 +16,7 @@ import { RealClock } from './st/real/clock.ts'
 import { RealDisk } from './st/real/disk.ts'
 import { keepYoungGenerationSmall } from './st/real/heap.ts'
 import { RealNetwork } from './st/real/network.ts'
+import { RealPrograms } from './st/real/programs.ts'
 import { World } from './st/world.ts'
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
@@ -44,7 +45,7 @@ export async function run(config: Config, version: string, load: () => Config, f
       'connections are served on the sockets of Node: each costs more CPU and memory',
     )
   }
-  const world = new World(new RealClock(), network, log, new RealDisk())
+  const world = new World(new RealClock(), network, log, new RealDisk(), new RealPrograms())
   const identity = makeIdentity(world, serverId(world, config))
   const onReload = ({ logLevel }: Config): void => setLevel(logLevel)
   const house = new House({ world, config, identity, version, page: pageFiles(), load, onReload })

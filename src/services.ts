@@ -1,7 +1,7 @@
 /** What is around the server: the API, the exporter, the circuit breaker, the heartbeat. Put together from a configuration. */
 import { readFileSync } from 'node:fs'
 import { makeApi, makeExporter } from './control/api/api.ts'
-import type { ApiSettings, ApiVhost, Reloader } from './control/api/options.ts'
+import type { ApiOptions, ApiSettings, ApiVhost, Reloader } from './control/api/options.ts'
 import { Breaker, type BreakerSettings } from './control/breaker.ts'
 import { deviceIp, type HeartbeatSettings, type Post, runHeartbeat } from './control/heartbeat.ts'
 import type { ServerIdentity } from './control/identity.ts'
@@ -64,6 +64,7 @@ export interface ServicesParts {
   readonly isDraining: () => boolean
   /** For the heartbeat; without it there is none. */
   readonly post: Post | null
+  readonly clusters: ApiOptions['clusters']
   readonly refused: () => ReadonlyMap<string, number>
 }
 
@@ -167,7 +168,7 @@ export class Services {
   }
 
   #apiOptions(): Parameters<typeof makeApi>[0] {
-    const { world, server, identity, config, reloader, isDraining } = this.#parts
+    const { world, server, identity, config, reloader, isDraining, clusters } = this.#parts
     return {
       world,
       instance: this.#instance,
@@ -179,6 +180,7 @@ export class Services {
       settings: () => config().httpApi,
       vhosts: () => config().vhosts.values(),
       listen: () => texts({ ...config().httpApi, enabled: true }).join(' '),
+      clusters,
       reloader,
       isDraining,
       metrics: () => (config().exporter.enabled ? this.#metrics() : null),

@@ -13,12 +13,6 @@ const NOT_YET: Readonly<Record<string, string>> = {
   'vhost.play.reduce_sequence_header': 'play.reduce_sequence_header',
   'vhost.publish.kickoff_for_idle': 'publish.kickoff_for_idle',
   'vhost.http_static.enabled': 'Files of a vhost (http_static)',
-  'vhost.cluster.mode': 'An edge (cluster.mode remote)',
-  'vhost.cluster.origin_cluster': 'An origin cluster',
-  'vhost.forward.enabled': 'Forwarding',
-  'vhost.ingest.enabled': 'Ingest',
-  'vhost.transcode.enabled': 'Transcoding',
-  'vhost.exec.enabled': 'exec',
 }
 
 /** Whether nothing but the default of a directive is served. */

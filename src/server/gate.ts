@@ -25,6 +25,24 @@ export class RefusedError extends Error {
   }
 }
 
+/**
+ * A client is to go where its stream is: RTMP's redirect as SRS has it, 302 of HTTP. The addresses are for clients that
+ * follow; a client that does not follow is refused.
+ */
+export class RedirectError extends RefusedError {
+  /** `rtmp://host:port/app`; of an HTTP client `http://host:port/app`. The vhost is in it when the host does not name it. */
+  readonly tcUrl: string
+  /** The same with stream and query. */
+  readonly url: string
+
+  constructor(tcUrl: string, url: string) {
+    super('redirected', 'The stream is on another server.', 302)
+    this.name = 'RedirectError'
+    this.tcUrl = tcUrl
+    this.url = url
+  }
+}
+
 /** Who may do what: access rules, limits, callbacks. The client's role, vhost, url and source are known. */
 export interface Gate {
   /**

@@ -13,7 +13,7 @@ import { type Client, clientUrl, identify, limitedText, newClient, type PlayerQu
 import type { ServerContext } from './context.ts'
 import { describeEnd, isFault } from './ending.ts'
 import type { MediaKinds } from './flv-format.ts'
-import { type Leave, RefusedError } from './gate.ts'
+import { type Leave, RedirectError, RefusedError } from './gate.ts'
 import type { HttpExchange, HttpHandler } from './http-session.ts'
 import { LIVE_FORMATS, type LiveFormat } from './live-format.ts'
 import { liveEnding, matchMount } from './mount.ts'
@@ -22,6 +22,11 @@ import { Visit } from './visit.ts'
 
 /** For the first frame of a publisher that is there: SRS's timeout for publishers that send nothing. */
 const FIRST_FRAME_TIMEOUT_MS = 20_000
+
+/** What edges say in a request: the servers through which they ask, and which client of theirs it is for. */
+const CHAIN_HEADER = 'x-sluice-chain'
+const UPNODE_HEADER = 'x-sluice-upnode'
+const MAX_UPNODE_TEXT = 192
 
 /** `GET /{app}/{stream}.flv`, `.ts`, `.aac` or `.mp3`, by the vhost's `http_remux.mount`. */
 export function liveHandler(context: ServerContext): HttpHandler {
@@ -36,7 +41,10 @@ export function liveHandler(context: ServerContext): HttpHandler {
     // From here on the connection is the player's alone: what else it sends is not answered.
     exchange.keepAlive = false
     const client = newClient(thread, exchange.socket, 'http', exchange.peer)
+    client.chain = limitedText(exchange.request.headers.get(CHAIN_HEADER) ?? '')
     identify(client, wanted)
+    const upnode = limitedText(exchange.request.headers.get(UPNODE_HEADER) ?? '')
+    if (upnode !== '') thread.log.info({ upnode: upnode.slice(0, MAX_UPNODE_TEXT) }, 'identified')
     const player = new LivePlayer(context, exchange, client, wanted.format)
     return (owner) => player.run(owner)
   }
@@ -118,9 +126,17 @@ class LivePlayer implements PlayerQueue {
       const { role, sourceKey: stream } = this.#client
       this.#refusal = error.message
       thread.log.info({ role, stream, reason: error.message, code: error.code }, 'refused')
-      await this.#exchange?.answerText(thread, error.status, error.message)
+      await this.#exchange?.answerText(thread, error.status, error.message, this.#location(error))
       return null
     }
+  }
+
+  /** The same path at the other server, as it was sent. */
+  #location(error: RefusedError): Record<string, string> {
+    if (!(error instanceof RedirectError) || !this.#exchange) return {}
+    const path = this.#exchange.request.target.replace(/^https?:\/\/[^/?]*/i, '').replace(/\?.*$/s, '')
+    const [, host = '', query = ''] = /^([^/]*\/\/[^/?]*)[^?]*(.*)$/s.exec(error.url) ?? []
+    return { Location: host + path + query }
   }
 
   // Each async call within another one costs a waiting player a third of a kilobyte: there are three.

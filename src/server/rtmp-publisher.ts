@@ -40,6 +40,16 @@ export class RtmpPublisher implements MessageSink {
     }
   }
 
+  /** It has been replaced by another publisher. */
+  get ended(): boolean {
+    return this.#publication.ended
+  }
+
+  /** What follows comes over another connection: see Publication. */
+  reconnected(): void {
+    this.#publication.reconnected()
+  }
+
   /** How long the next message may take. */
   get timeoutMs(): number {
     const { firstpktTimeoutMs, normalTimeoutMs } = this.#vhost.publish

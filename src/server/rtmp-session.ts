@@ -102,10 +102,19 @@ class RtmpSession {
     try {
       for (const player of this.#players) await player.stop(this.#thread)
       this.#publisher?.end()
+      await this.#sayFarewell()
     } finally {
       this.#socket.close()
       this.#visit.end(this.#refusal ?? describeEnd(failure), isFault(failure))
     }
+  }
+
+  /** Tells a publisher that is ended why, when somebody has said so. */
+  async #sayFarewell(): Promise<void> {
+    const { farewell } = this.#visit.client
+    if (farewell === '' || !this.#publisher || this.#socket.closed) return
+    this.#connection.send(status(this.#publishStreamId, 'error', 'NetStream.Publish.Failed', farewell))
+    await this.#socket.closeGently(this.#thread, REFUSAL_LINGER_MS)
   }
 
   /** All that had arrived has been dealt with: what the publisher brought may go out, then more is waited for. */
@@ -134,6 +143,7 @@ class RtmpSession {
     }
     const asked = asObject(command.args[0])
     this.#request = readRequest(asked)
+    this.#visit.client.chain = this.#request.chain
     const url = requestedUrl(this.#request, '-')
     const vhost = this.#context.options.resolveVhost(url.vhost)
     if (!vhost || this.#request.tcUrl === '') {

@@ -54,6 +54,12 @@ export class Followers {
     this.#waiters[0]?.thread.world.scheduler.advance(this)
   }
 
+  /** As `broadcast`, but at once when nobody waits for a turn: see Condition.arrive. */
+  arrive(): void {
+    this.#left = this.#waiters.length
+    this.#waiters[0]?.thread.world.scheduler.advanceNow(this)
+  }
+
   /** Does up to `count` steps; a thread whose step says no, or fails, is woken. @returns how many were done */
   advance(scheduler: Scheduler, count: number): number {
     let done = 0

@@ -13,7 +13,7 @@ export function formatEndpoint({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** What a connection tells the socket above it; called by the world, never re-entered. */
+/** What a connection tells the socket above it; called by the world while no thread runs, never re-entered. */
 export interface PipeHandler {
   /** Bytes arrived; the buffer is the receiver's to keep. */
   onData(bytes: Buffer): void

@@ -193,6 +193,12 @@ export class Scheduler {
     this.#askTurn()
   }
 
+  /** Does the steps that `followers` have left: now, unless somebody waits for a turn. For Condition.arrive. */
+  advanceNow(followers: Followers): void {
+    if (this.#turnAsked) this.advance(followers)
+    else followers.advance(this, followers.left)
+  }
+
   /** Puts `thread` at the end of the run queue at once: its turn comes after all that are ready now. */
   yield(thread: Thread): Promise<void> {
     const promise = this.block(thread, null, Infinity, 'yield')

@@ -266,7 +266,7 @@ export class Socket implements PipeHandler {
       this.#paused = true
       this.#pipe.pause()
     }
-    this.#readable.signal()
+    this.#readable.arrive()
   }
 
   onEnd(): void {

@@ -107,6 +107,11 @@ export class Feed {
     return first ? (this.#log[seq - first.seq] ?? null) : null
   }
 
+  /** Puts the metadata of `headers` in, as this format has them. */
+  appendMetadata(headers: HeaderSet, dtsMs: number): void {
+    for (const packet of this.format.metadata(headers)) this.append({ ...packet, dtsMs }, headers)
+  }
+
   /** Appends a packet to the open batch. `headers` are those in force before it. Never waits. */
   append(packet: Packet, headers: HeaderSet): void {
     this.#noteKinds(headers)

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Condition } from '../st/condition.ts'
-import { StError } from '../st/errors.ts'
+import { TimeoutError } from '../st/errors.ts'
 import type { Thread } from '../st/thread.ts'
 import { CodecError } from '../codec/errors.ts'
 import type { Cursor } from './cursor.ts'
@@ -18,8 +18,6 @@ import type { WireFormat } from './wire-format.ts'
 const SETTLE_MS = 1_000
 /** A stream whose last picture is older than this is played as sound only, and no GOP is kept for it. */
 const PICTURE_CEASED_MS = 10_000
-/** A larger codec header is none: they are kept for as long as the publish lasts, one for each of up to 512 tracks. */
-const HEADER_LIMIT_BYTES = 64 * 1024
 
 /** Counters of a publish, for the page, the API and the logs. */
 export interface PublicationCounters {
@@ -40,6 +38,7 @@ export class Publication {
   readonly #feeds = new Map<string, Feed>()
   readonly #readers = new Set<PacketReader>()
   readonly #settling = new Condition('first frames')
+  readonly #ending = new Condition('end of the publish')
   readonly #gop: GopCache
   readonly #sound = new SoundCache()
   #headers = HeaderSet.EMPTY
@@ -51,6 +50,8 @@ export class Publication {
   #lastVideo: Packet | null = null
   #lastAudio: Packet | null = null
   #ended = false
+  /** After a change of connections: the picture goes on at its next key frame. */
+  #needsKey = false
   lastPacketMs: number
 
   constructor(publisher: Thread, options: StreamOptions, timeline: Timeline) {
@@ -89,6 +90,16 @@ export class Publication {
     if (this.#ended) return
     this.#received(payload.length)
     for (const packet of this.#parse(kind, payload)) this.#take(packet, timestampMs)
+  }
+
+  /**
+   * What follows comes over another connection than what came before, for a publisher that has several one after the
+   * other. Its clock may be another one: the timeline goes on where it is, and the picture at a key frame.
+   */
+  reconnected(): void {
+    if (this.#ended) return
+    this.#timeline.begin()
+    this.#needsKey = this.#headers.hasVideo
   }
 
   /** Replaces the metadata; players that are there get it in its place among the media. Null clears it. */
@@ -130,7 +141,7 @@ export class Publication {
       const untilMs = this.#firstFrameDtsMs === null ? deadlineMs : this.#firstFrameMs + SETTLE_MS
       const leftMs = untilMs - clock.nowMs()
       if (leftMs <= 0) break
-      await this.#waitSettled(thread, leftMs)
+      await waitAtMost(thread, this.#settling, leftMs)
     }
     return !this.#ended && this.#firstFrameDtsMs !== null
   }
@@ -161,7 +172,15 @@ export class Publication {
 
   /** All packets from the newest key frame on (with a GOP cache) or from now on; for other makers than players. */
   read(): PacketReader {
-    const reader = new PacketReader()
+    return this.#read(new PacketReader())
+  }
+
+  /** As `read`, for one that must not fall behind: it is bounded by `queue_length` too. */
+  readLive(): PacketReader {
+    return this.#read(new PacketReader(() => this.#options.queueLengthMs))
+  }
+
+  #read(reader: PacketReader): PacketReader {
     for (const { packet, headers } of this.#gop.kept) if (packet) reader.push(packet, headers)
     if (this.#ended) reader.end()
     else this.#readers.add(reader)
@@ -173,10 +192,21 @@ export class Publication {
     this.#readers.delete(reader)
   }
 
+  /**
+   * Waits for the end of the publish.
+   * @returns false when it has not come in time
+   * @throws InterruptedError
+   */
+  async untilEnded(thread: Thread, timeoutMs: number): Promise<boolean> {
+    if (!this.#ended) await waitAtMost(thread, this.#ending, timeoutMs)
+    return this.#ended
+  }
+
   /** Ends the publish: players read what is left and then see the end. */
   end(): void {
     if (this.#ended) return
     this.#ended = true
+    this.#ending.broadcast()
     for (const feed of this.#feeds.values()) feed.end()
     for (const reader of this.#readers) reader.end()
     this.#readers.clear()
@@ -184,20 +214,12 @@ export class Publication {
     this.#settling.broadcast()
   }
 
-  async #waitSettled(thread: Thread, timeoutMs: number): Promise<void> {
-    try {
-      await this.#settling.wait(thread, timeoutMs)
-    } catch (error) {
-      if (error instanceof StError && error.code === 'st_timeout') return
-      throw error
-    }
-  }
-
   #joinNow(format: WireFormat, at: JoinAt): Cursor {
     let feed = this.#feeds.get(format.key)
     if (!feed) {
       feed = new Feed(format, this.publisher.world.clock, this.#options)
-      this.#begin(feed)
+      const cache = !format.carriesVideo && this.#options.fastCacheMs > 0 ? this.#sound : this.#gop
+      cache.fill(feed)
       this.#feeds.set(format.key, feed)
     }
     const hasPicture = this.#headers.hasVideo && !this.#pictureCeased()
@@ -205,23 +227,9 @@ export class Publication {
     return feed.join(at, hasPicture)
   }
 
-  /** Gives a new feed what its first player may need of what was before. */
-  #begin(feed: Feed): void {
-    if (!feed.format.carriesVideo && this.#options.fastCacheMs > 0) {
-      for (const { packet, headers } of this.#sound.kept) feed.append(packet, headers)
-      return
-    }
-    for (const { packet, headers, dtsMs } of this.#gop.kept) {
-      if (packet) feed.append(packet, headers)
-      else appendMetadata(feed, headers, dtsMs)
-    }
-  }
-
   #parse(kind: 'audio' | 'video', payload: Buffer): UntimedPacket[] {
     try {
-      const packets = parsePackets(kind, payload)
-      for (const packet of packets) checkHeaderSize(packet)
-      return packets
+      return parsePackets(kind, payload)
     } catch (error) {
       if (!(error instanceof CodecError)) throw error
       if (error.code === 'flv_empty_tag') return []
@@ -238,6 +246,10 @@ export class Publication {
       this.#append(header)
       this.#headers = this.#headers.withHeader(header)
       return
+    }
+    if (this.#needsKey && untimed.kind === 'video' && untimed.type === 'frame') {
+      if (!untimed.isKey) return
+      this.#needsKey = false
     }
     const packet = withTime(untimed, this.#timeline.correct(track, timestampMs, this.lastPacketMs))
     if (packet.type === 'frame') this.#count(packet)
@@ -302,7 +314,7 @@ export class Publication {
 
   #announceMetadata(): void {
     if (this.#firstFrameDtsMs === null || !this.#headers.metadata) return
-    for (const feed of this.#feeds.values()) appendMetadata(feed, this.#headers, this.#timeline.nowMs)
+    for (const feed of this.#feeds.values()) feed.appendMetadata(this.#headers, this.#timeline.nowMs)
   }
 
   #append(packet: Packet): void {
@@ -329,12 +341,10 @@ export class Publication {
   }
 }
 
-function checkHeaderSize({ type, payload }: UntimedPacket): void {
-  if ((type !== 'header' && type !== 'config') || payload.length <= HEADER_LIMIT_BYTES) return
-  const text = `a codec header may have ${HEADER_LIMIT_BYTES} bytes, has ${payload.length}`
-  throw new CodecError('codec_header_too_large', text)
-}
-
-function appendMetadata(feed: Feed, headers: HeaderSet, dtsMs: number): void {
-  for (const packet of feed.format.metadata(headers)) feed.append({ ...packet, dtsMs }, headers)
+async function waitAtMost(thread: Thread, condition: Condition, timeoutMs: number): Promise<void> {
+  try {
+    await condition.wait(thread, timeoutMs)
+  } catch (error) {
+    if (!(error instanceof TimeoutError)) throw error
+  }
 }

@@ -83,7 +83,7 @@ export class StillServer {
     const options = testOptions(testVhost({ minLatency: true, ...changes }))
     const { hub, clients } = this
     const gate = allOf([new BusyGate(hub), ...gates])
-    this.#context = { world: this.#test.world, hub, options, clients, gate, version: 'test' }
+    this.#context = { world: this.#test.world, hub, options, clients, gate, upstream: null, version: 'test' }
     onTestFinished(() => {
       expect(this.#test.log.lines.filter(({ level }) => level === 'error')).toEqual([])
     })

@@ -93,6 +93,13 @@ export class HlsHandler {
     const wish = vhost?.hls.enabled ? locate(exchange, vhost) : null
     if (!vhost || !wish) return false
     const isHead = exchange.request.method === 'HEAD'
+    const isPulled = !isHead && (this.#context.upstream?.serves(vhost.name) ?? false)
+    // Who lets a viewer in brings the stream: it must be asked before there is anything to wait for.
+    if (isPulled && vhost.hls.hlsCtx) {
+      await this.#serveViewer(thread, exchange, null, wish, directives)
+      return true
+    }
+    if (isPulled) this.#service.demand.seen(wish)
     const live = await this.#untilReady(thread, wish.sourceKey, vhost, !isHead)
     if (!live) await notFound(thread, exchange, `No stream ${wish.sourceKey}.`)
     else if (isHead)
@@ -102,11 +109,14 @@ export class HlsHandler {
     return true
   }
 
-  /** SRS's sessions: the first request is answered by a master playlist with an id, which all others carry. */
+  /**
+   * SRS's sessions: the first request is answered by a master playlist with an id, which all others carry.
+   * @param known the stream; null: it is waited for when the viewer is in
+   */
   async #serveViewer(
     thread: Thread,
     exchange: HttpExchange,
-    live: LiveStream,
+    known: LiveStream | null,
     wish: Wish,
     directives: Directives,
   ): Promise<void> {
@@ -119,8 +129,12 @@ export class HlsHandler {
       await exchange.answerText(thread, error.status, error.message, { 'Cache-Control': 'no-store' })
       return
     }
+    const live = viewer && (known ?? (await this.#untilReady(thread, wish.sourceKey, wish.vhost, true)))
     if (!viewer) await notFound(thread, exchange, `HLS stream ${exchange.request.path} is EOF`)
-    else if (directives.ctx !== null) await this.#answerMedia(thread, exchange, live, directives, viewer)
+    else if (!live) {
+      viewer.end()
+      await notFound(thread, exchange, `No stream ${wish.sourceKey}.`)
+    } else if (directives.ctx !== null) await this.#answerMedia(thread, exchange, live, directives, viewer)
     else await this.#answerMaster(thread, exchange, live, viewer)
   }
 

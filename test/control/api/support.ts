@@ -49,6 +49,7 @@ export class ApiServer {
       identity: makeIdentity(server.world, 'vid-server1'),
       version: '1.2.3',
       config: () => config,
+      clusters: () => ({ data: { query: { ip: '', vhost: '', app: '', stream: '' }, origin: null } }),
       reloader: {
         last: { rid: '', err: 0, msg: 'Success', state: 0 },
         reload: async () => {
