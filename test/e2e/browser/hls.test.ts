@@ -141,5 +141,4 @@ test('hls.js plays TS, fMP4 and Low-Latency HLS on through a republish and a res
     // hls.js 1.7.4 does not go on by itself where parts that it waited for never came and nothing of the playlist is left.
     expect([name, seeks]).toEqual([name, name === 'low.memory' ? seeks : 0])
   }
-  for (const place of Object.keys(PLACES)) await measure(`low.${place}`, pages.get(`low.${place}`) as Page)
 })
