@@ -10,7 +10,7 @@ const PROTOCOLS = ['http-flv', 'rtmp', 'hls']
 /** Files that a server or a load process needs beside its connections. */
 const SPARE_FILES = 200
 
-export const USAGE = `npm run bench -- [options]      everything: about 20 minutes; loopback only
+export const USAGE = `npm run bench -- [options]      everything: about 25 minutes; loopback only
 
   --quick                 about 3 minutes, less exact
   --only CASES            some of ${CASES.join(',')};
@@ -39,8 +39,9 @@ const PRESETS = {
     rounds: '3',
     window: '6',
     rivals: 'node-media-server,nginx-rtmp,nginx,floor',
-    // Node compiles the code of a stream with 60 packets a second only after a while.
-    settleMs: 8_000,
+    // Node compiles the code of a stream with 60 packets a second only after a while, and gives back the memory of a
+    // start, in two collections of 40 ms, about 12 s after it.
+    settleMs: 16_000,
     readers: [10, 500],
     joins: 50,
     latencyWindowMs: 6_000,

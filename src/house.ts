@@ -1,8 +1,16 @@
+import { LoopGate } from './cluster/chain.ts'
+import { Edge } from './cluster/edge/edge.ts'
+import type { EdgeParts } from './cluster/edge/parts.ts'
+import { Traverse } from './cluster/edge/traverse.ts'
+import type { Relays } from './cluster/relays.ts'
 import type { ReloadReport } from './control/api/options.ts'
+import { OriginCluster } from './cluster/origin/origin-cluster.ts'
 import { type CertificateFiles, Certificates } from './control/certificates.ts'
 import { certificateFiles } from './control/checks.ts'
 import type { Config } from './control/config.ts'
+import { deviceIp } from './control/heartbeat.ts'
 import { Hooks } from './control/hooks/hooks.ts'
+import { ForwardQuestions } from './control/hooks/on-forward.ts'
 import type { ServerIdentity } from './control/identity.ts'
 import { Reload } from './control/reload.ts'
 import { makeProxies, makeSecurity } from './control/security/security.ts'
@@ -12,6 +20,7 @@ import { type ProxyOptions, SERVER_NAME, type ServerOptions, type TlsOptions } f
 import type { PageFile } from './server/page.ts'
 import { prepareAll } from './server/ports.ts'
 import { Server, type ServerAddresses } from './server/server.ts'
+import { makeRelays } from './relays.ts'
 import { makeBreaker, Services, wanted, wantedSecure } from './services.ts'
 import { FOREVER } from './st/clock.ts'
 import type { Thread } from './st/thread.ts'
@@ -44,8 +53,11 @@ export class House {
   readonly #settings: Settings
   readonly #server: Server
   readonly #services: Services
+  readonly #edge: Edge
   readonly #hooks: Hooks
+  readonly #relays: Relays
   readonly #pool: HttpPool
+  readonly #origins: OriginCluster
   readonly #certificates: Certificates
   #certificateThread: Thread | null = null
   readonly #reload: Reload
@@ -69,21 +81,29 @@ export class House {
     this.#page = parts.page
     this.#settings = settings
     this.#certificates = certificates
-    this.#reload = new Reload({
-      settings,
-      load: parts.load,
-      prepare: (_thread, next) => this.#prepare(next, parts),
-    })
+    const prepare = (_thread: Thread, next: Config): Promise<() => void> => this.#prepare(next, parts)
+    this.#reload = new Reload({ settings, load: parts.load, prepare })
     // Of a vhost that is gone the last settings count: who was told of a begin is told of the end.
     this.#hooks = new Hooks(world, identity, agent, (vhost) => settings.vhost(vhost)?.httpHooks ?? null)
+    this.#pool = new HttpPool(world)
+    this.#origins = this.#makeOrigins(agent)
     const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
-    const gates = { access: [breaker, ...security], callbacks: [this.#hooks], hlsNotices: this.#hooks }
+    const forwards = new ForwardQuestions(this.#pool, identity, agent, (name) => settings.vhost(name))
+    const edgeParts = this.#edgeParts(parts)
+    this.#edge = new Edge(edgeParts)
+    const gates = {
+      access: [breaker, new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
+      callbacks: [this.#origins.gate, this.#hooks, forwards],
+      upstream: this.#edge,
+      hlsNotices: this.#hooks,
+    }
     this.#server = new Server(world, options, version, gates, {
       utcTime: config.utcTime,
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
       recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
     })
-    this.#pool = new HttpPool(world)
+    this.#server.hub.watchers.add(this.#edge.published)
+    this.#relays = makeRelays({ world, server: this.#server, settings, self: edgeParts.self, forwards })
     this.#services = new Services({
       world,
       server: this.#server,
@@ -96,6 +116,8 @@ export class House {
       reloader: this.#reload,
       isDraining: () => this.#isDraining,
       post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
+      origins: this.#origins,
+      forwards: () => this.#relays.forwards,
       refused: () => this.#server.refusals.totals,
     })
   }
@@ -129,6 +151,8 @@ export class House {
     ports.commit()
     await this.#server.start(streamPorts(this.config), this.#page, (address) => this.#services.handlersAt(address))
     this.#services.start()
+    this.#relays.start()
+    this.#origins.start()
   }
 
   /** Reads the configuration again; the log says what came of it. @throws InterruptedError */
@@ -145,6 +169,7 @@ export class House {
     this.#isDraining = true
     if (graceStartWaitMs > 0) await thread.sleep(graceStartWaitMs)
     this.#server.closePorts()
+    await this.#relays.stopIngests(thread)
     const isIdle = await this.#server.untilIdle(thread, graceMaxWaitMs || FOREVER)
     if (!isIdle) this.#world.log.info({ connections: this.connections }, 'grace_max_wait is over')
     await this.#server.stop(thread)
@@ -154,11 +179,30 @@ export class House {
   /** Ends everything; returns when all threads are gone. */
   async close(thread: Thread): Promise<void> {
     this.#isDraining = true
+    await this.#relays.stop(thread)
     await this.#server.stop(thread)
+    await this.#origins.stop(thread)
     await this.#hooks.stop(thread, LAST_CALLBACKS_MS)
     await this.#services.stop(thread)
     await this.#pool.stop(thread)
     await this.#certificateThread?.stop(thread, 'server stops')
+  }
+
+  #edgeParts({ world, identity, version }: HouseParts): EdgeParts {
+    return {
+      world,
+      self: {
+        id: identity.serviceId,
+        name: SERVER_NAME,
+        version,
+        ip: () => deviceIp(process.env['SRS_DEVICE_IP'], this.config.stats.network),
+      },
+      hub: () => this.#server.hub,
+      clients: () => this.#server.clients,
+      feed: (thread, key, vhost) => this.#server.feed(thread, key, vhost),
+      optionsOf: (name) => this.#settings.vhost(name)?.cluster ?? null,
+      finder: this.#origins.finder,
+    }
   }
 
   /** For a reload: opens the new ports. @returns puts the configuration in force */
@@ -179,9 +223,38 @@ export class House {
       useCertificates()
       ports.commit()
       this.#server.hls.reload()
+      this.#edge.refresh()
       onReload(next)
       this.#server.recorder.refresh()
+      this.#relays.refresh()
     }
+  }
+
+  #makeOrigins(userAgent: string): OriginCluster {
+    const { redis } = this.config
+    return new OriginCluster({
+      world: this.#world,
+      pool: this.#pool,
+      hub: () => this.#server.hub,
+      userAgent,
+      redis: redis.enabled ? redis : null,
+      optionsOf: (vhost) => this.config.vhosts.get(vhost)?.cluster ?? null,
+      vhostOf: (name) => this.config.resolveVhost(name)?.name ?? null,
+      auth: () => (this.config.httpApi.auth.enabled ? this.config.httpApi.auth : null),
+      place: () => {
+        const { rtmp, http, api } = this.addresses
+        const { listen, stats, httpApi } = this.config
+        // An API at an address of the HTTP server is served there.
+        const apiPort = api[0]?.port ?? (httpApi.enabled ? http[0]?.port : null) ?? null
+        return {
+          listenHost: listen[0]?.host ?? '',
+          rtmpPort: rtmp[0]?.port ?? 0,
+          httpPort: http[0]?.port ?? null,
+          apiPort,
+          publicHost: () => deviceIp(process.env['SRS_DEVICE_IP'], stats.network),
+        }
+      },
+    })
   }
 
   async #post(thread: Thread, agent: string, url: URL, body: string, timeoutMs: number): Promise<void> {
@@ -231,6 +304,9 @@ function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
     },
     get crossdomain() {
       return settings.config.httpServer.crossdomain
+    },
+    get httpDir() {
+      return settings.config.httpServer.dir
     },
     resolveVhost: (name) => settings.resolveVhost(name),
   }

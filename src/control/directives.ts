@@ -5,6 +5,7 @@
 import { HTTP_HOOKS, REFER, SECURITY, TOKEN } from './directives/access.ts'
 import { CONNECTION_DIRECTIVES_OF_VHOST, HTTP_REMUX, HTTP_STATIC, PLAY, PUBLISH } from './directives/delivery.ts'
 import { DVR, HLS } from './directives/files.ts'
+import { REDIS } from './directives/registry.ts'
 import { CLUSTER, EXEC, FOREIGN_VHOST_DIRECTIVES, FORWARD, INGEST, TRANSCODE } from './directives/relay.ts'
 import {
   CONNECTION_DIRECTIVES,
@@ -20,6 +21,7 @@ export const ROOT_DIRECTIVES = {
   ...LOG_DIRECTIVES,
   ...PROCESS_DIRECTIVES,
   ...SERVICE_DIRECTIVES,
+  redis: REDIS,
   ...FOREIGN_ROOT_DIRECTIVES,
 }
 

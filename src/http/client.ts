@@ -79,6 +79,18 @@ export class ResponseParser {
     return this.#bytes.length > 0
   }
 
+  /** Status and headers as soon as they are there, for who does not wait for the whole body; else null. */
+  get head(): Pick<HttpResponse, 'status' | 'headers'> | null {
+    return this.#head
+  }
+
+  /** What has come of the body since the last call; it is not in the response then. For bodies without end. */
+  takeBody(): Buffer[] {
+    const parts = this.#parts
+    this.#parts = []
+    return parts
+  }
+
   push(bytes: Buffer): void {
     this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes])
   }

@@ -83,6 +83,13 @@ export function streamKey(url: Pick<StreamUrl, 'vhost' | 'app' | 'stream'>): str
   return `${url.vhost}/${url.app}/${url.stream}`
 }
 
+/** The names in the identity of a stream; an app may have slashes. */
+export function namesOfKey(key: string): Pick<StreamUrl, 'vhost' | 'app' | 'stream'> {
+  const [vhost = '', ...path] = key.split('/')
+  const stream = path.pop() ?? ''
+  return { vhost, app: path.join('/'), stream }
+}
+
 /** A tcUrl that is not a URL leaves everything to `app`: some encoders send only a path, or nothing. */
 function splitTcUrl(tcUrl: string): { schema: string; host: string; port: number; path: string } {
   const [, schema = 'rtmp', authority = '', path = ''] = TC_URL.exec(tcUrl.trim()) ?? []

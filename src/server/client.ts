@@ -53,6 +53,10 @@ export interface Client {
   sourceKey: string | null
   /** A player's. */
   queue: PlayerQueue | null
+  /** Servers through which it asks, by their ids, with commas; '' for a client that is none. */
+  chain: string
+  /** Why it is ended, when it is to be told so before it is interrupted; else ''. */
+  farewell: string
 }
 
 /** What a client wants of a stream, as the members of the client say it. */
@@ -115,6 +119,8 @@ export function newClient(
     url: NOTHING_ASKED,
     sourceKey: null,
     queue: null,
+    chain: '',
+    farewell: '',
   }
 }
 

@@ -3,6 +3,7 @@ import type { Hub } from '../stream/hub.ts'
 import type { Clients } from './clients.ts'
 import type { Gate } from './gate.ts'
 import type { ServerOptions } from './options.ts'
+import type { Upstream } from './upstream.ts'
 
 /** What every connection of a server shares. */
 export interface ServerContext {
@@ -12,6 +13,8 @@ export interface ServerContext {
   readonly clients: Clients
   /** Who may do what; also whether a stream is free. */
   readonly gate: Gate
+  /** Null: there is none. */
+  readonly upstream: Upstream | null
   /** Of this program, for example `0.1.0`. */
   readonly version: string
 }

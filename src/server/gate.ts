@@ -25,6 +25,24 @@ export class RefusedError extends Error {
   }
 }
 
+/**
+ * A client is to go where its stream is: RTMP's redirect as SRS has it, 302 of HTTP. The addresses are for clients that
+ * follow; a client that does not follow is refused.
+ */
+export class RedirectError extends RefusedError {
+  /** `rtmp://host:port/app`; of an HTTP client `http://host:port/app`. The vhost is in it when the host does not name it. */
+  readonly tcUrl: string
+  /** The same with stream and query. */
+  readonly url: string
+
+  constructor(tcUrl: string, url: string) {
+    super('redirected', 'The stream is on another server.', 302)
+    this.name = 'RedirectError'
+    this.tcUrl = tcUrl
+    this.url = url
+  }
+}
+
 /** Who may do what: access rules, limits, callbacks. The client's role, vhost, url and source are known. */
 export interface Gate {
   /**
@@ -32,6 +50,8 @@ export interface Gate {
    * @throws RefusedError, StreamBusyError, InterruptedError
    */
   enter(thread: Thread, event: GateEvent, client: Client): Promise<Leave | null>
+  /** Whether it knows where streams of a vhost are that are not here: then players ask it before they wait for one. */
+  locates?(vhost: string): boolean
 }
 
 /** Asks one gate after the other; when one refuses, those before it are left, the last one first. */
@@ -50,6 +70,7 @@ export function allOf(gates: readonly Gate[]): Gate {
       }
       return leaves.length > 0 ? () => leaveAll(leaves) : null
     },
+    locates: (vhost) => gates.some((gate) => gate.locates?.(vhost)),
   }
 }
 

@@ -2,7 +2,7 @@ import { maskedQuery, parseStreamUrl, streamKey } from '../rtmp/url.ts'
 import { asError, InterruptedError, StError } from '../st/errors.ts'
 import { formatEndpoint } from '../st/network.ts'
 import type { Thread } from '../st/thread.ts'
-import type { Cursor } from '../stream/cursor.ts'
+import { type Cursor, oneByOne } from '../stream/cursor.ts'
 import type { Hub } from '../stream/hub.ts'
 import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
@@ -15,12 +15,18 @@ import type { MediaKinds } from './flv-format.ts'
 import { type Leave, RefusedError } from './gate.ts'
 import type { HttpExchange, HttpHandler } from './http-session.ts'
 import { LIVE_FORMATS, type LiveFormat } from './live-format.ts'
+import { locationOf } from './location.ts'
 import { liveEnding, matchMount } from './mount.ts'
 import type { VhostOptions } from './options.ts'
 import { Visit } from './visit.ts'
 
 /** For the first frame of a publisher that is there: SRS's timeout for publishers that send nothing. */
 const FIRST_FRAME_TIMEOUT_MS = 20_000
+
+/** What edges say in a request: the servers through which they ask, and which client of theirs it is for. */
+const CHAIN_HEADER = 'x-sluice-chain'
+const UPNODE_HEADER = 'x-sluice-upnode'
+const MAX_UPNODE_TEXT = 192
 
 /** `GET /{app}/{stream}.flv`, `.ts`, `.aac` or `.mp3`, by the vhost's `http_remux.mount`. */
 export function liveHandler(context: ServerContext): HttpHandler {
@@ -35,10 +41,19 @@ export function liveHandler(context: ServerContext): HttpHandler {
     // From here on the connection is the player's alone: what else it sends is not answered.
     exchange.keepAlive = false
     const client = newClient(thread, exchange.socket, 'http', exchange.peer)
+    client.chain = limitedText(exchange.request.headers.get(CHAIN_HEADER) ?? '')
     identify(client, wanted)
+    const upnode = limitedText(exchange.request.headers.get(UPNODE_HEADER) ?? '')
+    if (upnode !== '') thread.log.info({ upnode: upnode.slice(0, MAX_UPNODE_TEXT) }, 'identified')
     const player = new LivePlayer(context, exchange, client, wanted.format)
     return (owner) => player.run(owner)
   }
+}
+
+/** Whether the request is for a live stream that is published at this moment. */
+export function isLiveNow(exchange: HttpExchange, context: ServerContext): boolean {
+  const wanted = liveEnding(exchange.request.path) && locate(exchange, context)
+  return wanted !== null && context.hub.isPublished(wanted.sourceKey)
 }
 
 /** A live stream and the form in which it is wanted. */
@@ -48,10 +63,7 @@ interface LiveWish extends Wish {
 
 async function answerHead(thread: Thread, exchange: HttpExchange, hub: Hub, wanted: LiveWish): Promise<void> {
   const { sourceKey: key, format } = wanted
-  const source = hub.acquire(key)
-  const isLive = source.publication !== null
-  hub.release(source)
-  if (isLive) await exchange.answer(thread, 200, liveHeaders(format), '')
+  if (hub.isPublished(key)) await exchange.answer(thread, 200, liveHeaders(format), '')
   else await exchange.answerText(thread, 404, `No stream ${key}.`)
 }
 
@@ -117,7 +129,8 @@ class LivePlayer implements PlayerQueue {
       const { role, sourceKey: stream } = this.#client
       this.#refusal = error.message
       thread.log.info({ role, stream, reason: error.message, code: error.code }, 'refused')
-      await this.#exchange?.answerText(thread, error.status, error.message)
+      const location = locationOf(error, this.#exchange?.request.target ?? '')
+      await this.#exchange?.answerText(thread, error.status, error.message, location)
       return null
     }
   }
@@ -154,7 +167,8 @@ class LivePlayer implements PlayerQueue {
 
   /** @returns false when there is nothing in the stream that this form carries */
   #join(publication: Publication, vhost: VhostOptions): boolean {
-    this.#wire = this.#format.wire(publication, this.#frame, kindsOf(vhost))
+    const originMs = vhost.play.timeJitter === 'zero' ? publication.beginMs : 0
+    this.#wire = this.#format.wire(publication, this.#frame, kindsOf(vhost), originMs)
     this.#cursor = this.#wire && publication.enter(this.#wire)
     return this.#cursor !== null
   }
@@ -168,8 +182,9 @@ class LivePlayer implements PlayerQueue {
   async #pump(thread: Thread, vhost: VhostOptions): Promise<void> {
     const { socket } = this.#client
     while (this.#cursor && !this.#cursor.ended) {
-      await this.#cursor.follow(thread, socket)
+      await this.#cursor.follow(thread, vhost.play.sendMinIntervalMs > 0 ? oneByOne(socket) : socket)
       await socket.drain(thread, vhost.play.sendTimeoutMs)
+      if (vhost.play.sendMinIntervalMs > 0) await thread.sleep(vhost.play.sendMinIntervalMs)
     }
     const { end } = this.#frame
     if (end.length > 0) await socket.writeFully(thread, end, vhost.play.sendTimeoutMs)

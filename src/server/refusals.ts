@@ -1,6 +1,6 @@
 import type { Thread } from '../st/thread.ts'
 import type { World } from '../st/world.ts'
-import { type Gate, RefusedError } from './gate.ts'
+import { type Gate, RedirectError, RefusedError } from './gate.ts'
 
 /** A flood of refusals is one line of the log each second for each reason. */
 const REPORT_MS = 1_000
@@ -75,16 +75,18 @@ export class Refusals {
   }
 }
 
-/** The same gate, with every refusal counted. */
+/** The same gate, with every refusal counted; who is sent elsewhere is none. */
 export function countRefusals(gate: Gate, refusals: Refusals): Gate {
   return {
     async enter(thread, event, client) {
       try {
         return await gate.enter(thread, event, client)
       } catch (error) {
-        if (error instanceof RefusedError) refusals.count(error.code, `${client.peer.host}: ${error.message}`)
+        const isRefusal = error instanceof RefusedError && !(error instanceof RedirectError)
+        if (isRefusal) refusals.count(error.code, `${client.peer.host}: ${error.message}`)
         throw error
       }
     },
+    locates: (vhost) => gate.locates?.(vhost) ?? false,
   }
 }

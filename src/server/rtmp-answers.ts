@@ -45,6 +45,15 @@ export function status(
   return command(CSID_STREAM, streamId, encodeCommand('onStatus', 0, null, info))
 }
 
+/**
+ * The answer to a player whose stream is elsewhere, as SRS gives it: `redirect` is a tcUrl and `redirect2` a whole URL,
+ * on the message stream of the connection.
+ */
+export function redirected(tcUrl: string, url: string): RtmpMessage {
+  const ex = { code: 302, redirect: tcUrl, redirect2: url }
+  return status(0, 'error', 'NetConnection.Connect.Rejected', 'RTMP 302 Redirect', { ex })
+}
+
 /** A command on a message stream that is not `onStatus`, for example `onFCPublish`. */
 export function streamCommand(streamId: number, name: string, ...args: AmfValue[]): RtmpMessage {
   return command(CSID_STREAM, streamId, encodeCommand(name, 0, ...args))
@@ -133,6 +142,9 @@ export function connectAccepted(
     connectionCommand('onBWDone', 0, null),
   ]
 }
+
+/** How a connection is begun whose vhost the stream's name will say: SRS's defaults. */
+export const UNNAMED_VHOST = { inAckSize: 0, outAckSize: 2_500_000, chunkSize: 60_000 } as const
 
 /** The answer to a `connect` that is refused; the connection is closed behind it. */
 export function connectRejected(transactionId: number, description: string): RtmpMessage {

@@ -4,9 +4,9 @@ import type { RtmpMessage } from '../rtmp/message.ts'
 import { parseStreamUrl, type StreamUrl, streamKey } from '../rtmp/url.ts'
 import { StreamBusyError } from '../stream/source.ts'
 import { clientUrl, limitedText, type Wish } from './client.ts'
-import { RefusedError } from './gate.ts'
+import { RedirectError, RefusedError } from './gate.ts'
 import type { ServerOptions } from './options.ts'
-import { knowsMultitrack, status } from './rtmp-answers.ts'
+import { knowsMultitrack, redirected, status } from './rtmp-answers.ts'
 
 /** What is kept of the command object of `connect`: RTMP 1.0 section 7.2.1.1. Texts that are too long count as absent. */
 export interface RtmpRequest {
@@ -18,6 +18,8 @@ export interface RtmpRequest {
   /** The client's program, for example `FMLE/3.0 (compatible; Lavf60.3.100)`. */
   readonly flashVer: string
   readonly multitrack: boolean
+  /** Servers through which it asks: see Client. */
+  readonly chain: string
 }
 
 /** Before `connect`. */
@@ -33,6 +35,7 @@ export function readRequest(command: AmfObject): RtmpRequest {
     swfUrl: text('swfUrl'),
     flashVer: text('flashVer'),
     multitrack: knowsMultitrack(command),
+    chain: text('sluice_chain'),
   }
 }
 
@@ -61,12 +64,13 @@ export function refusal(error: unknown, streamId: number, role: Wish['role'], st
   if (error instanceof StreamBusyError) {
     return status(streamId, 'error', 'NetStream.Publish.BadName', `${stream} is already published.`)
   }
+  if (error instanceof RedirectError) return redirected(error.tcUrl, error.url)
   if (!(error instanceof RefusedError)) return null
   return status(streamId, 'error', refusalCode(error, role), error.message)
 }
 
 /** OBS and GStreamer know `Publish.Denied` as a matter of rights, `BadName` as one of the stream key. */
 function refusalCode(error: RefusedError, role: Wish['role']): string {
-  if (role === 'play') return 'NetStream.Play.Failed'
+  if (role === 'play') return error.status === 404 ? 'NetStream.Play.StreamNotFound' : 'NetStream.Play.Failed'
   return error.code === 'refused_name' ? 'NetStream.Publish.BadName' : 'NetStream.Publish.Denied'
 }

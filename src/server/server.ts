@@ -16,15 +16,18 @@ import { HlsService } from './hls/service.ts'
 import { liveHandler } from './http-live.ts'
 import { isSame } from './http-site.ts'
 import { type HttpHandler, serveHttp } from './http-session.ts'
-import type { ServerOptions } from './options.ts'
+import type { ServerOptions, VhostOptions } from './options.ts'
 import { type PageFile, pageHandler } from './page.ts'
 import { type PortChange, Ports, prepareAll } from './ports.ts'
 import { Recorder, type RecorderOptions } from './recorder/recorder.ts'
 import { recordingsHandler } from './recordings.ts'
 import { countRefusals, Refusals } from './refusals.ts'
+import { RtmpPublisher } from './rtmp-publisher.ts'
 import { serveRtmp } from './rtmp-session.ts'
+import { staticHandler } from './static-files.ts'
 import { streamsHandler } from './streams.ts'
 import { acceptEither, acceptTls } from './tls.ts'
+import type { StreamFeed, Upstream } from './upstream.ts'
 
 /** Where to listen; host '' is every address of the machine. */
 export interface ServerAddresses {
@@ -46,6 +49,8 @@ export interface ServerGates {
   readonly access?: readonly Gate[]
   /** Asked last, and about a publisher only when the stream is free. */
   readonly callbacks?: readonly Gate[]
+  /** Asked after all others: what it does for a client costs most. */
+  readonly upstream?: Upstream
   /** Who is told of HLS segments. */
   readonly hlsNotices?: HlsNotices
 }
@@ -100,13 +105,15 @@ export class Server {
     this.#world = world
     this.refusals = new Refusals(world)
     this.#door = new Door(options, this.refusals)
-    const all = allOf([...(gates.access ?? []), new BusyGate(this.hub), ...(gates.callbacks ?? [])])
+    const upstream = gates.upstream ?? null
+    const last = upstream ? [upstream] : []
+    const all = allOf([...(gates.access ?? []), new BusyGate(this.hub), ...(gates.callbacks ?? []), ...last])
     const gate = countRefusals(all, this.refusals)
     this.recorder = new Recorder(world, this.hub, this.clients, {
       ...recordings,
       resolveVhost: (name) => options.resolveVhost(name),
     })
-    const context: ServerContext = { world, hub: this.hub, options, clients: this.clients, gate, version }
+    const context: ServerContext = { world, hub: this.hub, options, clients: this.clients, gate, upstream, version }
     this.#context = context
     this.#hls = new HlsService(context, gates.hlsNotices ?? null)
     const serve: Service['serve'] = (thread, socket) => serveRtmp(thread, socket, context)
@@ -138,6 +145,14 @@ export class Server {
     return this.#hls
   }
 
+  /**
+   * Lets a thread publish a stream that does not come over one of the server's connections.
+   * @throws StreamBusyError
+   */
+  feed(thread: Thread, key: string, vhost: VhostOptions): StreamFeed {
+    return new RtmpPublisher(thread, this.#context, key, vhost, () => {})
+  }
+
   get connections(): number {
     return this.#connections.size
   }
@@ -151,7 +166,8 @@ export class Server {
     const context = this.#context
     const hls = new HlsHandler(context, this.#hls)
     const streams = streamsHandler(context, () => this.addresses)
-    this.#own = [hls.handle, recordingsHandler(context), liveHandler(context), streams, pageHandler(page)]
+    const files = [recordingsHandler(context), staticHandler(context)]
+    this.#own = [hls.handle, ...files, liveHandler(context), streams, pageHandler(page)]
     this.#guests = guests
     const change = await this.prepare(where)
     change.commit()
@@ -206,6 +222,7 @@ export class Server {
     for (const ports of [this.#rtmp, this.#http, this.#rtmps, this.#https]) await ports.stop(thread)
     for (const connection of this.#connections) connection.interrupt('server stops')
     for (const connection of this.#connections) await connection.stop(thread, 'server stops')
+    await this.#context.upstream?.stop(thread)
     await this.#hls.stop(thread)
     await this.recorder.stop(thread)
     await this.refusals.stop(thread)

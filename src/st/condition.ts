@@ -55,6 +55,16 @@ export class Condition extends WaitList {
     else this.#followers?.broadcast()
   }
 
+  /**
+   * As `signal`, but only from the event loop itself, while no thread runs: a follower does its step at once when nobody
+   * waits for a turn. Its turn would be the next one in any case; asking for it costs an idle server as much as the step.
+   */
+  arrive(): void {
+    const waiter = this.first
+    if (waiter) waiter.thread.world.scheduler.wake(waiter, null)
+    else this.#followers?.arrive()
+  }
+
   /** Wakes all that wait now; who waits again while they are being woken waits for the next broadcast. */
   broadcast(): void {
     for (let waiter = this.first; waiter; waiter = this.first) {

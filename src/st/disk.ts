@@ -42,12 +42,19 @@ export interface DiskFile {
 }
 
 /**
+ * `create` makes a file that is not there yet (`EEXIST`), also not as a link; `update` reads and writes one; `append`
+ * writes behind what is there, whatever the position, and makes the file when it is missing. Only `follow` reads a file by
+ * a link to it too: for names that the configuration gives.
+ */
+export type OpenHow = 'create' | 'read' | 'update' | 'append' | 'follow'
+
+/**
  * The file system of a world, in blocking style: the thread waits, everybody else goes on. An interrupt or a timeout ends
  * the wait and not the operation. All calls throw DiskError, TimeoutError, InterruptedError.
  */
 export interface Disk {
-  /** `create` makes a file that is not there yet (`EEXIST`), also not as a link; `update` reads and writes one. */
-  open(thread: Thread, path: string, how: 'create' | 'read' | 'update', timeoutMs: number): Promise<DiskFile>
+  /** @throws DiskError, TimeoutError, InterruptedError */
+  open(thread: Thread, path: string, how: OpenHow, timeoutMs: number): Promise<DiskFile>
   /** Null when there is nothing. A symbolic link is not followed. */
   info(thread: Thread, path: string, timeoutMs: number): Promise<FileInfo | null>
   /** What is there under the new name is replaced in one step. */

@@ -7,6 +7,8 @@ export interface Follower {
   step(): boolean
   /** When it last did what its timeout is about, in ms of the clock; for those that have one. */
   readonly activeMs?: number
+  /** For a timeout that may change meanwhile: counts instead of the one that was given, 5 s after its change at the latest. */
+  readonly timeoutMs?: number | undefined
 }
 
 /**
@@ -52,6 +54,12 @@ export class Followers {
   broadcast(): void {
     this.#left = this.#waiters.length
     this.#waiters[0]?.thread.world.scheduler.advance(this)
+  }
+
+  /** As `broadcast`, but at once when nobody waits for a turn: see Condition.arrive. */
+  arrive(): void {
+    this.#left = this.#waiters.length
+    this.#waiters[0]?.thread.world.scheduler.advanceNow(this)
   }
 
   /** Does up to `count` steps; a thread whose step says no, or fails, is woken. @returns how many were done */

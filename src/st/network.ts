@@ -13,7 +13,7 @@ export function formatEndpoint({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** What a connection tells the socket above it; called by the world, never re-entered. */
+/** What a connection tells the socket above it; called by the world while no thread runs, never re-entered. */
 export interface PipeHandler {
   /** Bytes arrived; the buffer is the receiver's to keep. */
   onData(bytes: Buffer): void
@@ -73,6 +73,7 @@ export interface PortHandle {
 export interface Network {
   /**
    * Listens on `host`:`port`; port 0 lets the system choose; host '' is every address, of IPv6 too where there is IPv6.
+   * Where this world listens already, it joins in: connections go to who came first, and when that one closes to the next.
    * @param forTls whether its connections may go on in TLS: such a one costs more
    * @throws the system's error, for example with code EADDRINUSE
    */

@@ -13,6 +13,8 @@ const STEPS_PER_TURN = 512
 const STEPS_AT_A_TIME = 64
 /** What is left of a follower's timeout is rounded up to this, so that many share a timer. */
 const RENEWAL_GRAIN_MS = 250
+/** How often a timeout that may change is looked at. */
+const CHANGE_LOOK_MS = 5_000
 
 /** The longest delay that a clock's timer knows, about 24 days. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
@@ -170,13 +172,16 @@ export class Scheduler {
 
   /** For the list in which `waiter` was: its time is over, unless it follows and was active meanwhile. */
   expire(waiter: Waiter, nowMs: number): void {
-    const leftMs = (waiter.follower?.activeMs ?? -Infinity) + waiter.timeoutMs - nowMs
+    const { follower } = waiter
+    const timeoutMs = follower?.timeoutMs ?? waiter.timeoutMs
+    const leftMs = (follower?.activeMs ?? -Infinity) + timeoutMs - nowMs
     if (leftMs <= 0) {
-      this.wake(waiter, new TimeoutError(waiter.what, waiter.timeoutMs))
+      this.wake(waiter, new TimeoutError(waiter.what, timeoutMs))
       return
     }
     waiter.timeouts?.remove(waiter)
-    this.#timeoutList(Math.ceil(leftMs / RENEWAL_GRAIN_MS) * RENEWAL_GRAIN_MS).add(waiter)
+    const lookMs = follower?.timeoutMs === undefined ? leftMs : Math.min(leftMs, CHANGE_LOOK_MS)
+    this.#timeoutList(Math.ceil(lookMs / RENEWAL_GRAIN_MS) * RENEWAL_GRAIN_MS).add(waiter)
   }
 
   /**
@@ -191,8 +196,12 @@ export class Scheduler {
     timeoutMs: number,
     what: string,
   ): Promise<void> {
-    const promise = this.block(thread, null, timeoutMs, what)
-    if (thread.waiter) followers.add(thread.waiter, follower)
+    const firstMs = follower.timeoutMs === undefined ? timeoutMs : Math.min(timeoutMs, CHANGE_LOOK_MS)
+    const promise = this.block(thread, null, firstMs, what)
+    if (thread.waiter) {
+      thread.waiter.timeoutMs = timeoutMs
+      followers.add(thread.waiter, follower)
+    }
     return promise
   }
 
@@ -202,6 +211,12 @@ export class Scheduler {
     followers.isQueued = true
     this.#broadcasts.push(followers)
     this.#askTurn()
+  }
+
+  /** Does the steps that `followers` have left: now, unless somebody waits for a turn. For Condition.arrive. */
+  advanceNow(followers: Followers): void {
+    if (this.#turnAsked) this.advance(followers)
+    else followers.advance(this, followers.left)
   }
 
   /** Puts `thread` at the end of the run queue at once: its turn comes after all that are ready now. */

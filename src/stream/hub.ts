@@ -32,6 +32,11 @@ export class Hub {
     return source
   }
 
+  /** Whether somebody publishes the stream now. */
+  isPublished(key: string): boolean {
+    return (this.#sources.get(key)?.publication ?? null) !== null
+  }
+
   /** Gives a share back; the source is gone with the last one. */
   release(source: Source): void {
     source.holders--

@@ -18,16 +18,27 @@ export interface ReadPacket {
 
 /**
  * The packets of one publish, for a thread that makes something else of them than bytes for players: HLS, a recording,
- * a forward. Made by Publication.read. Its thread is: `while ((read = await reader.next(thread, …))) …`.
+ * a forward. Made by Publication.read or readLive. Its thread is: `while ((read = await reader.next(thread, …))) …`.
  */
 export class PacketReader {
   readonly #queue = new Ring<ReadPacket>()
   readonly #arrived = new Condition('packet')
+  readonly #queueLengthMs: () => number
   #bytes = 0
+  /** Numbers of packets: the next one that comes in and goes out, and the newest key frame's. */
+  #nextIn = 0
+  #nextOut = 0
+  #newestKey = -1
+  #oldestDtsMs = 0
   #needsKey = false
   #ended = false
   /** Packets that were left out because the reader was too slow; it goes on at a key frame then. */
   droppedPackets = 0
+
+  /** @param queueLengthMs how much may be queued, in stream time: beyond it all before the newest key frame is dropped */
+  constructor(queueLengthMs: () => number = () => Infinity) {
+    this.#queueLengthMs = queueLengthMs
+  }
 
   /** The publish is over; what is queued can still be read. */
   get ended(): boolean {
@@ -47,9 +58,13 @@ export class PacketReader {
       return
     }
     this.#needsKey = false
+    if (startsGop) this.#newestKey = this.#nextIn
+    if (this.#queue.size === 0) this.#oldestDtsMs = packet.dtsMs
     this.#queue.push({ packet, headers })
+    this.#nextIn++
     this.#bytes += packet.payload.length + PACKET_OVERHEAD_BYTES
-    if (this.#bytes > QUEUE_LIMIT_BYTES) this.#dropAll()
+    if (this.#bytes > QUEUE_LIMIT_BYTES) this.#dropUntil(this.#nextIn)
+    else if (packet.dtsMs - this.#oldestDtsMs > this.#queueLengthMs()) this.#skipToKey()
     this.#arrived.signal()
   }
 
@@ -63,6 +78,8 @@ export class PacketReader {
   take(): ReadPacket | null {
     const read = this.#queue.shift()
     if (!read) return null
+    this.#nextOut++
+    this.#oldestDtsMs = read.packet.dtsMs
     this.#bytes -= read.packet.payload.length + PACKET_OVERHEAD_BYTES
     return read
   }
@@ -89,10 +106,14 @@ export class PacketReader {
     return this.#arrived.follow(thread, taker, timeoutMs)
   }
 
-  #dropAll(): void {
-    this.droppedPackets += this.#queue.size
-    while (this.#queue.shift()) continue
-    this.#bytes = 0
-    this.#needsKey = true
+  /** Sound alone has no key frames: all of it goes. */
+  #skipToKey(): void {
+    this.#dropUntil(this.#newestKey > this.#nextOut ? this.#newestKey : this.#nextIn)
+  }
+
+  /** Drops what is queued before the packet with this number; when nothing is left, it goes on at a key frame. */
+  #dropUntil(number: number): void {
+    this.#needsKey = number === this.#nextIn
+    while (this.#nextOut < number && this.take()) this.droppedPackets++
   }
 }

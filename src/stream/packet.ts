@@ -1,6 +1,10 @@
+import { CodecError } from '../codec/errors.ts'
 import { parseAudioTag } from '../format/flv/audio.ts'
 import { splitTracks } from '../format/flv/multitrack.ts'
 import { parseVideoTag } from '../format/flv/video.ts'
+
+/** A larger codec header is none: they are kept for as long as the publish lasts, one for each of up to 512 tracks. */
+const HEADER_LIMIT_BYTES = 64 * 1024
 
 /** Values of a stream's metadata (`onMetaData`), as its publisher sent them. */
 export type Metadata = Readonly<Record<string, unknown>>
@@ -32,10 +36,20 @@ export type UntimedPacket = Omit<Packet, 'dtsMs'>
 
 /**
  * Tells what a media message is; a multitrack message becomes one packet for each track.
- * @throws CodecError when the payload is too short for what it claims to be
+ * @throws CodecError when the payload is too short for what it claims to be, or a header is too large
  */
 export function parsePackets(kind: 'audio' | 'video', payload: Buffer): UntimedPacket[] {
-  return splitTracks(kind, payload).map((track) => (kind === 'audio' ? audioPacket(track) : videoPacket(track)))
+  const packets = splitTracks(kind, payload).map((track) =>
+    kind === 'audio' ? audioPacket(track) : videoPacket(track),
+  )
+  for (const packet of packets) checkHeaderSize(packet)
+  return packets
+}
+
+function checkHeaderSize({ type, payload }: UntimedPacket): void {
+  if ((type !== 'header' && type !== 'config') || payload.length <= HEADER_LIMIT_BYTES) return
+  const text = `a codec header may have ${HEADER_LIMIT_BYTES} bytes, has ${payload.length}`
+  throw new CodecError('codec_header_too_large', text)
 }
 
 const PACKET_TYPE = {

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Condition } from '../st/condition.ts'
-import { StError } from '../st/errors.ts'
+import { TimeoutError } from '../st/errors.ts'
 import type { Thread } from '../st/thread.ts'
 import { CodecError } from '../codec/errors.ts'
+import { Continuation } from './continuation.ts'
 import type { Cursor } from './cursor.ts'
 import { Feed, type JoinAt } from './feed.ts'
 import { GopCache } from './gop-cache.ts'
@@ -10,6 +11,7 @@ import { HeaderSet } from './headers.ts'
 import type { StreamOptions } from './options.ts'
 import { PacketReader } from './packet-reader.ts'
 import { type Metadata, type Packet, parsePackets, type UntimedPacket, withTime } from './packet.ts'
+import { SoundCache } from './sound-cache.ts'
 import type { Timeline } from './timeline.ts'
 import type { WireFormat } from './wire-format.ts'
 
@@ -17,8 +19,6 @@ import type { WireFormat } from './wire-format.ts'
 const SETTLE_MS = 1_000
 /** A stream whose last picture is older than this is played as sound only, and no GOP is kept for it. */
 const PICTURE_CEASED_MS = 10_000
-/** A larger codec header is none: they are kept for as long as the publish lasts, one for each of up to 512 tracks. */
-const HEADER_LIMIT_BYTES = 64 * 1024
 
 /** Counters of a publish, for the page, the API and the logs. */
 export interface PublicationCounters {
@@ -39,7 +39,9 @@ export class Publication {
   readonly #feeds = new Map<string, Feed>()
   readonly #readers = new Set<PacketReader>()
   readonly #settling = new Condition('first frames')
+  readonly #ending = new Condition('end of the publish')
   readonly #gop: GopCache
+  readonly #sound = new SoundCache()
   #headers = HeaderSet.EMPTY
   #firstHeaders: readonly Packet[] = []
   #firstFrameDtsMs: number | null = null
@@ -48,7 +50,11 @@ export class Publication {
   #lastVideoDtsMs = 0
   #lastVideo: Packet | null = null
   #lastAudio: Packet | null = null
+  /** What the newest key frame showed as its time. */
+  #lastKeyInMs = 0
   #ended = false
+  /** Of the last change of connections; null: there was none. */
+  #continuation: Continuation | null = null
   lastPacketMs: number
 
   constructor(publisher: Thread, options: StreamOptions, timeline: Timeline) {
@@ -63,6 +69,11 @@ export class Publication {
 
   get headers(): HeaderSet {
     return this.#headers
+  }
+
+  /** Where a player begins that enters now, or about there, in ms on the timeline. */
+  get beginMs(): number {
+    return this.#gop.kept[0]?.dtsMs ?? this.#timeline.nowMs
   }
 
   get ended(): boolean {
@@ -87,6 +98,11 @@ export class Publication {
     if (this.#ended) return
     this.#received(payload.length)
     for (const packet of this.#parse(kind, payload)) this.#take(packet, timestampMs)
+  }
+
+  /** What follows comes over another connection than what came before, for a publisher that has one after the other. */
+  reconnected(): void {
+    this.#continuation = new Continuation(this.#timeline, this.#lastVideo, this.#lastKeyInMs)
   }
 
   /** Replaces the metadata; players that are there get it in its place among the media. Null clears it. */
@@ -128,7 +144,7 @@ export class Publication {
       const untilMs = this.#firstFrameDtsMs === null ? deadlineMs : this.#firstFrameMs + SETTLE_MS
       const leftMs = untilMs - clock.nowMs()
       if (leftMs <= 0) break
-      await this.#waitSettled(thread, leftMs)
+      await waitAtMost(thread, this.#settling, leftMs)
     }
     return !this.#ended && this.#firstFrameDtsMs !== null
   }
@@ -136,11 +152,6 @@ export class Publication {
   /** A cursor for a player of a stream that is settled: at the first frame if it is still there, else as configured. */
   enter(format: WireFormat): Cursor {
     return this.#joinNow(format, this.#gop.hasStart ? 'start' : 'new')
-  }
-
-  /** `settled` and `enter`; null when it is not. @throws InterruptedError */
-  async join(thread: Thread, format: WireFormat, timeoutMs: number): Promise<Cursor | null> {
-    return (await this.settled(thread, timeoutMs)) ? this.enter(format) : null
   }
 
   /** A cursor for a player that has read another format up to here: at what comes next, or at the next key frame. */
@@ -159,7 +170,15 @@ export class Publication {
 
   /** All packets from the newest key frame on (with a GOP cache) or from now on; for other makers than players. */
   read(): PacketReader {
-    const reader = new PacketReader()
+    return this.#read(new PacketReader())
+  }
+
+  /** As `read`, for one that must not fall behind: it is bounded by `queue_length` too. */
+  readLive(): PacketReader {
+    return this.#read(new PacketReader(() => this.#options.queueLengthMs))
+  }
+
+  #read(reader: PacketReader): PacketReader {
     for (const { packet, headers } of this.#gop.kept) if (packet) reader.push(packet, headers)
     if (this.#ended) reader.end()
     else this.#readers.add(reader)
@@ -171,10 +190,21 @@ export class Publication {
     this.#readers.delete(reader)
   }
 
+  /**
+   * Waits for the end of the publish.
+   * @returns false when it has not come in time
+   * @throws InterruptedError
+   */
+  async untilEnded(thread: Thread, timeoutMs: number): Promise<boolean> {
+    if (!this.#ended) await waitAtMost(thread, this.#ending, timeoutMs)
+    return this.#ended
+  }
+
   /** Ends the publish: players read what is left and then see the end. */
   end(): void {
     if (this.#ended) return
     this.#ended = true
+    this.#ending.broadcast()
     for (const feed of this.#feeds.values()) feed.end()
     for (const reader of this.#readers) reader.end()
     this.#readers.clear()
@@ -182,23 +212,11 @@ export class Publication {
     this.#settling.broadcast()
   }
 
-  async #waitSettled(thread: Thread, timeoutMs: number): Promise<void> {
-    try {
-      await this.#settling.wait(thread, timeoutMs)
-    } catch (error) {
-      if (error instanceof StError && error.code === 'st_timeout') return
-      throw error
-    }
-  }
-
   #joinNow(format: WireFormat, at: JoinAt): Cursor {
     let feed = this.#feeds.get(format.key)
     if (!feed) {
       feed = new Feed(format, this.publisher.world.clock, this.#options)
-      for (const { packet, headers, dtsMs } of this.#gop.kept) {
-        if (packet) feed.append(packet, headers)
-        else appendMetadata(feed, headers, dtsMs)
-      }
+      this.#begin(feed)
       this.#feeds.set(format.key, feed)
     }
     const hasPicture = this.#headers.hasVideo && !this.#pictureCeased()
@@ -206,11 +224,21 @@ export class Publication {
     return feed.join(at, hasPicture)
   }
 
+  /** Gives a new feed what its first player may need of what was before. */
+  #begin(feed: Feed): void {
+    if (!feed.format.carriesVideo && this.#options.fastCacheMs > 0) {
+      for (const { packet, headers } of this.#sound.kept) feed.append(packet, headers)
+      return
+    }
+    for (const { packet, headers, dtsMs } of this.#gop.kept) {
+      if (packet) feed.append(packet, headers)
+      else feed.appendMetadata(headers, dtsMs)
+    }
+  }
+
   #parse(kind: 'audio' | 'video', payload: Buffer): UntimedPacket[] {
     try {
-      const packets = parsePackets(kind, payload)
-      for (const packet of packets) checkHeaderSize(packet)
-      return packets
+      return parsePackets(kind, payload)
     } catch (error) {
       if (!(error instanceof CodecError)) throw error
       if (error.code === 'flv_empty_tag') return []
@@ -223,11 +251,14 @@ export class Publication {
   #take(untimed: UntimedPacket, timestampMs: number): void {
     const track = untimed.trackId === 0 ? untimed.kind : `${untimed.kind}${untimed.trackId}`
     if (untimed.type === 'header' || untimed.type === 'config') {
+      if (this.#options.reduceSequenceHeader && this.#headers.hasSame(untimed)) return
       const header = withTime(untimed, this.#timeline.stamp(track))
       this.#append(header)
       this.#headers = this.#headers.withHeader(header)
       return
     }
+    if (untimed.type === 'frame' && this.#continuation?.leavesOut(untimed, track, timestampMs)) return
+    if (untimed.isKey && untimed.trackId === 0) this.#lastKeyInMs = timestampMs
     const packet = withTime(untimed, this.#timeline.correct(track, timestampMs, this.lastPacketMs))
     if (packet.type === 'frame') this.#count(packet)
     this.#append(packet)
@@ -291,13 +322,14 @@ export class Publication {
 
   #announceMetadata(): void {
     if (this.#firstFrameDtsMs === null || !this.#headers.metadata) return
-    for (const feed of this.#feeds.values()) appendMetadata(feed, this.#headers, this.#timeline.nowMs)
+    for (const feed of this.#feeds.values()) feed.appendMetadata(this.#headers, this.#timeline.nowMs)
   }
 
   #append(packet: Packet): void {
     // Headers that come before the first frame reach every player by the header set.
     if (this.#firstFrameDtsMs === null && packet.type !== 'frame') return
     this.#gop.add(packet, this.#headers)
+    this.#sound.add(packet, this.#headers, this.#options.fastCacheMs)
     for (const feed of this.#feeds.values()) feed.append(packet, this.#headers)
     for (const reader of this.#readers) reader.push(packet, this.#headers)
   }
@@ -317,12 +349,10 @@ export class Publication {
   }
 }
 
-function checkHeaderSize({ type, payload }: UntimedPacket): void {
-  if ((type !== 'header' && type !== 'config') || payload.length <= HEADER_LIMIT_BYTES) return
-  const text = `a codec header may have ${HEADER_LIMIT_BYTES} bytes, has ${payload.length}`
-  throw new CodecError('codec_header_too_large', text)
-}
-
-function appendMetadata(feed: Feed, headers: HeaderSet, dtsMs: number): void {
-  for (const packet of feed.format.metadata(headers)) feed.append({ ...packet, dtsMs }, headers)
+async function waitAtMost(thread: Thread, condition: Condition, timeoutMs: number): Promise<void> {
+  try {
+    await condition.wait(thread, timeoutMs)
+  } catch (error) {
+    if (!(error instanceof TimeoutError)) throw error
+  }
 }

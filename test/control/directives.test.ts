@@ -186,26 +186,23 @@ describe('what is not served', () => {
   test('is said once for each feature, where it is enabled first', () => {
     const text = `listen 1;
 vhost a {
-  exec { enabled on; }
+  play { atc on; }
   dvr { enabled off; dvr_plan segment; }
 }
 vhost b {
-  exec { enabled on; }
-  cluster { mode remote; origin a; }
-  ingest x { enabled on; }
+  play { atc on; atc_auto on; }
 }`
     expect(load(text).warnings).toEqual([
-      'a.conf:3: exec is not served by this version yet',
-      'a.conf:8: An edge (cluster.mode remote) is not served by this version yet',
-      'a.conf:9: Ingest is not served by this version yet',
+      'a.conf:3: play.atc is not served by this version yet',
+      'a.conf:7: play.atc_auto is not served by this version yet',
     ])
   })
 
   test('is said of the environment too', () => {
-    const { warnings } = load('listen 1; vhost v { }', { SRS_VHOST_EXEC_ENABLED: 'on', SRS_RTC_SERVER_ENABLED: 'on' })
+    const { warnings } = load('listen 1; vhost v { }', { SRS_VHOST_PLAY_ATC: 'on', SRS_RTC_SERVER_ENABLED: 'on' })
     expect(warnings).toEqual([
       'environment SRS_RTC_SERVER_ENABLED: WebRTC is not part of Sluice: ignored',
-      'environment SRS_VHOST_EXEC_ENABLED: exec is not served by this version yet',
+      'environment SRS_VHOST_PLAY_ATC: play.atc is not served by this version yet',
     ])
   })
 

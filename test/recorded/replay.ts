@@ -34,7 +34,15 @@ export async function replay(pieces: readonly Buffer[]): Promise<Outcome> {
   const { world, clock, log } = makeTestWorld()
   const hub = new Hub()
   const options = testOptions(testVhost({}))
-  const context = { world, hub, options, clients: new Clients(), gate: new BusyGate(hub), version: 'test' }
+  const context = {
+    world,
+    hub,
+    options,
+    clients: new Clients(),
+    gate: new BusyGate(hub),
+    upstream: null,
+    version: 'test',
+  }
   const pipe = new TestPipe()
   const socket = new Socket(pipe)
   const publish = vi.spyOn(Publication.prototype, 'publish')

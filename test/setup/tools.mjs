@@ -27,6 +27,12 @@ const TOOLS = [
   },
   // Debian keeps it where only root looks for programs.
   { name: 'haproxy', present: () => onPath('haproxy') || isExecutable('/usr/sbin/haproxy'), packages: ['haproxy'] },
+  {
+    name: 'nginx with its RTMP module',
+    present: () => isExecutable('/usr/sbin/nginx') && existsSync('/usr/lib/nginx/modules/ngx_rtmp_module.so'),
+    packages: ['nginx', 'libnginx-mod-rtmp'],
+  },
+  { name: 'redis-server', present: () => onPath('redis-server'), packages: ['redis-server'] },
   { name: 'curl', present: () => onPath('curl'), packages: ['curl'] },
   { name: 'openssl', present: () => onPath('openssl'), packages: ['openssl'] },
   // VLC refuses to run as root, so root's tests run it as nobody.

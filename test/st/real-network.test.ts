@@ -320,9 +320,34 @@ describe.each([
 
     test('on a port that is taken throws EADDRINUSE', () =>
       runThread(world, async () => {
-        const first = await Listener.open(world, HOST, 0)
+        const { world: other } = makeWorld(useHandles)
+        const first = await Listener.open(other, HOST, 0)
         await expect(Listener.open(world, HOST, first.local.port)).rejects.toMatchObject({ code: 'EADDRINUSE' })
         first.close()
+      }))
+
+    test('that this world has open already passes on to the next when the first closes, and is never shut between', () =>
+      runThread(world, async (thread) => {
+        const first = await Listener.open(world, HOST, 0)
+        const { port } = first.local
+        const second = await Listener.open(world, HOST, port, true)
+        expect(second.local).toEqual(first.local)
+        const third = await Listener.open(world, HOST, port)
+        for (const listener of [first, second, third]) {
+          const peer = await plainClient(port)
+          peer.write('hello')
+          const socket = await listener.accept(thread)
+          expect(String(await socket.readFully(thread, 5, FOREVER))).toBe('hello')
+          socket.close()
+          peer.destroy()
+          listener.close()
+        }
+        first.close()
+        await expect(connect(thread, { host: HOST, port }, FOREVER)).rejects.toMatchObject({
+          cause: { code: 'ECONNREFUSED' },
+        })
+        const again = await Listener.open(world, HOST, port)
+        again.close()
       }))
 
     test('that is closed ends accept, and the connections that nobody accepted', () =>

@@ -5,6 +5,7 @@ import { HeaderSet } from '../../src/stream/headers.ts'
 import type { Packet } from '../../src/stream/packet.ts'
 import { PacketReader } from '../../src/stream/packet-reader.ts'
 import { makeTestWorld, noting } from '../st/support/world.ts'
+import { OPTIONS } from './support.ts'
 
 const MEGABYTE = 1024 * 1024
 const PICTURE = HeaderSet.EMPTY.withKind('video')
@@ -82,6 +83,39 @@ describe('a packet reader', () => {
   })
 })
 
+describe('a packet reader that is bounded in time', () => {
+  const times = (reader: PacketReader): (number | undefined)[] => {
+    const found: (number | undefined)[] = []
+    for (let read = reader.take(); read; read = reader.take()) found.push(read.packet.dtsMs)
+    return found
+  }
+
+  test('drops what is before the newest key frame', () => {
+    const reader = new PacketReader(() => 1000)
+    for (let dtsMs = 0; dtsMs <= 1200; dtsMs += 100) reader.push(picture(dtsMs, dtsMs % 400 === 0), PICTURE)
+    expect(times(reader)).toEqual([800, 900, 1000, 1100, 1200])
+    expect(reader.droppedPackets).toBe(8)
+    expect(times(reader)).toEqual([])
+  })
+
+  test('waits for a key frame when there is none', () => {
+    const reader = new PacketReader(() => 1000)
+    for (let dtsMs = 0; dtsMs <= 1500; dtsMs += 100) reader.push(picture(dtsMs, dtsMs === 0), PICTURE)
+    expect(times(reader)).toEqual([])
+    for (const dtsMs of [1600, 1700]) reader.push(picture(dtsMs, dtsMs === 1600), PICTURE)
+    expect(times(reader)).toEqual([1600, 1700])
+  })
+
+  test('loses nothing while it keeps up, however long', () => {
+    const reader = new PacketReader(() => 1000)
+    for (let dtsMs = 0; dtsMs < 20_000; dtsMs += 900) {
+      reader.push(picture(dtsMs, dtsMs === 0), PICTURE)
+      expect(reader.take()?.packet.dtsMs).toBe(dtsMs)
+    }
+    expect(reader.droppedPackets).toBe(0)
+  })
+})
+
 test('the watchers of a hub are told of each publish as it begins', async () => {
   const { world, clock } = makeTestWorld()
   const hub = new Hub()
@@ -90,9 +124,8 @@ test('the watchers of a hub are told of each publish as it begins', async () => 
     told.push(`${source.key} ${publication === source.publication} ${publication.counters.videoFrames}`)
   })
   world.spawn('publisher', async (thread) => {
-    const options = { gopCache: true, gopCacheMaxFrames: 100, queueLengthMs: 1000, mwLatencyMs: 0, minLatency: true }
-    hub.acquire('v/a/s').publish(thread, { ...options, takeoverAfterMs: 0 })
-    hub.acquire('v/a/s').publish(thread, { ...options, takeoverAfterMs: 0 })
+    hub.acquire('v/a/s').publish(thread, { ...OPTIONS, takeoverAfterMs: 0 })
+    hub.acquire('v/a/s').publish(thread, { ...OPTIONS, takeoverAfterMs: 0 })
   })
   await clock.settle()
   expect(told).toEqual(['v/a/s true 0', 'v/a/s true 0'])

@@ -2,6 +2,7 @@ import type { Disk } from '../../src/st/disk.ts'
 import { RealClock } from '../../src/st/real/clock.ts'
 import { RealDisk } from '../../src/st/real/disk.ts'
 import { RealNetwork } from '../../src/st/real/network.ts'
+import { RealPrograms } from '../../src/st/real/programs.ts'
 import type { Log } from '../../src/st/log.ts'
 import type { Thread } from '../../src/st/thread.ts'
 import { World } from '../../src/st/world.ts'
@@ -44,7 +45,7 @@ export class RecordingLog implements Log {
  */
 export function makeWorld(useHandles = true, disk: Disk = new RealDisk()): { world: World; log: RecordingLog } {
   const log = new RecordingLog()
-  return { world: new World(new RealClock(), new RealNetwork(useHandles), log, disk), log }
+  return { world: new World(new RealClock(), new RealNetwork(useHandles), log, disk, new RealPrograms()), log }
 }
 
 /**

@@ -4,6 +4,8 @@ import type { Thread } from '../../st/thread.ts'
 import { isAuthorized } from './auth.ts'
 import { API_ERRORS, ApiError } from './error.ts'
 import { liveRoutes } from './live-routes.ts'
+import { clusterRoutes } from './cluster-routes.ts'
+import { forwardRoutes } from './forward-routes.ts'
 import { describeApi } from './openapi.ts'
 import { operationRoutes } from './operation-routes.ts'
 import type { ApiOptions } from './options.ts'
@@ -68,6 +70,8 @@ class Api {
       ...liveRoutes(options),
       ...recordingRoutes(options),
       ...operationRoutes(options),
+      ...clusterRoutes(options),
+      ...forwardRoutes(options),
     ]
     const urls = Object.fromEntries(
       routes.flatMap(({ path, summary }) => (DIRECT.test(path) ? [[path.slice(8), summary]] : [])),

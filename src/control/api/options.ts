@@ -46,6 +46,29 @@ export interface ApiSettings {
   readonly rawApi: { readonly enabled: boolean; readonly allowReload: boolean }
 }
 
+/** What another origin of a cluster asks. */
+export interface ClusterQuery {
+  readonly vhost: string
+  readonly app: string
+  readonly stream: string
+  /** As the one who asks knows itself. */
+  readonly ip: string
+  /** As the one who asks knows this server: `host:port` of the API. */
+  readonly coworker: string
+}
+
+/** A stream on its way to another server. */
+export interface ForwardView {
+  /** The stream's key. */
+  readonly stream: string
+  readonly target: { readonly text: string }
+  /** `clock.nowMs()` since when the other server takes it; null: it does not. */
+  readonly connectedMs: number | null
+  readonly sentBytes: number
+  readonly droppedPackets: number
+  readonly failure: string
+}
+
 /** What the API stands on. */
 export interface ApiOptions {
   readonly world: World
@@ -60,6 +83,9 @@ export interface ApiOptions {
   readonly vhosts: () => Iterable<ApiVhost>
   /** Where the API listens, for people. */
   readonly listen: () => string
+  /** Whether a stream is published here, for the other origins of a cluster. */
+  readonly clusters: (query: ClusterQuery) => object
+  readonly forwards: () => Iterable<ForwardView>
   /** Null: this server cannot. */
   readonly reloader: Reloader | null
   /** The server ends when its clients have gone: a balancer should send no more. */

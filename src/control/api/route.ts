@@ -21,7 +21,7 @@ export interface QueryParameter {
 
 /** One thing that the API answers, and its description. */
 export interface Route {
-  readonly method: 'GET' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** Without a slash at the end, which is ignored; `{id}` may stand for the last segment. */
   readonly path: string
   readonly summary: string

@@ -1,8 +1,9 @@
 /** How a vhost works with other servers and programs. */
 import { hosts } from '../address.ts'
-import { decimal, integer } from '../quantity.ts'
+import { decimal, duration, integer } from '../quantity.ts'
 import { block, blocks, foreign } from '../setting.ts'
 import { choice, commands, flag, HTTP_URL, pairs, text } from '../words.ts'
+import { TIMEOUTS, UP_TO_AN_HOUR } from './limits.ts'
 
 const WHOLE = { isWhole: true } as const
 const BIT_RATES = { min: 0, max: 1_000_000 } as const
@@ -20,6 +21,32 @@ export const CLUSTER = block(
       reload: true,
       meaning: 'How the edge pulls: RTMP, HTTP-FLV or HTTPS-FLV.',
     }),
+    balance: choice(['round_robin', 'hash'], {
+      default: 'round_robin',
+      reload: true,
+      meaning: 'Which origin is asked first: each in turn, or for each stream the one that its name leads to (Sluice).',
+    }),
+    origin_timeout: duration('s', TIMEOUTS, {
+      default: 5_000,
+      reload: true,
+      meaning:
+        'An origin that does not answer, or sends nothing of a stream, for this long is left for the next (Sluice).',
+    }),
+    linger: duration('s', UP_TO_AN_HOUR, {
+      default: 5_000,
+      reload: true,
+      meaning: 'A stream is still pulled for this long when its last player has left (Sluice).',
+    }),
+    outage: duration('s', UP_TO_AN_HOUR, {
+      default: 30_000,
+      reload: true,
+      meaning: 'Players wait this long for an origin that has their stream; then it is over for them (Sluice).',
+    }),
+    publish_retry: duration('s', UP_TO_AN_HOUR, {
+      default: 10_000,
+      reload: true,
+      meaning: 'A publisher whose origin is lost is ended when none takes the stream for this long (Sluice).',
+    }),
     follow_client: flag({ default: false, reload: true, meaning: "Pulls with the first player's protocol." }),
     vhost: text({ default: '[vhost]', reload: true, meaning: 'The vhost on the origin.' }),
     token_traverse: flag({ default: false, reload: true, meaning: 'Asks the origin about each client.' }),
@@ -30,6 +57,13 @@ export const CLUSTER = block(
       example: '127.0.0.1:9091 127.0.0.1:9092',
       reload: true,
       meaning: 'The other origins, by the address of their API.',
+    }),
+    wait_publisher: duration('s', UP_TO_AN_HOUR, {
+      default: 10_000,
+      reload: true,
+      meaning:
+        'With origin_cluster: how long a player of a stream that no origin has waits, while it is looked for every ' +
+        'second; then it is refused. 0: at once, as in SRS (Sluice).',
     }),
   },
   WHOLE,

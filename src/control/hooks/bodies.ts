@@ -15,6 +15,7 @@ const FIELDS = {
   on_unpublish: PUBLISH,
   on_play: [...WHO, 'stream', 'tcUrl', 'param', 'pageUrl', 'stream_url', 'stream_id'],
   on_stop: PUBLISH,
+  on_forward: [...WHO, 'tcUrl', 'stream', 'param'],
   on_dvr: [...FILE, 'cwd', 'file', 'stream_url', 'stream_id'],
   on_hls: [...FILE, 'duration', 'cwd', 'file', 'url', 'm3u8', 'm3u8_url', 'seq_no', 'stream_url', 'stream_id'],
 } as const satisfies Record<string, readonly string[]>

@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto'
 import { parseRange } from '../../http/range.ts'
 import { TimeoutError } from '../../st/errors.ts'
 import type { Thread } from '../../st/thread.ts'
 import type { ServerContext } from '../context.ts'
 import { RefusedError } from '../gate.ts'
 import type { HttpExchange, HttpHandler } from '../http-session.ts'
+import { locationOf } from '../location.ts'
 import type { VhostOptions } from '../options.ts'
 import type { HlsFile } from './files.ts'
 import { escapePath } from './names.ts'
@@ -13,7 +15,7 @@ import type { HlsService, LiveStream } from './service.ts'
 import type { Viewer } from './viewers.ts'
 
 const PLAYLIST_TYPE = 'application/vnd.apple.mpegurl'
-/** Names are never used again: a cache may keep what is under them as long as it likes. */
+/** For names that are never used again: a cache may keep what is under them as long as it likes. */
 const FOR_EVER = 'public, max-age=31536000, immutable'
 /** For a first segment, beside its length: until the publisher's first frame is there. */
 const FIRST_FRAME_MS = 2_000
@@ -23,6 +25,14 @@ const MOST_AHEAD = 2
 const BLOCK_TARGETS = 3
 /** A blocked answer may be kept for so many (RFC 8216bis B.1). */
 const BLOCKED_CACHE_TARGETS = 6
+
+/** A stream that a request names. */
+interface Asked {
+  readonly key: string
+  readonly vhost: VhostOptions
+  /** Null: it is waited for when the viewer is in. */
+  readonly live: LiveStream | null
+}
 
 /** Playlists, segments, parts and keys over HTTP. */
 export class HlsHandler {
@@ -91,34 +101,47 @@ export class HlsHandler {
     const key = known?.stream.key ?? locate(exchange, vhost)?.sourceKey
     if (key === undefined) return false
     const isHead = exchange.request.method === 'HEAD'
+    const isPulled = !isHead && (this.#context.upstream?.serves(vhost.name) ?? false)
+    // Who lets a viewer in brings the stream, or sends the viewer to it: it must be asked before there is anything to wait for.
+    const isElsewhere = !isHead && (this.#context.gate.locates?.(vhost.name) ?? false)
+    if ((isPulled || isElsewhere) && vhost.hls.hlsCtx) {
+      await this.#serveViewer(thread, exchange, { key, vhost, live: null }, directives)
+      return true
+    }
+    if (isPulled) this.#demand(exchange, vhost)
     const live = isReady(known) ? known : await this.#untilReady(thread, key, vhost, !isHead)
     if (!live) await notFound(thread, exchange, `No stream ${key}.`)
     else if (isHead)
       await exchange.answer(thread, 200, { 'Content-Type': PLAYLIST_TYPE, 'Cache-Control': 'no-cache' }, '')
     else if (!vhost.hls.hlsCtx) await this.#answerMedia(thread, exchange, live, directives, null)
-    else await this.#serveViewer(thread, exchange, live, vhost, directives)
+    else await this.#serveViewer(thread, exchange, { key, vhost, live }, directives)
     return true
   }
 
+  #demand(exchange: HttpExchange, vhost: VhostOptions): void {
+    const wish = locate(exchange, vhost)
+    if (wish) this.#service.demand.seen(wish)
+  }
+
   /** SRS's sessions: the first request is answered by a master playlist with an id, which all others carry. */
-  async #serveViewer(
-    thread: Thread,
-    exchange: HttpExchange,
-    live: LiveStream,
-    vhost: VhostOptions,
-    directives: Directives,
-  ): Promise<void> {
+  async #serveViewer(thread: Thread, exchange: HttpExchange, asked: Asked, directives: Directives): Promise<void> {
+    const { key, vhost } = asked
     let viewer: Viewer | null = null
     try {
-      viewer = await this.#viewerOf(thread, exchange, live, vhost, directives)
+      viewer = await this.#viewerOf(thread, exchange, asked, directives)
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error
-      thread.log.info({ stream: live.stream.key, reason: error.message, code: error.code }, 'refused')
-      await exchange.answerText(thread, error.status, error.message, { 'Cache-Control': 'no-store' })
+      thread.log.info({ stream: key, reason: error.message, code: error.code }, 'refused')
+      const headers = { 'Cache-Control': 'no-store', ...locationOf(error, exchange.request.target) }
+      await exchange.answerText(thread, error.status, error.message, headers)
       return
     }
+    const live = viewer && (asked.live ?? (await this.#untilReady(thread, key, vhost, true)))
     if (!viewer) await notFound(thread, exchange, `HLS stream ${exchange.request.path} is EOF`)
-    else if (directives.ctx !== null) await this.#answerMedia(thread, exchange, live, directives, viewer)
+    else if (!live) {
+      viewer.end()
+      await notFound(thread, exchange, `No stream ${key}.`)
+    } else if (directives.ctx !== null) await this.#answerMedia(thread, exchange, live, directives, viewer)
     else await this.#answerMaster(thread, exchange, live, viewer)
   }
 
@@ -126,13 +149,12 @@ export class HlsHandler {
   async #viewerOf(
     thread: Thread,
     exchange: HttpExchange,
-    live: LiveStream,
-    vhost: VhostOptions,
+    { key, vhost }: Asked,
     { ctx }: Directives,
   ): Promise<Viewer | null> {
     const { viewers } = this.#service
     const known = ctx === null ? null : viewers.get(ctx)
-    if (known?.client.sourceKey === live.stream.key) {
+    if (known?.client.sourceKey === key) {
       await known.entered(thread)
       return known
     }
@@ -231,14 +253,16 @@ function cacheFor(targetSeconds: number, isBlocked: boolean): string {
 async function answerFile(
   thread: Thread,
   exchange: HttpExchange,
-  { contentType }: HlsFile,
+  { contentType, isUnique }: HlsFile,
   bytes: Buffer,
   timeoutMs: number,
 ): Promise<void> {
-  const tag = `"${bytes.length.toString(36)}"`
-  const headers = { 'Content-Type': contentType, 'Cache-Control': FOR_EVER, ETag: tag, 'Accept-Ranges': 'bytes' }
+  // Under a name that may come back with something else, the tag must follow from all of it.
+  const tag = `"${isUnique ? bytes.length.toString(36) : createHash('sha1').update(bytes).digest('base64url')}"`
+  const cached = { ETag: tag, 'Cache-Control': isUnique ? FOR_EVER : 'no-cache' }
+  const headers = { 'Content-Type': contentType, ...cached, 'Accept-Ranges': 'bytes' }
   if (isKnown(exchange, tag)) {
-    await exchange.answer(thread, 304, { ETag: tag, 'Cache-Control': FOR_EVER }, '')
+    await exchange.answer(thread, 304, cached, '')
     return
   }
   const range = parseRange(exchange.request.headers.get('range'), bytes.length)

@@ -5,6 +5,7 @@ import type { Thread } from '../../st/thread.ts'
 import type { Publication } from '../../stream/publication.ts'
 import type { Source } from '../../stream/source.ts'
 import type { ServerContext } from '../context.ts'
+import { Demand } from './demand.ts'
 import { HlsFiles } from './files.ts'
 import { StreamKeeper, type Turn } from './keeper.ts'
 import { namesOf, playlistName } from './names.ts'
@@ -32,6 +33,7 @@ export interface LiveStream {
 export class HlsService {
   readonly files = new HlsFiles()
   readonly viewers: Viewers
+  readonly demand: Demand
   /** A stream has come. */
   readonly appeared = new Condition('stream')
   readonly #context: ServerContext
@@ -48,6 +50,7 @@ export class HlsService {
     this.#notices = notices
     this.#life = context.world.newId()
     this.viewers = new Viewers(context)
+    this.demand = new Demand(context)
     context.hub.watchers.add((source, publication) => this.#begin(source, publication))
   }
 
@@ -72,6 +75,7 @@ export class HlsService {
   async stop(thread: Thread): Promise<void> {
     this.#isStopping = true
     await this.viewers.stop(thread)
+    await this.demand.stop(thread)
     const live = [...this.#streams.values()]
     for (const { keeper } of live) keeper.end()
     const { clock } = thread.world

@@ -65,6 +65,11 @@ export class Viewer {
     this.#seenMs = this.#context.world.clock.nowMs()
   }
 
+  /** There is nothing for it: it is gone at once. */
+  end(): void {
+    this.client.thread.interrupt('no stream')
+  }
+
   /** Bytes of a segment. */
   sent(bytes: number): void {
     this.client.socket.sentBytes += bytes

@@ -1,21 +1,31 @@
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
-import { Condition } from '../condition.ts'
-import { type Disk, type DiskEntry, DiskError, type DiskFile, type EntryKind, type FileInfo } from '../disk.ts'
-import { asError } from '../errors.ts'
+import {
+  type Disk,
+  type DiskEntry,
+  DiskError,
+  type DiskFile,
+  type EntryKind,
+  type FileInfo,
+  type OpenHow,
+} from '../disk.ts'
+import { asError, StError } from '../errors.ts'
 import type { Thread } from '../thread.ts'
+import { untilSettled } from './settled.ts'
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants
 // Without O_NONBLOCK the open of a named pipe would hold one of Node's few threads for ever.
 const FLAGS = {
   create: O_WRONLY | O_CREAT | O_EXCL,
   read: O_RDONLY | O_NOFOLLOW | O_NONBLOCK,
   update: O_RDWR | O_NOFOLLOW | O_NONBLOCK,
-} as const
+  append: O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK,
+  follow: O_RDONLY | O_NONBLOCK,
+} as const satisfies Record<OpenHow, number>
 
 /** The files of the machine; the work is done by Node's own threads. */
 export class RealDisk implements Disk {
-  async open(thread: Thread, path: string, how: keyof typeof FLAGS, timeoutMs: number): Promise<DiskFile> {
+  async open(thread: Thread, path: string, how: OpenHow, timeoutMs: number): Promise<DiskFile> {
     const opening = open(path, FLAGS[how])
     try {
       return new RealFile(await settled(thread, `open ${path}`, opening, timeoutMs), path)
@@ -96,29 +106,13 @@ class RealFile implements DiskFile {
   }
 }
 
-/** Waits as a thread for what Node does: it goes on in its turn, and an interrupt or the timeout ends the wait. */
+/** Waits for what Node does with a file. */
 async function settled<T>(thread: Thread, what: string, work: Promise<T>, timeoutMs: number): Promise<T> {
-  const end = new Condition(what)
-  const outcome: Outcome<T> = { values: [], error: null }
-  void note(work, outcome, end)
-  await end.wait(thread, timeoutMs)
-  if (outcome.error) throw diskError(what, outcome.error)
-  return outcome.values[0] as T
-}
-
-interface Outcome<T> {
-  /** One, when it went well. */
-  values: T[]
-  error: Error | null
-}
-
-async function note<T>(work: Promise<T>, outcome: Outcome<T>, end: Condition): Promise<void> {
   try {
-    outcome.values.push(await work)
+    return await untilSettled(thread, what, work, timeoutMs)
   } catch (error) {
-    outcome.error = asError(error)
+    throw diskError(what, asError(error))
   }
-  end.broadcast()
 }
 
 /** For a file that nobody waits for any more: whether it can be opened and closed is nobody's affair either. */
@@ -129,7 +123,9 @@ async function closeWhenOpen(opening: Promise<FileHandle>): Promise<void> {
 
 function diskError(what: string, error: Error): Error {
   const errno = errnoOf(error)
-  return errno === null ? error : new DiskError(errno, `cannot ${what}: ${error.message}`, { cause: error })
+  return errno === null || error instanceof StError
+    ? error
+    : new DiskError(errno, `cannot ${what}: ${error.message}`, { cause: error })
 }
 
 function errnoOf(error: unknown): string | null {

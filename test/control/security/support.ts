@@ -52,6 +52,8 @@ export class GateWorld {
       url: { tcUrl: '', pageUrl, swfUrl: '', schema: 'rtmp', host: '', port: 1935, vhost, app, stream, param },
       sourceKey: `${vhost}/${app}/${stream}`,
       queue: null,
+      chain: '',
+      farewell: '',
     }
   }
 

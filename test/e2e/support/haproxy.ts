@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
-import * as net from 'node:net'
 import { until } from '../../support/until.ts'
+import { freePort, isOpen } from './port.ts'
 import type { StartTool, Tool } from './tool.ts'
 
 /** From where HAProxy connects to the server: another address than that of its own clients. */
@@ -47,24 +47,5 @@ async function listens(haproxy: Tool, host: string, port: number): Promise<void>
   await until(`haproxy listens on ${port}`, async () => {
     if (haproxy.isOver) await haproxy.succeeded()
     return isOpen(host, port)
-  })
-}
-
-function isOpen(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect({ host, port })
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-    socket.once('connect', () => socket.destroy())
-  })
-}
-
-/** HAProxy wants to be told its ports. */
-function freePort(host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer().once('error', reject)
-    server.listen(0, host, () => {
-      const { port } = server.address() as net.AddressInfo
-      server.close(() => resolve(port))
-    })
   })
 }

@@ -78,7 +78,7 @@ export class HlsStage {
       maxConnections: parts.maxConnections ?? 10_000,
     })
     const { hub, clients } = this
-    this.#context = { world, hub, options, clients, gate: allOf(parts.gates ?? []), version: 'test' }
+    this.#context = { world, hub, options, clients, gate: allOf(parts.gates ?? []), upstream: null, version: 'test' }
     this.service = new HlsService(this.#context, parts.notices ?? null)
     this.#handler = new HlsHandler(this.#context, this.service)
     onTestFinished(() => {
@@ -168,7 +168,12 @@ export class Publisher {
     })
     this.source = stage.hub.acquire(key)
     const vhost = testVhost({})
-    this.publication = this.source.publish(thread, { ...vhost.play, minLatency: false, takeoverAfterMs: 0 })
+    this.publication = this.source.publish(thread, {
+      ...vhost.play,
+      minLatency: false,
+      fastCacheMs: 0,
+      takeoverAfterMs: 0,
+    })
     this.#startMs = stage.clock.nowMs()
   }
 

@@ -1,4 +1,4 @@
-import { type Disk, DiskError, type DiskFile } from '../../../src/st/disk.ts'
+import { type Disk, DiskError, type DiskFile, type OpenHow } from '../../../src/st/disk.ts'
 import { RealDisk } from '../../../src/st/real/disk.ts'
 import type { Thread } from '../../../src/st/thread.ts'
 
@@ -12,12 +12,7 @@ export class SmallDisk extends RealDisk implements Disk {
     this.leftBytes = bytes
   }
 
-  override async open(
-    thread: Thread,
-    path: string,
-    how: 'create' | 'read' | 'update',
-    timeoutMs: number,
-  ): Promise<DiskFile> {
+  override async open(thread: Thread, path: string, how: OpenHow, timeoutMs: number): Promise<DiskFile> {
     const file = await super.open(thread, path, how, timeoutMs)
     let knownBytes = (await super.info(thread, path, timeoutMs))?.bytes ?? 0
     return {

@@ -1,4 +1,11 @@
-import { type Disk, type DiskEntry, DiskError, type DiskFile, type FileInfo } from '../../../src/st/disk.ts'
+import {
+  type Disk,
+  type DiskEntry,
+  DiskError,
+  type DiskFile,
+  type FileInfo,
+  type OpenHow,
+} from '../../../src/st/disk.ts'
 import type { Thread } from '../../../src/st/thread.ts'
 
 /** A disk in memory: each operation takes the thread's turn, none takes time. */
@@ -11,9 +18,9 @@ export class TestDisk implements Disk {
   /** All names under which a file ever was to be seen whole. */
   readonly renamed: string[] = []
 
-  async open(thread: Thread, path: string, how: 'create' | 'read' | 'update'): Promise<DiskFile> {
+  async open(thread: Thread, path: string, how: OpenHow): Promise<DiskFile> {
     await this.#turn(thread)
-    if (how === 'create') {
+    if (how === 'create' || (how === 'append' && !this.files.has(path))) {
       if (this.files.has(path)) throw new DiskError('EEXIST', `there is ${path}`)
       if (!this.folders.has(folderOf(path))) throw new DiskError('ENOENT', `no folder for ${path}`)
       this.#set(thread, path, Buffer.alloc(0))
@@ -32,6 +39,7 @@ export class TestDisk implements Disk {
     const bytes = this.files.get(from)
     if (!bytes) throw new DiskError('ENOENT', `no file ${from}`)
     this.files.delete(from)
+    this.written.delete(from)
     this.#set(thread, to, bytes)
     this.renamed.push(to)
   }
@@ -39,6 +47,7 @@ export class TestDisk implements Disk {
   async remove(thread: Thread, path: string): Promise<void> {
     await this.#turn(thread)
     if (!this.files.delete(path)) throw new DiskError('ENOENT', `no file ${path}`)
+    this.written.delete(path)
   }
 
   async list(thread: Thread): Promise<readonly DiskEntry[]> {

@@ -1,5 +1,6 @@
 import type { Disk } from '../../../src/st/disk.ts'
 import { StError } from '../../../src/st/errors.ts'
+import type { Programs } from '../../../src/st/programs.ts'
 import type { Thread } from '../../../src/st/thread.ts'
 import { World } from '../../../src/st/world.ts'
 import { RecordingLog } from '../../support/world.ts'
@@ -14,11 +15,11 @@ export interface TestWorld {
   readonly log: RecordingLog
 }
 
-export function makeTestWorld(disk?: Disk): TestWorld {
+export function makeTestWorld(disk?: Disk, programs?: Programs): TestWorld {
   const clock = new TestClock()
   const network = new TestNetwork()
   const log = new RecordingLog()
-  return { world: new World(clock, network, log, disk), clock, network, log }
+  return { world: new World(clock, network, log, disk, programs), clock, network, log }
 }
 
 /** How a call ended: 'ok', or the code of its StError. Other errors pass through. */

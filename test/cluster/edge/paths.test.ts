@@ -1,0 +1,191 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import type { AmfObject } from '../../../src/rtmp/amf0.ts'
+import { decodeCommand, encodeCommand } from '../../../src/rtmp/command.ts'
+import { RtmpConnection } from '../../../src/rtmp/connection.ts'
+import { isCommand, MSG, type RtmpMessage } from '../../../src/rtmp/message.ts'
+import { Listener } from '../../../src/st/listener.ts'
+import { FlvPlayer, HttpProbe } from '../../server/http-probe.ts'
+import { fixtureTags, sendTags } from '../../server/fixture.ts'
+import { startPlayer, startPublisher, RtmpProbe } from '../../server/rtmp-probe.ts'
+import { eventually } from '../../server/support.ts'
+import { CallbackServer } from '../../support/callback-server.ts'
+import { TestHouse } from '../../support/house.ts'
+import { clients, cluster, conf, freePort, openEdge } from './support.ts'
+
+const ANSWER_MS = 10_000
+
+/** An RTMP server that sends everybody elsewhere: at `connect`, or when something is played. */
+async function redirecting(at: TestHouse, when: 'connect' | 'play', ex: AmfObject): Promise<number> {
+  const { world } = at
+  const listener = await Listener.open(world, '127.0.0.1', 0)
+  const info = { level: 'error', code: 'NetConnection.Connect.Rejected', description: 'RTMP 302 Redirect', ex }
+  const answers = (name: string): [number, Buffer][] => {
+    if (name === when) {
+      const payload =
+        when === 'connect' ? encodeCommand('_error', 1, null, info) : encodeCommand('onStatus', 0, null, info)
+      return [[0, payload]]
+    }
+    if (name === 'connect') return [[0, encodeCommand('_result', 1, {}, {})]]
+    return name === 'createStream' ? [[0, encodeCommand('_result', 2, null, 1)]] : []
+  }
+  world.spawn('redirecting', async (thread) => {
+    for (;;) {
+      const socket = await listener.accept(thread).catch(() => null)
+      if (!socket) return
+      const connection = new RtmpConnection(socket)
+      await connection.acceptHandshake(thread, ANSWER_MS)
+      for (let message = await connection.read(thread, ANSWER_MS); message; message = await next(connection)) {
+        if (!isCommand(message)) continue
+        for (const [streamId, payload] of answers(decodeCommand(message.typeId, message.payload).name)) {
+          connection.send({ csid: 3, timestampMs: 0, typeId: MSG.COMMAND_AMF0, streamId, payload })
+        }
+      }
+      socket.close()
+      function next(from: RtmpConnection): Promise<RtmpMessage | null> {
+        return from.read(thread, ANSWER_MS).catch(() => null)
+      }
+    }
+  })
+  const { port } = listener.local
+  closers.set(at, [...(closers.get(at) ?? []), listener])
+  return port
+}
+
+const closers = new WeakMap<TestHouse, Listener[]>()
+
+describe('a redirect', () => {
+  test.each(['connect', 'play'] as const)(
+    'at %s is followed, with vhost, app, stream and query as they stand there',
+    async (when) => {
+      const backEnd = await CallbackServer.start()
+      const hooks = `min_latency on; http_hooks { enabled on; on_play ${backEnd.url()}; }`
+      const target = await TestHouse.open(conf({ more: `vhost there.example { ${hooks} }` }))
+      const publisher = await RtmpProbe.connected(target, 'a/b', { tcUrl: 'rtmp://there.example/a/b' })
+      await publisher.publish('other')
+      await publisher.begin()
+      const tcUrl = `rtmp://127.0.0.1:${target.rtmpPort}/a/b?vhost=there.example`
+      const port = await redirecting(target, when, { code: 302, redirect: tcUrl, redirect2: `${tcUrl}/other?t=1/2&u` })
+      const edge = await openEdge({ rtmpPort: port })
+      const player = await startPlayer(edge)
+      await player.next('video key k1')
+      expect(backEnd.calls[0]?.body).toMatchObject({ vhost: 'there.example', app: 'a/b', stream: 'other' })
+      expect(backEnd.calls[0]?.body['param']).toContain('t=1/2&u')
+      for (const listener of closers.get(target) ?? []) listener.close()
+    },
+  )
+
+  test('is followed by a publisher of the edge', async () => {
+    const target = await TestHouse.open(conf())
+    const tcUrl = `rtmp://127.0.0.1:${target.rtmpPort}/live`
+    const port = await redirecting(target, 'connect', { code: 302, redirect: tcUrl })
+    const edge = await openEdge({ rtmpPort: port })
+    await startPublisher(edge)
+    await (await startPlayer(target)).next('video key k1')
+    for (const listener of closers.get(target) ?? []) listener.close()
+  })
+
+  test('in a circle is given up', async () => {
+    const house = await TestHouse.open(conf())
+    const own = { port: 0 }
+    own.port = await redirecting(house, 'connect', {
+      get redirect() {
+        return `rtmp://127.0.0.1:${own.port}/live`
+      },
+    })
+    const edge = await openEdge({ rtmpPort: own.port })
+    await startPlayer(edge)
+    await eventually('the limit', () => edge.logged('pull ended').length > 0)
+    expect(edge.logged('pull ended')[0]).toMatchObject({ reason: 'more than 3 redirects' })
+    for (const listener of closers.get(house) ?? []) listener.close()
+  })
+
+  test('of HTTP is followed', async () => {
+    const origin = await TestHouse.open(conf())
+    await startPublisher(origin)
+    const front = await CallbackServer.start()
+    front.reply = ({ url }) => ({ status: 302, headers: { Location: `http://127.0.0.1:${origin.httpPort}${url}` } })
+    const edge = await TestHouse.open(conf({ vhost: cluster([front.port], 'protocol flv;') }))
+    await (await startPlayer(edge)).next('video key k1')
+  })
+})
+
+describe('a loop', () => {
+  test.each(['rtmp', 'flv'])('of edges over %s is refused, and no stream goes round in it', async (protocol) => {
+    const [rtmpPort, httpPort] = [await freePort(), await freePort()]
+    const origin = await TestHouse.open(conf())
+    const back = cluster([protocol === 'rtmp' ? rtmpPort : httpPort], `protocol ${protocol};`)
+    const second = await TestHouse.open(conf({ vhost: back }))
+    const there = protocol === 'rtmp' ? second.rtmpPort : second.httpPort
+    const good = protocol === 'rtmp' ? origin.rtmpPort : origin.httpPort
+    const block = cluster([there, good], `protocol ${protocol}; origin_timeout 1s;`)
+    const first = await TestHouse.open(conf({ vhost: block, rtmpPort, httpPort }))
+    await startPublisher(origin)
+    const player = await startPlayer(first)
+    await player.next('video key k1')
+    const [refused] = first.logged('refused').filter(({ reason }) => String(reason).includes('loop'))
+    expect(refused).toBeDefined()
+  })
+})
+
+describe('token_traverse', () => {
+  test('lets the origin decide about each player', async () => {
+    const backEnd = await CallbackServer.start()
+    backEnd.reply = ({ body }) => ({ body: String(body['param']).includes('bad') ? '1' : '0' })
+    const origin = await TestHouse.open(conf({ vhost: `http_hooks { enabled on; on_play ${backEnd.url()}; }` }))
+    await startPublisher(origin)
+    const edge = await openEdge(origin, 'token_traverse on;')
+    const good = await startPlayer(edge, 'cam?token=good')
+    await good.next('video key k1')
+    const bad = await RtmpProbe.connected(edge)
+    const streamId = await bad.createStream()
+    bad.commandOn(streamId, 'play', 0, null, 'cam?token=bad')
+    await bad.next('onStatus NetStream.Play.Failed')
+    await bad.raw.untilOver()
+    expect((await HttpProbe.ask(edge, '/live/cam.flv?token=bad')).status).toBe(403)
+    await FlvPlayer.playing(edge, '/live/cam.flv?token=good')
+    expect(edge.logged('pulling')).toHaveLength(1)
+  })
+
+  test('refuses when no origin can be asked', async () => {
+    const edge = await openEdge({ rtmpPort: await freePort() }, 'token_traverse on;')
+    expect((await HttpProbe.ask(edge, '/live/cam.flv')).status).toBe(503)
+  })
+})
+
+describe('HLS on an edge', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-edge-'))
+  const HLS = `hls { enabled on; hls_fragment 1; hls_path ${folder}; `
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  test.each(['on', 'off'])('starts the pull, with sessions %s', async (sessions) => {
+    const origin = await TestHouse.open(conf())
+    const publisher = await RtmpProbe.connected(origin)
+    await publisher.publish('cam')
+    const tags = fixtureTags('h264-aac')
+    await sendTags(publisher, tags.slice(0, 20))
+    const edge = await openEdge(origin, '', { vhost: `${HLS} hls_ctx ${sessions}; }` })
+    const asked = HttpProbe.ask(edge, '/live/cam.m3u8')
+    await eventually('the pull', () => origin.logged('playing').length === 1)
+    await sendTags(publisher, tags.slice(20))
+    const answer = await asked
+    expect([answer.status, answer.body.startsWith('#EXTM3U')]).toEqual([200, true])
+    expect((await clients(origin)).filter(({ publish }) => publish === false)).toHaveLength(1)
+  })
+
+  test('refuses a viewer before anything is pulled, and forgets one for whom there is nothing', async () => {
+    const origin = await TestHouse.open(conf())
+    const edge = await openEdge(origin, '', {
+      vhost: `${HLS} } security { enabled on; deny play all; }`,
+    })
+    expect((await HttpProbe.ask(edge, '/live/cam.m3u8')).status).toBe(403)
+    expect(edge.logged('pulling')).toEqual([])
+    const brief = `${HLS} } ${cluster([origin.rtmpPort])} `
+    await edge.reload(conf({ vhost: brief }).replace('http_remux {', 'http_remux { wait_publisher 100ms; '))
+    expect((await HttpProbe.ask(edge, '/live/cam.m3u8')).status).toBe(404)
+    await eventually('the end of the viewer and the pull', () => edge.house.streams === 0)
+    expect(await clients(edge)).toEqual([])
+  })
+})
