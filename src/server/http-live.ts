@@ -12,9 +12,10 @@ import { type Client, clientUrl, identify, limitedText, newClient, type PlayerQu
 import type { ServerContext } from './context.ts'
 import { describeEnd, isFault } from './ending.ts'
 import type { MediaKinds } from './flv-format.ts'
-import { type Leave, RedirectError, RefusedError } from './gate.ts'
+import { type Leave, RefusedError } from './gate.ts'
 import type { HttpExchange, HttpHandler } from './http-session.ts'
 import { LIVE_FORMATS, type LiveFormat } from './live-format.ts'
+import { locationOf } from './location.ts'
 import { liveEnding, matchMount } from './mount.ts'
 import type { VhostOptions } from './options.ts'
 import { Visit } from './visit.ts'
@@ -128,17 +129,10 @@ class LivePlayer implements PlayerQueue {
       const { role, sourceKey: stream } = this.#client
       this.#refusal = error.message
       thread.log.info({ role, stream, reason: error.message, code: error.code }, 'refused')
-      await this.#exchange?.answerText(thread, error.status, error.message, this.#location(error))
+      const location = locationOf(error, this.#exchange?.request.target ?? '')
+      await this.#exchange?.answerText(thread, error.status, error.message, location)
       return null
     }
-  }
-
-  /** The same path at the other server, as it was sent. */
-  #location(error: RefusedError): Record<string, string> {
-    if (!(error instanceof RedirectError) || !this.#exchange) return {}
-    const path = this.#exchange.request.target.replace(/^https?:\/\/[^/?]*/i, '').replace(/\?.*$/s, '')
-    const [, host = '', query = ''] = /^([^/]*\/\/[^/?]*)[^?]*(.*)$/s.exec(error.url) ?? []
-    return { Location: host + path + query }
   }
 
   // Each async call within another one costs a waiting player a third of a kilobyte: there are three.

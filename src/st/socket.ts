@@ -35,6 +35,8 @@ export class Socket implements PipeHandler {
   /** NO_INPUT when empty: an array that once held something keeps room for 17. */
   #input: Buffer[] = NO_INPUT
   #inputBytes = 0
+  /** As much unread input slows the peer down; less for who only passes it on. One read of the kernel is kept whole. */
+  inputLimitBytes = INPUT_LIMIT_BYTES
   #paused = false
   #discards = false
   #ended = false
@@ -181,6 +183,11 @@ export class Socket implements PipeHandler {
     if (!this.write(bytes)) await this.drain(thread, timeoutMs)
   }
 
+  /** Ends this side: what is pending is sent, then FIN. The peer may go on; nothing may be written any more. */
+  endOutput(): void {
+    if (!this.#closed) this.#pipe.end()
+  }
+
   /**
    * Goes on in TLS, as the server; the port must have been opened for it. What has come already counts as the beginning
    * of the handshake.
@@ -263,7 +270,7 @@ export class Socket implements PipeHandler {
     else this.#input.push(bytes)
     this.#inputBytes += bytes.length
     if (this.#input.length >= INPUT_LIMIT_PIECES) this.#input = [Buffer.concat(this.#input)]
-    if (this.#inputBytes >= INPUT_LIMIT_BYTES && !this.#paused) {
+    if (this.#inputBytes >= this.inputLimitBytes && !this.#paused) {
       this.#paused = true
       this.#pipe.pause()
     }
@@ -304,7 +311,7 @@ export class Socket implements PipeHandler {
 
   #consumed(count: number): void {
     this.#inputBytes -= count
-    if (this.#paused && this.#inputBytes < INPUT_LIMIT_BYTES) {
+    if (this.#paused && this.#inputBytes < this.inputLimitBytes) {
       this.#paused = false
       this.#pipe.resume()
     }

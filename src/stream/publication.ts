@@ -3,6 +3,7 @@ import { Condition } from '../st/condition.ts'
 import { TimeoutError } from '../st/errors.ts'
 import type { Thread } from '../st/thread.ts'
 import { CodecError } from '../codec/errors.ts'
+import { Continuation } from './continuation.ts'
 import type { Cursor } from './cursor.ts'
 import { Feed, type JoinAt } from './feed.ts'
 import { GopCache } from './gop-cache.ts'
@@ -49,9 +50,11 @@ export class Publication {
   #lastVideoDtsMs = 0
   #lastVideo: Packet | null = null
   #lastAudio: Packet | null = null
+  /** What the newest key frame showed as its time. */
+  #lastKeyInMs = 0
   #ended = false
-  /** After a change of connections: the picture goes on at its next key frame. */
-  #needsKey = false
+  /** Of the last change of connections; null: there was none. */
+  #continuation: Continuation | null = null
   lastPacketMs: number
 
   constructor(publisher: Thread, options: StreamOptions, timeline: Timeline) {
@@ -97,14 +100,9 @@ export class Publication {
     for (const packet of this.#parse(kind, payload)) this.#take(packet, timestampMs)
   }
 
-  /**
-   * What follows comes over another connection than what came before, for a publisher that has several one after the
-   * other. Its clock may be another one: the timeline goes on where it is, and the picture at a key frame.
-   */
+  /** What follows comes over another connection than what came before, for a publisher that has one after the other. */
   reconnected(): void {
-    if (this.#ended) return
-    this.#timeline.begin()
-    this.#needsKey = this.#headers.hasVideo
+    this.#continuation = new Continuation(this.#timeline, this.#lastVideo, this.#lastKeyInMs)
   }
 
   /** Replaces the metadata; players that are there get it in its place among the media. Null clears it. */
@@ -259,10 +257,8 @@ export class Publication {
       this.#headers = this.#headers.withHeader(header)
       return
     }
-    if (this.#needsKey && untimed.kind === 'video' && untimed.type === 'frame') {
-      if (!untimed.isKey) return
-      this.#needsKey = false
-    }
+    if (untimed.type === 'frame' && this.#continuation?.leavesOut(untimed, track, timestampMs)) return
+    if (untimed.isKey && untimed.trackId === 0) this.#lastKeyInMs = timestampMs
     const packet = withTime(untimed, this.#timeline.correct(track, timestampMs, this.lastPacketMs))
     if (packet.type === 'frame') this.#count(packet)
     this.#append(packet)
@@ -311,17 +307,9 @@ export class Publication {
       this.#settling.broadcast()
     }
     if (this.#isSettled) return
-    if (!this.#hasAllDeclared() && packet.dtsMs - this.#firstFrameDtsMs < SETTLE_MS) return
+    if (!this.#headers.hasAllDeclared && packet.dtsMs - this.#firstFrameDtsMs < SETTLE_MS) return
     this.#isSettled = true
     this.#settling.broadcast()
-  }
-
-  #hasAllDeclared(): boolean {
-    const { hasAudio, hasVideo, metadata } = this.#headers
-    const declaresAudio = metadata !== null && 'audiocodecid' in metadata
-    const declaresVideo = metadata !== null && 'videocodecid' in metadata
-    if (declaresAudio === declaresVideo) return hasAudio && hasVideo
-    return declaresAudio ? hasAudio : hasVideo
   }
 
   #announceMetadata(): void {
