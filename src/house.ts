@@ -116,7 +116,7 @@ export class House {
       reloader: this.#reload,
       isDraining: () => this.#isDraining,
       post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
-      clusters: (query) => this.#origins.answer(query),
+      origins: this.#origins,
       forwards: () => this.#relays.forwards,
       refused: () => this.#server.refusals.totals,
     })
@@ -304,6 +304,9 @@ function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
     },
     get crossdomain() {
       return settings.config.httpServer.crossdomain
+    },
+    get httpDir() {
+      return settings.config.httpServer.dir
     },
     resolveVhost: (name) => settings.resolveVhost(name),
   }

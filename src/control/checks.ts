@@ -140,7 +140,7 @@ function engineProblem({ output, vcodec, acodec }: VhostConfig['transcode'][numb
 }
 
 /** One port speaks one protocol. */
-function* checkPorts({ listen, httpServer, httpApi, rtmps }: RootConfig): Iterable<Finding> {
+function* checkPorts({ listen, httpServer, httpApi, rtmps, exporter }: RootConfig): Iterable<Finding> {
   const inClear: [string, Service][] = [
     ['listen', { enabled: true, listen }],
     ['http_server.listen', httpServer],
@@ -158,6 +158,11 @@ function* checkPorts({ listen, httpServer, httpApi, rtmps }: RootConfig): Iterab
   // An address that is in both lists serves both.
   const own = { ...rtmps, listen: rtmps.listen.filter((one) => !listen.some((other) => isSame(one, other))) }
   yield* clashes('rtmps.listen', own, [...inClear, ...overTls])
+  yield* clashes('exporter.listen', exporter, [
+    ['listen', { enabled: true, listen }],
+    ['rtmps.listen', rtmps],
+    ...overTls,
+  ])
 }
 
 function* checkHttp({ listen, httpServer: server, httpApi: api }: RootConfig): Iterable<Finding> {

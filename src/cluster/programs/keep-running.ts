@@ -23,15 +23,19 @@ export interface ProgramTask extends ProgramStart {
   readonly logFile: string | null
 }
 
-/** Runs a program, again whenever it has ended, until the thread is interrupted; it is gone then. @throws InterruptedError */
-export async function keepRunning(thread: Thread, task: ProgramTask): Promise<void> {
+/**
+ * Runs a program, again whenever it has ended, until the thread is interrupted; it is gone then.
+ * @param firstPauseMs before it is started again; doubled while it does not run for long
+ * @throws InterruptedError
+ */
+export async function keepRunning(thread: Thread, task: ProgramTask, firstPauseMs = FIRST_PAUSE_MS): Promise<void> {
   const { clock } = thread.world
   const log = task.logFile === null ? null : new ProgramLog(task.logFile)
   try {
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       const startedMs = clock.nowMs()
       await runOnce(thread, task, log)
-      if (clock.nowMs() - startedMs >= STEADY_MS) pauseMs = FIRST_PAUSE_MS
+      if (clock.nowMs() - startedMs >= STEADY_MS) pauseMs = firstPauseMs
       await thread.sleep(pauseMs)
     }
   } finally {
