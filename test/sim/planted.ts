@@ -54,7 +54,7 @@ function dropping(type: { readonly prototype: object }, name: string, count: num
 
 export const PLANTED: readonly PlantedBug[] = [
   { name: 'a broadcast that wakes nobody, once in 40', seeds: 60, plant: () => dropping(Condition, 'broadcast', 40) },
-  { name: 'a signal that wakes nobody, once in 100', seeds: 12, plant: () => dropping(Condition, 'signal', 100) },
+  { name: 'a signal that wakes nobody, once in 100', seeds: 60, plant: () => dropping(Condition, 'signal', 100) },
   { name: 'a source that is not released, once in 20', seeds: 12, plant: () => dropping(Hub, 'release', 20) },
   {
     name: 'a notice to the back end that is lost, once in 20',
