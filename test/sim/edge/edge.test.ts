@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { runEdges } from './run.ts'
 
-const BATCHES = 5
+const BATCHES = 3
 const SEEDS_IN_A_BATCH = 8
 
 describe('edges and origins through crashes, partitions, resets and stalls', () => {

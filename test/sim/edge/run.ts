@@ -225,6 +225,8 @@ vhost __defaultVhost__ { min_latency on; http_remux { enabled on; wait_publisher
       case 'stall':
         node.host.life?.stall(forMs)
         break
+      case 'process crash':
+      case 'machine crash':
       default:
         node.host.crash(what === 'process crash' ? 'process' : 'machine')
         node.house = null
