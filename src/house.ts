@@ -1,9 +1,8 @@
-import { joinChains, LoopGate } from './cluster/chain.ts'
+import { LoopGate } from './cluster/chain.ts'
 import { Edge } from './cluster/edge/edge.ts'
 import type { EdgeParts } from './cluster/edge/parts.ts'
 import { Traverse } from './cluster/edge/traverse.ts'
-import type { RelayOptions } from './cluster/options.ts'
-import { Relays } from './cluster/relays.ts'
+import type { Relays } from './cluster/relays.ts'
 import type { ReloadReport } from './control/api/options.ts'
 import { OriginCluster } from './cluster/origin/origin-cluster.ts'
 import { type CertificateFiles, Certificates } from './control/certificates.ts'
@@ -21,6 +20,7 @@ import { type ProxyOptions, SERVER_NAME, type ServerOptions, type TlsOptions } f
 import type { PageFile } from './server/page.ts'
 import { prepareAll } from './server/ports.ts'
 import { Server, type ServerAddresses } from './server/server.ts'
+import { makeRelays } from './relays.ts'
 import { makeBreaker, Services, wanted, wantedSecure } from './services.ts'
 import { FOREVER } from './st/clock.ts'
 import type { Thread } from './st/thread.ts'
@@ -55,7 +55,6 @@ export class House {
   readonly #services: Services
   readonly #edge: Edge
   readonly #hooks: Hooks
-  readonly #forwardQuestions: ForwardQuestions
   readonly #relays: Relays
   readonly #pool: HttpPool
   readonly #origins: OriginCluster
@@ -82,22 +81,19 @@ export class House {
     this.#page = parts.page
     this.#settings = settings
     this.#certificates = certificates
-    this.#reload = new Reload({
-      settings,
-      load: parts.load,
-      prepare: (_thread, next) => this.#prepare(next, parts),
-    })
+    const prepare = (_thread: Thread, next: Config): Promise<() => void> => this.#prepare(next, parts)
+    this.#reload = new Reload({ settings, load: parts.load, prepare })
     // Of a vhost that is gone the last settings count: who was told of a begin is told of the end.
     this.#hooks = new Hooks(world, identity, agent, (vhost) => settings.vhost(vhost)?.httpHooks ?? null)
     this.#pool = new HttpPool(world)
     this.#origins = this.#makeOrigins(agent)
     const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
-    this.#forwardQuestions = new ForwardQuestions(world, identity, agent, (name) => settings.vhost(name))
+    const forwards = new ForwardQuestions(this.#pool, identity, agent, (name) => settings.vhost(name))
     const edgeParts = this.#edgeParts(parts)
     this.#edge = new Edge(edgeParts)
     const gates = {
       access: [breaker, new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
-      callbacks: [this.#origins.gate, this.#hooks, this.#forwardQuestions],
+      callbacks: [this.#origins.gate, this.#hooks, forwards],
       upstream: this.#edge,
       hlsNotices: this.#hooks,
     }
@@ -107,7 +103,7 @@ export class House {
       recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
     })
     this.#server.hub.watchers.add(this.#edge.published)
-    this.#relays = new Relays(world, this.#server.hub, this.#relayOptions(identity))
+    this.#relays = makeRelays({ world, server: this.#server, settings, self: edgeParts.self, forwards })
     this.#services = new Services({
       world,
       server: this.#server,
@@ -120,7 +116,8 @@ export class House {
       reloader: this.#reload,
       isDraining: () => this.#isDraining,
       post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
-      clusters: (query) => this.#origins.answer(query),
+      origins: this.#origins,
+      forwards: () => this.#relays.forwards,
       refused: () => this.#server.refusals.totals,
     })
   }
@@ -184,7 +181,6 @@ export class House {
     this.#isDraining = true
     await this.#relays.stop(thread)
     await this.#server.stop(thread)
-    await this.#forwardQuestions.stop(thread)
     await this.#origins.stop(thread)
     await this.#hooks.stop(thread, LAST_CALLBACKS_MS)
     await this.#services.stop(thread)
@@ -231,24 +227,6 @@ export class House {
       onReload(next)
       this.#server.recorder.refresh()
       this.#relays.refresh()
-    }
-  }
-
-  #relayOptions({ serviceId }: ServerIdentity): RelayOptions {
-    const { clients } = this.#server
-    return {
-      vhosts: () => this.config.vhosts.values(),
-      resolveVhost: (name) => this.#settings.resolveVhost(name),
-      programs: () => this.config,
-      rtmp: () => this.#server.addresses.rtmp,
-      publisher: (id) => clients.get(id)?.url ?? null,
-      connectExtra: (thread) => ({
-        srs_id: thread.id,
-        srs_pid: process.pid,
-        srs_server_ip: '',
-        sluice_chain: joinChains([clients.get(thread.id)?.chain ?? ''], serviceId),
-      }),
-      backend: { urls: (thread, backend, id) => this.#forwardQuestions.urls(thread, backend, clients.get(id)) },
     }
   }
 
@@ -326,6 +304,9 @@ function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
     },
     get crossdomain() {
       return settings.config.httpServer.crossdomain
+    },
+    get httpDir() {
+      return settings.config.httpServer.dir
     },
     resolveVhost: (name) => settings.resolveVhost(name),
   }

@@ -7,7 +7,9 @@ import { type Config, ConfigError, loadConfig } from './control/config.ts'
 import { chooseFile } from './control/environment.ts'
 import { fullConf } from './control/full-conf.ts'
 import { openFileLimit } from './control/process.ts'
+import { loadDolphinConfig, loadSharpConfig } from './control/proxy-config.ts'
 import { SignError, type SignRequest, signedQuery } from './control/security/sign.ts'
+import { runDolphin, runSharp } from './proxies.ts'
 import { run } from './run.ts'
 import { SERVER_NAME } from './server/options.ts'
 import { asError } from './st/errors.ts'
@@ -20,6 +22,8 @@ const USAGE = `sluice: a live-streaming server. RTMP in; RTMP and HTTP-FLV out.
 
 usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
        sluice [-c FILE | -e] --sign publish|play APP/STREAM [--expires TIME] [--address IP]
+       sluice dolphin -c FILE [-t]
+       sluice sharp -c FILE [-t]
 
   -c FILE      the configuration; without it SRS_CONFIG_FILE, else ${DEFAULT_FILE}
   -e           no file: the SRS_... variables alone (also SRS_ENV_ONLY=on)
@@ -30,7 +34,23 @@ usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
   --full-conf  print every directive with its meaning and default and exit
   --sign       print the query with a token that lets a client publish or play the stream, valid for
                TIME (1h; 90s, 30m, 7d), for a client at IP when tokens are bound to addresses
+
+  dolphin      a proxy for TCP in front of several servers, which it may start: see conf/dolphin.conf
+  sharp        a proxy for HTTP-FLV that merges players of a stream: see conf/sharp.conf
 `
+/** Each reads its configuration and says how to run it. @throws ConfigError */
+const PROXIES = {
+  dolphin: (source: ProxySource) => {
+    const config = loadDolphinConfig(source)
+    return { ...config, run: () => runDolphin(config, packageVersion()) }
+  },
+  sharp: (source: ProxySource) => {
+    const config = loadSharpConfig(source)
+    return { ...config, run: () => runSharp(config, packageVersion()) }
+  },
+}
+type ProxyName = keyof typeof PROXIES
+type ProxySource = Parameters<typeof loadSharpConfig>[0]
 /** Options that SRS has under two letters. */
 const SAME_OPTION: Readonly<Record<string, string>> = { '-V': '-v', '-G': '-g', '-?': '-h' }
 /** Relative names on the command line and in `include` start here, also after work_dir. */
@@ -44,8 +64,9 @@ async function main(): Promise<void> {
   if (options.version) return print(`sluice ${packageVersion()}\n`)
   if (options.signature) return print(`${SERVER_NAME}/${packageVersion()}\n`)
   if (options['full-conf']) return print(fullConf())
+  if (options.proxy !== null) return runProxy(options.proxy, options.config, options.test)
   const file = chooseFile({ file: options.config, isEnvOnly: options.env }, process.env)
-  const config = readConfig(file)
+  const config = readConfig(() => load(file))
   if (!config) {
     process.exitCode = 1
     return
@@ -75,9 +96,12 @@ function readArguments() {
         'full-conf': { type: 'boolean', default: false },
       },
     })
-    const [stream = '', extra] = values.sign === undefined ? ['', positionals[0]] : positionals
-    if (extra !== undefined) throw new TypeError(`"${extra}" is not understood`)
-    return { ...values, stream }
+    const [first = '', extra] = positionals
+    const proxy = values.sign === undefined && first in PROXIES ? (first as ProxyName) : null
+    const unknown = values.sign === undefined && proxy === null ? positionals[0] : extra
+    if (unknown !== undefined) throw new TypeError(`"${unknown}" is not understood`)
+    if (proxy !== null && values.config === DEFAULT_FILE) throw new TypeError(`${proxy} needs -c FILE`)
+    return { ...values, stream: first, proxy }
   } catch (error) {
     process.stderr.write(`sluice: ${asError(error).message}\n\n${USAGE}`)
     return process.exit(EXIT_USAGE)
@@ -94,9 +118,19 @@ function sign(config: Config, request: SignRequest): void {
   }
 }
 
-function readConfig(file: string | null): Config | null {
+async function runProxy(name: ProxyName, file: string, isTest: boolean): Promise<void> {
+  const proxy = PROXIES[name]
+  const source = { file, readFile: readText, env: process.env }
+  const start = readConfig(() => proxy(source))
+  if (!start) process.exitCode = 1
+  else if (isTest) print(`The configuration is valid.\n`)
+  else if (changeFolder(start.workDir)) await start.run()
+}
+
+/** Null, with a word on what is wrong, when it cannot be used. */
+function readConfig<C extends { readonly warnings: readonly string[] }>(read: () => C): C | null {
   try {
-    const config = load(file)
+    const config = read()
     for (const warning of config.warnings) process.stderr.write(`sluice: warning: ${warning}\n`)
     return config
   } catch (error) {

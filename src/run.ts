@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { runAutoReload } from './control/auto-reload.ts'
 import type { Config } from './control/config.ts'
 import { makeIdentity } from './control/identity.ts'
-import { makeLog } from './control/log.ts'
+import { makeLog, type ProcessLog } from './control/log.ts'
 import { keepServerId, PidFile, untilOrphaned } from './control/process.ts'
 import { House } from './house.ts'
 import type { PageFile } from './server/page.ts'
@@ -32,20 +32,8 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
  * @param file where the configuration is; null: there is none
  */
 export async function run(config: Config, version: string, load: () => Config, file: string | null): Promise<void> {
-  const { log, setLevel, reopen } = makeLog({
-    level: config.logLevel,
-    file: config.srsLogTank === 'file' ? config.srsLogFile : null,
-    pretty: process.stdout.isTTY,
-    utc: config.utcTime,
-  })
-  const network = new RealNetwork()
-  if (network.slowReason) {
-    log.warn(
-      { reason: network.slowReason },
-      'connections are served on the sockets of Node: each costs more CPU and memory',
-    )
-  }
-  const world = new World(new RealClock(), network, log, new RealDisk(), new RealPrograms())
+  const { world, setLevel, reopen } = realWorld(config)
+  const { log } = world
   const identity = makeIdentity(world, serverId(world, config))
   const onReload = ({ logLevel }: Config): void => setLevel(logLevel)
   const house = new House({ world, config, identity, version, page: pageFiles(), load, onReload })
@@ -67,6 +55,26 @@ export async function run(config: Config, version: string, load: () => Config, f
   keepYoungGenerationSmall()
 }
 
+/** The machine and the log of this process. */
+export function realWorld(
+  config: Pick<Config, 'logLevel' | 'srsLogTank' | 'srsLogFile' | 'utcTime'>,
+): Omit<ProcessLog, 'log'> & { readonly world: World } {
+  const { log, ...rest } = makeLog({
+    level: config.logLevel,
+    file: config.srsLogTank === 'file' ? config.srsLogFile : null,
+    pretty: process.stdout.isTTY,
+    utc: config.utcTime,
+  })
+  const network = new RealNetwork()
+  if (network.slowReason) {
+    log.warn(
+      { reason: network.slowReason },
+      'connections are served on the sockets of Node: each costs more CPU and memory',
+    )
+  }
+  return { world: new World(new RealClock(), network, log, new RealDisk(), new RealPrograms()), ...rest }
+}
+
 /** What the process is told by other means than signals. */
 function watchSurroundings(world: World, house: House, file: string | null): void {
   const { inotifyAutoReload, inDocker, autoReloadForDocker, asprocess } = house.config
@@ -81,7 +89,7 @@ function watchSurroundings(world: World, house: House, file: string | null): voi
 }
 
 /** Writes the pid file, for as long as the process runs. */
-function writePidFile(log: Log, config: Config): void {
+export function writePidFile(log: Log, config: Pick<Config, 'pid' | 'origins'>): void {
   try {
     const file = new PidFile(config.pid, process.pid, config.origins.has('pid'))
     process.on('exit', () => file.remove())

@@ -1,12 +1,24 @@
-import type { House } from './house.ts'
+import type { Thread } from './st/thread.ts'
 import type { World } from './st/world.ts'
+
+/** What runs in this process and is told what to do by signals. */
+interface Running {
+  readonly config: { readonly forceGraceQuit: boolean }
+  readonly connections: number
+  /** Reads the configuration again. @throws InterruptedError */
+  reload(thread: Thread): Promise<unknown>
+  /** Takes nobody in any more; returns when all have gone. */
+  drain(thread: Thread): Promise<void>
+  /** Ends everything. */
+  close(thread: Thread): Promise<void>
+}
 
 /**
  * SIGTERM and SIGINT end the server at once and in order, SIGQUIT when its clients have gone (SIGTERM too with
  * `force_grace_quit`); whatever comes second ends the process as it is. SIGHUP reads the configuration again, SIGUSR1
  * opens the log file again.
  */
-export function handleSignals(world: World, house: House, reopenLog: () => void): void {
+export function handleSignals(world: World, house: Running, reopenLog: () => void): void {
   const stop = new Stop(world, house)
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.on(signal, () => stop.on(signal))
   process.on('SIGHUP', () => {
@@ -23,10 +35,10 @@ export function handleSignals(world: World, house: House, reopenLog: () => void)
 
 class Stop {
   readonly #world: World
-  readonly #house: House
+  readonly #house: Running
   #hasBegun = false
 
-  constructor(world: World, house: House) {
+  constructor(world: World, house: Running) {
     this.#world = world
     this.#house = house
   }

@@ -77,7 +77,11 @@ export function loadConfig(source: ConfigSource): Config {
   return makeConfig(root, vhosts, reader)
 }
 
-function readSource(source: ConfigSource): { directives: readonly Directive[]; problems: readonly ConfigProblem[] } {
+/** Reads and parses the file. @throws ConfigError when it cannot be read */
+export function readSource(source: Pick<ConfigSource, 'file' | 'readFile'>): {
+  directives: readonly Directive[]
+  problems: readonly ConfigProblem[]
+} {
   const { file } = source
   if (file === null) return { directives: [], problems: [] }
   let content: string
@@ -160,6 +164,11 @@ function report({ place, message, isError }: Finding, reader: Reader, file: stri
 
 const LEVEL_BY_OLD_NAME = { verbose: 'trace', info: 'debug', trace: 'info', warn: 'warn', error: 'error' } as const
 
+/** The level of the log, in the usual names. */
+export function levelOf({ srsLogLevel, srsLogLevelV2 }: Pick<RootConfig, 'srsLogLevel' | 'srsLogLevelV2'>): LogLevel {
+  return srsLogLevelV2 === '' ? LEVEL_BY_OLD_NAME[srsLogLevel] : srsLogLevelV2
+}
+
 /** A configuration of its values. */
 export function makeConfig(
   root: RootConfig,
@@ -168,7 +177,7 @@ export function makeConfig(
 ): Config {
   return {
     ...root,
-    logLevel: root.srsLogLevelV2 === '' ? LEVEL_BY_OLD_NAME[root.srsLogLevel] : root.srsLogLevelV2,
+    logLevel: levelOf(root),
     vhosts,
     warnings,
     origins,

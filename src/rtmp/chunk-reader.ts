@@ -89,6 +89,12 @@ export class ChunkReader {
     }
   }
 
+  /** What has been pushed behind the last message that was read; null: that is in the middle of another one. */
+  get rest(): Buffer | null {
+    if (this.#chunkLeft > 0 || this.#streams.some((stream) => stream.isOpen)) return null
+    return Buffer.concat([this.#bytes.subarray(this.#pos), ...(this.#queue ?? [])])
+  }
+
   /** Goes on to the next pushed buffer, with the few bytes of an unfinished header before it. */
   #refill(): boolean {
     const isUsedUp = this.#pos === this.#bytes.length

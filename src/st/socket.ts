@@ -35,6 +35,8 @@ export class Socket implements PipeHandler {
   /** NO_INPUT when empty: an array that once held something keeps room for 17. */
   #input: Buffer[] = NO_INPUT
   #inputBytes = 0
+  /** As much unread input slows the peer down; less for who only passes it on. One read of the kernel is kept whole. */
+  inputLimitBytes = INPUT_LIMIT_BYTES
   #paused = false
   #discards = false
   #ended = false
@@ -150,13 +152,14 @@ export class Socket implements PipeHandler {
 
   /**
    * Sends bytes without copying them: they must not change any more.
+   * @param behind goes with them in the same call of the kernel: a body with its head
    * @returns true when the kernel took them all; else the writer calls `drain` before it makes more
    * @throws ClosedError
    */
-  write(bytes: Buffer): boolean {
+  write(bytes: Buffer, behind?: Buffer): boolean {
     if (this.#closed) throw this.#closedError()
-    this.sentBytes += bytes.length
-    return this.#pipe.write(bytes)
+    this.sentBytes += bytes.length + (behind?.length ?? 0)
+    return this.#pipe.write(bytes, behind)
   }
 
   /**
@@ -178,6 +181,11 @@ export class Socket implements PipeHandler {
   /** `write` and, when needed, `drain`. */
   async writeFully(thread: Thread, bytes: Buffer, timeoutMs: number): Promise<void> {
     if (!this.write(bytes)) await this.drain(thread, timeoutMs)
+  }
+
+  /** Ends this side: what is pending is sent, then FIN. The peer may go on; nothing may be written any more. */
+  endOutput(): void {
+    if (!this.#closed) this.#pipe.end()
   }
 
   /**
@@ -262,7 +270,7 @@ export class Socket implements PipeHandler {
     else this.#input.push(bytes)
     this.#inputBytes += bytes.length
     if (this.#input.length >= INPUT_LIMIT_PIECES) this.#input = [Buffer.concat(this.#input)]
-    if (this.#inputBytes >= INPUT_LIMIT_BYTES && !this.#paused) {
+    if (this.#inputBytes >= this.inputLimitBytes && !this.#paused) {
       this.#paused = true
       this.#pipe.pause()
     }
@@ -303,7 +311,7 @@ export class Socket implements PipeHandler {
 
   #consumed(count: number): void {
     this.#inputBytes -= count
-    if (this.#paused && this.#inputBytes < INPUT_LIMIT_BYTES) {
+    if (this.#paused && this.#inputBytes < this.inputLimitBytes) {
       this.#paused = false
       this.#pipe.resume()
     }

@@ -32,12 +32,20 @@ export class Program {
     })
   }
 
-  /** Starts it with a configuration (null: none, with -e) and waits until it has said that it runs. */
-  static async start(conf: string | null, env: Readonly<Record<string, string>> = {}): Promise<Program> {
+  /**
+   * Starts it with a configuration (null: none, with -e).
+   * @param proxy as which it runs; '': as the server
+   */
+  static async start(
+    conf: string | null,
+    env: Readonly<Record<string, string>> = {},
+    proxy: '' | 'dolphin' | 'sharp' = '',
+  ): Promise<Program> {
     if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is missing: run "npm run build" first`)
     const folder = mkdtempSync(join(tmpdir(), 'sluice-program-'))
     if (conf !== null) writeFileSync(join(folder, 'a.conf'), conf.replaceAll('FOLDER', folder))
-    const args = conf === null ? ['-e'] : ['-c', join(folder, 'a.conf')]
+    const command = proxy === '' ? [] : [proxy]
+    const args = conf === null ? ['-e'] : [...command, '-c', join(folder, 'a.conf')]
     const own = Object.fromEntries(
       Object.entries(env).map(([name, value]) => [name, value.replaceAll('FOLDER', folder)]),
     )

@@ -5,7 +5,7 @@ import type { Thread } from '../../st/thread.ts'
 import type { World } from '../../st/world.ts'
 import type { Hub } from '../../stream/hub.ts'
 import type { OriginFinder } from '../origin/origin.ts'
-import type { EdgeOptions } from './options.ts'
+import type { EdgeOptions, OriginAddress } from './options.ts'
 import type { SelfDescription } from './upnode.ts'
 
 /** What an edge stands on. Of the server, which is made with the edge, it gets ways to reach it. */
@@ -20,4 +20,9 @@ export interface EdgeParts {
   readonly optionsOf: (vhost: string) => EdgeOptions | null
   /** Knows the origins of a stream; what it does not know, the settings do. */
   readonly finder: OriginFinder
+  /** Told of each connection to an origin before it is made, and of its end by what it returns. */
+  readonly asking?: (origin: OriginAddress) => AskingEnd
 }
+
+/** A connection to an origin has ended: how many bytes of media and headers it brought, and for how long it served. */
+export type AskingEnd = (receivedBytes: number, servedMs: number) => void

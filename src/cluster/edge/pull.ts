@@ -184,6 +184,7 @@ export class Pull implements PullOwner {
   async #attempt(thread: Thread, origin: OriginAddress): Promise<void> {
     const { clock } = thread.world
     const sink = new PullSink(this, clock)
+    const ended = this.#parts.asking?.(origin)
     let failure: Error | null = null
     try {
       await this.#pullFrom(thread, origin, sink)
@@ -194,6 +195,7 @@ export class Pull implements PullOwner {
     } finally {
       const reason = failure?.message ?? 'the origin has ended the stream'
       if (sink.servedMs > 0) this.#heardMs = sink.lastMs
+      ended?.(this.#client?.socket.receivedBytes ?? 0, sink.servedMs)
       if (this.#client) this.#parts.clients().remove(this.#client, reason, false)
       this.#client = null
       this.#turns.report(origin, sink.servedMs)

@@ -23,15 +23,19 @@ export interface ProgramTask extends ProgramStart {
   readonly logFile: string | null
 }
 
-/** Runs a program, again whenever it has ended, until the thread is interrupted; it is gone then. @throws InterruptedError */
-export async function keepRunning(thread: Thread, task: ProgramTask): Promise<void> {
+/**
+ * Runs a program, again whenever it has ended, until the thread is interrupted; it is gone then.
+ * @param firstPauseMs before it is started again; doubled while it does not run for long
+ * @throws InterruptedError
+ */
+export async function keepRunning(thread: Thread, task: ProgramTask, firstPauseMs = FIRST_PAUSE_MS): Promise<void> {
   const { clock } = thread.world
   const log = task.logFile === null ? null : new ProgramLog(task.logFile)
   try {
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       const startedMs = clock.nowMs()
       await runOnce(thread, task, log)
-      if (clock.nowMs() - startedMs >= STEADY_MS) pauseMs = FIRST_PAUSE_MS
+      if (clock.nowMs() - startedMs >= STEADY_MS) pauseMs = firstPauseMs
       await thread.sleep(pauseMs)
     }
   } finally {
@@ -44,7 +48,7 @@ async function runOnce(thread: Thread, task: ProgramTask, log: ProgramLog | null
   if (!program) return
   const { pid } = program
   const command = [task.program, ...task.args].map(maskedQuery).join(' ')
-  thread.log.info({ pid, command }, 'program started')
+  thread.log.info({ child: pid, command }, 'program started')
   let tail = ''
   try {
     await log?.write(thread, Buffer.from(`\n${at(thread)} process ${pid}: ${command}\n`))
@@ -52,7 +56,7 @@ async function runOnce(thread: Thread, task: ProgramTask, log: ProgramLog | null
       tail = (tail + text.toString('latin1')).slice(-TAIL_CHARACTERS)
       await log?.write(thread, text)
     }
-    thread.log.warn({ pid, ...program.end, said: printable(tail) }, 'program ended')
+    thread.log.warn({ child: pid, ...program.end, said: printable(tail) }, 'program ended')
   } finally {
     await stop(thread, program)
   }
@@ -73,11 +77,13 @@ async function start(thread: Thread, task: ProgramTask): Promise<Program | null>
 }
 
 async function stop(thread: Thread, program: Program): Promise<void> {
+  if (program.end) return
+  thread.log.info({ child: program.pid }, 'program is ended')
   try {
     await program.stop(thread, GRACE_MS)
   } catch (error) {
     if (!(error instanceof TimeoutError)) throw error
-    thread.log.error({ pid: program.pid }, 'a program is killed and does not go')
+    thread.log.error({ child: program.pid }, 'a program is killed and does not go')
   }
 }
 

@@ -1,9 +1,8 @@
-import { HttpCallError, HttpPool } from '../../http/pool.ts'
+import { HttpCallError, type HttpPool } from '../../http/pool.ts'
 import type { Client } from '../../server/client.ts'
 import { type Gate, type GateEvent, type Leave, RefusedError } from '../../server/gate.ts'
 import { StError } from '../../st/errors.ts'
 import type { Thread } from '../../st/thread.ts'
-import type { World } from '../../st/world.ts'
 import type { ServerIdentity } from '../identity.ts'
 import { hookBody, hookSubject } from './bodies.ts'
 import { HookCaller } from './caller.ts'
@@ -33,21 +32,19 @@ class BackendError extends StError {
  */
 export class ForwardQuestions implements Gate {
   readonly #identity: ServerIdentity
-  readonly #pool: HttpPool
   readonly #caller: HookCaller
   readonly #settingsOf: (vhost: string) => ForwardSettings | null
   /** What was answered for publishers that are there, by their ids. */
   readonly #answers = new Map<string, { readonly backend: string; readonly urls: readonly string[] }>()
 
   constructor(
-    world: World,
+    pool: HttpPool,
     identity: ServerIdentity,
     userAgent: string,
     settingsOf: (vhost: string) => ForwardSettings | null,
   ) {
     this.#identity = identity
-    this.#pool = new HttpPool(world)
-    this.#caller = new HookCaller(this.#pool, userAgent)
+    this.#caller = new HookCaller(pool, userAgent)
     this.#settingsOf = settingsOf
   }
 
@@ -74,10 +71,6 @@ export class ForwardQuestions implements Gate {
     if (!client) return []
     const answer = this.#answers.get(client.id)
     return answer?.backend === backend ? answer.urls : this.#ask(thread, backend, client)
-  }
-
-  stop(thread: Thread): Promise<void> {
-    return this.#pool.stop(thread)
   }
 
   #backendOf({ vhost }: Client): string {

@@ -1,5 +1,7 @@
+import type { Disk } from '../disk.ts'
 import type { Log } from '../log.ts'
 import type { ConnectOptions, Network, Pipe, PortHandle } from '../network.ts'
+import type { Programs } from '../programs.ts'
 import { World } from '../world.ts'
 import { Life } from './life.ts'
 import type { Path } from './path.ts'
@@ -107,7 +109,7 @@ export class SimHost {
   }
 
   /** Starts the process, which has no memory of those before it. */
-  boot(log: Log): World {
+  boot(log: Log, disk?: Disk, programs?: Programs): World {
     this.crash('process')
     const { simulation } = this.#network
     this.isUp = true
@@ -116,7 +118,7 @@ export class SimHost {
     this.#vanished.clear()
     const life = new Life(simulation, simulation.random.fork(`${this.name} ${++this.#boots}`))
     this.#life = life
-    return new World(life, new HostNetwork(this, life), log)
+    return new World(life, new HostNetwork(this, life), log, disk, programs)
   }
 
   /** Ends the process, if there is one. */

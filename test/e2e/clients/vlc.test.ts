@@ -3,11 +3,10 @@ import { expect, test } from 'vitest'
 import { Clips, readDecoded, readPackets } from '../support/clips.ts'
 import { type Frame } from '../support/frames.ts'
 import { LiveServer } from '../support/live-server.ts'
-import { publishFile, type StartTool, type Tool, withTools } from '../support/tool.ts'
+import { publishFile, withTools } from '../support/tool.ts'
+import { startVlc } from '../support/vlc.ts'
 
 const CLIP = 'B-frames and AAC'
-/** User and group `nobody` of Debian: VLC refuses to run as root. */
-const NOBODY = '65534'
 /** As a recorder VLC writes wrong times for the first pictures of a stream with B-frames. */
 const SKIPPED = 8
 /** Sound that VLC may leave out where it comes in and, the last frame of its buffer, where it ends. */
@@ -59,15 +58,6 @@ test('VLC plays MPEG-TS: every picture but the last one sent, whose end nothing 
     expect(audio.length).toBeGreaterThanOrEqual(clip.packets.audio.length - MISSING_SOUNDS)
   })
 })
-
-function startVlc(start: StartTool, folder: string, url: string, file: string): Tool {
-  const record = `#std{access=file,mux=mkv,dst=${folder}/${file}}`
-  const vlc = ['cvlc', '-I', 'dummy', '--no-color', url, '--sout', record, 'vlc://quit']
-  const isRoot = process.getuid?.() === 0
-  const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups']
-  const [program = '', ...args] = isRoot ? [...asNobody, ...vlc] : vlc
-  return start(program, args, { env: { HOME: folder }, cwd: folder })
-}
 
 /** Where the presentation times, counted from the first picture, differ. */
 function unevenSteps(played: readonly Frame[], published: readonly Frame[]): string[] {
