@@ -43,6 +43,15 @@ export class HeaderSet {
     return this.#headers.get(`${kind}${trackId}`) ?? null
   }
 
+  /** Whether frames have come of all that the metadata declare; of both kinds when they do not say which there are. */
+  get hasAllDeclared(): boolean {
+    const { hasAudio, hasVideo, metadata } = this
+    const declaresAudio = metadata !== null && 'audiocodecid' in metadata
+    const declaresVideo = metadata !== null && 'videocodecid' in metadata
+    if (declaresAudio === declaresVideo) return hasAudio && hasVideo
+    return declaresAudio ? hasAudio : hasVideo
+  }
+
   /** Whether the track's header or configuration is this one, byte by byte. */
   hasSame({ kind, type, trackId, payload }: UntimedPacket): boolean {
     const known = this.#headers.get(type === 'header' ? `${kind}${trackId}` : `${kind}${trackId}/config`)

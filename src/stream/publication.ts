@@ -307,17 +307,9 @@ export class Publication {
       this.#settling.broadcast()
     }
     if (this.#isSettled) return
-    if (!this.#hasAllDeclared() && packet.dtsMs - this.#firstFrameDtsMs < SETTLE_MS) return
+    if (!this.#headers.hasAllDeclared && packet.dtsMs - this.#firstFrameDtsMs < SETTLE_MS) return
     this.#isSettled = true
     this.#settling.broadcast()
-  }
-
-  #hasAllDeclared(): boolean {
-    const { hasAudio, hasVideo, metadata } = this.#headers
-    const declaresAudio = metadata !== null && 'audiocodecid' in metadata
-    const declaresVideo = metadata !== null && 'videocodecid' in metadata
-    if (declaresAudio === declaresVideo) return hasAudio && hasVideo
-    return declaresAudio ? hasAudio : hasVideo
   }
 
   #announceMetadata(): void {

@@ -100,22 +100,32 @@ export class HlsHandler {
     const known = this.#service.at(vhost.name, exchange.request.path)
     const key = known?.stream.key ?? locate(exchange, vhost)?.sourceKey
     if (key === undefined) return false
-    const isHead = exchange.request.method === 'HEAD'
-    const isPulled = !isHead && (this.#context.upstream?.serves(vhost.name) ?? false)
-    // Who lets a viewer in brings the stream, or sends the viewer to it: it must be asked before there is anything to wait for.
-    const isElsewhere = !isHead && (this.#context.gate.locates?.(vhost.name) ?? false)
-    if ((isPulled || isElsewhere) && vhost.hls.hlsCtx) {
-      await this.#serveViewer(thread, exchange, { key, vhost, live: null }, directives)
-      return true
+    if (exchange.request.method === 'HEAD') await this.#answerHead(thread, exchange, key, vhost)
+    else await this.#serveStream(thread, exchange, { key, vhost, live: known }, directives)
+    return true
+  }
+
+  async #answerHead(thread: Thread, exchange: HttpExchange, key: string, vhost: VhostOptions): Promise<void> {
+    const live = await this.#untilReady(thread, key, vhost, false)
+    if (!live) await notFound(thread, exchange, `No stream ${key}.`)
+    else await exchange.answer(thread, 200, { 'Content-Type': PLAYLIST_TYPE, 'Cache-Control': 'no-cache' }, '')
+  }
+
+  async #serveStream(thread: Thread, exchange: HttpExchange, asked: Asked, directives: Directives): Promise<void> {
+    const { key, vhost } = asked
+    const { upstream, gate } = this.#context
+    const isPulled = upstream?.serves(vhost.name) ?? false
+    const isElsewhere = gate.locates?.(vhost.name) ?? false
+    if (vhost.hls.hlsCtx && (isPulled || isElsewhere)) {
+      // Who lets a viewer in brings the stream, or sends the viewer to it: there is nothing to wait for before.
+      await this.#serveViewer(thread, exchange, { ...asked, live: null }, directives)
+      return
     }
     if (isPulled) this.#demand(exchange, vhost)
-    const live = isReady(known) ? known : await this.#untilReady(thread, key, vhost, !isHead)
+    const live = isReady(asked.live) ? asked.live : await this.#untilReady(thread, key, vhost, true)
     if (!live) await notFound(thread, exchange, `No stream ${key}.`)
-    else if (isHead)
-      await exchange.answer(thread, 200, { 'Content-Type': PLAYLIST_TYPE, 'Cache-Control': 'no-cache' }, '')
-    else if (!vhost.hls.hlsCtx) await this.#answerMedia(thread, exchange, live, directives, null)
-    else await this.#serveViewer(thread, exchange, { key, vhost, live }, directives)
-    return true
+    else if (vhost.hls.hlsCtx) await this.#serveViewer(thread, exchange, { ...asked, live }, directives)
+    else await this.#answerMedia(thread, exchange, live, directives, null)
   }
 
   #demand(exchange: HttpExchange, vhost: VhostOptions): void {
