@@ -20,6 +20,8 @@ const ANSWER_MS = 5_000
 /** Until everything that a fault began has ended: a lease, an origin's timeout, pauses of edges and encoders. */
 const SETTLE_MS = 40_000
 const STUCK_MS = 3_000
+/** What is worth a note. */
+const GAP_MS = 1_000
 /** Until a machine that is silently gone is given up by its peers' kernels. */
 const LAST_MS = 900_000
 
@@ -157,6 +159,14 @@ export class ClusterRun {
     this.#client(`player ${index}`, (thread) => this.#play(thread, edge, state))
   }
 
+  #heard(state: PlayerState): void {
+    const { nowMs } = this.#stage.simulation
+    const gapMs = nowMs - state.lastMs
+    if (state.lastMs > 0 && gapMs > GAP_MS)
+      this.#note(`${Math.round(nowMs)} gap of ${Math.round(gapMs)} ms: ${state.stream}`)
+    state.lastMs = nowMs
+  }
+
   async #publish(thread: Thread, stream: string, random: SeededRandom): Promise<void> {
     const client = await open(thread, random.pick(ORIGINS))
     const { socket } = client.connection
@@ -192,7 +202,7 @@ export class ClusterRun {
           this.#wrong.push(`${state.stream}: ${lastTimeMs} -> ${message.timestampMs}`)
         lastTimeMs = message.timestampMs
         expected = label.startsWith('video header') ? 'video key' : 'video '
-        state.lastMs = this.#stage.simulation.nowMs
+        this.#heard(state)
       }
     } finally {
       client.close()
