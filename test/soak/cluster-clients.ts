@@ -63,10 +63,12 @@ export class SoakPublisher {
 
   async #send(thread: Thread, client: RtmpClient): Promise<void> {
     const { socket } = client.connection
-    client.sendMedia(MSG.VIDEO, 0, media('video header', this.stream))
+    // Of another publish, a frame is another one.
+    const text = (frame: number): string => `${this.stream} ${this.sessions}.${frame} `
+    client.sendMedia(MSG.VIDEO, 0, media('video header', `${this.stream} `))
     for (let frame = 0; !socket.closed && !socket.ended; frame++) {
       const kind = frame % FRAMES_PER_SECOND === 0 ? 'video key' : 'video inter'
-      client.sendMedia(MSG.VIDEO, (frame * 1_000) / FRAMES_PER_SECOND, media(kind, this.stream, FRAME_BYTES))
+      client.sendMedia(MSG.VIDEO, (frame * 1_000) / FRAMES_PER_SECOND, media(kind, text(frame), FRAME_BYTES))
       await socket.drain(thread, ANSWER_MS)
       await thread.sleep(1_000 / FRAMES_PER_SECOND)
     }

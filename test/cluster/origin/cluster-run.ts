@@ -43,6 +43,7 @@ export class ClusterRun {
   readonly #clients: SimHost[] = []
   readonly #note: (line: string) => void
   #redis: MemoryRedis | null = null
+  #publishes = 0
 
   constructor(seed: number, note: (line: string) => void = () => {}) {
     this.#stage = new SimStage(seed)
@@ -170,15 +171,15 @@ export class ClusterRun {
   async #publish(thread: Thread, stream: string, random: SeededRandom): Promise<void> {
     const client = await open(thread, random.pick(ORIGINS))
     const { socket } = client.connection
+    // Of another publish, a frame is another one.
+    const number = ++this.#publishes
+    const text = (frame: number): string => `${stream} ${number}.${frame} `
     try {
       await client.publish(stream)
-      client.sendMedia(MSG.VIDEO, 0, media('video header', stream))
+      client.sendMedia(MSG.VIDEO, 0, media('video header', `${stream} `))
       for (let frame = 0; !socket.closed && !socket.ended; frame++) {
-        client.sendMedia(
-          MSG.VIDEO,
-          frame * FRAME_MS,
-          media(frame % 10 === 0 ? 'video key' : 'video inter', stream, 400),
-        )
+        const kind = frame % 10 === 0 ? 'video key' : 'video inter'
+        client.sendMedia(MSG.VIDEO, frame * FRAME_MS, media(kind, text(frame), 400))
         await socket.drain(thread, ANSWER_MS)
         await thread.sleep(FRAME_MS)
       }
@@ -196,7 +197,7 @@ export class ClusterRun {
       for (let message = await client.read(60_000); message; message = await client.read(60_000)) {
         if (message.typeId !== MSG.VIDEO) continue
         const label = mediaLabel(message.typeId, message.payload)
-        const isRight = label.startsWith(expected) && label.endsWith(` ${state.stream}`)
+        const isRight = label.startsWith(expected) && label.split(' ')[2] === state.stream
         if (!isRight) this.#wrong.push(`${state.stream}: ${label} instead of ${expected}`)
         if (message.timestampMs < lastTimeMs)
           this.#wrong.push(`${state.stream}: ${lastTimeMs} -> ${message.timestampMs}`)
