@@ -61,12 +61,13 @@ export class SimStage {
     return this.network.add(name, `10.0.0.${++this.#addresses}`)
   }
 
-  /** Starts a server. @param vhost directives of the default vhost */
-  async serve(host: SimHost, vhost = '', disk?: Disk, programs?: Programs): Promise<SimHouse> {
+  /** Starts a server. @param vhost directives of the default vhost @param root of the root */
+  async serve(host: SimHost, vhost = '', disk?: Disk, programs?: Programs, root = ''): Promise<SimHouse> {
     const log = new RecordingLog()
     const world = host.boot(log, disk, programs)
     const settings = { vhost }
-    const readFile = (): string => `${SURROUNDINGS}vhost __defaultVhost__ { min_latency on; ${settings.vhost} }\n`
+    const readFile = (): string =>
+      `${SURROUNDINGS}${root}\nvhost __defaultVhost__ { min_latency on; ${settings.vhost} }\n`
     const load = () => loadConfig({ file: 'a.conf', readFile, env: {} })
     const identity = makeIdentity(world, `vid-${host.name}`)
     const house = new House({
