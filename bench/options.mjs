@@ -5,7 +5,7 @@ import { external } from './servers.mjs'
 import { fileLimit } from './system.mjs'
 
 const PROJECT_DIR = dirname(dirname(fileURLToPath(import.meta.url)))
-const CASES = ['play', 'publish', 'latency', 'memory', 'micro']
+const CASES = ['play', 'publish', 'latency', 'memory', 'hls', 'mux', 'micro']
 const PROTOCOLS = ['http-flv', 'rtmp', 'hls']
 /** Files that a server or a load process needs beside its connections. */
 const SPARE_FILES = 200
@@ -13,15 +13,16 @@ const SPARE_FILES = 200
 export const USAGE = `npm run bench -- [options]      everything: about 25 minutes; loopback only
 
   --quick                 about 3 minutes, less exact
-  --only CASES            some of ${CASES.join(',')}
+  --only CASES            some of ${CASES.join(',')};
+                          hls: playlists and segments a second, by wrk; mux: what making them costs
   --players COUNTS        for play, default 1000,4000,10000,18000: rivals up to 1500, the floor up to 5000,
                           above that Sluice alone and one round; HLS: default 1000, Sluice alone
   --protocols NAMES       some of ${PROTOCOLS.join(',')}; hls is for play
-  --rounds N              rounds of play, publish and latency, of which the median counts; default 3
+  --rounds N              rounds of each case but micro and memory, of which the median counts; default 3
   --window SECONDS        how long a round measures; default 6; HLS at least 10
   --streams N             publishers of publish, default 500
   --kbps N                rate of a stream, default 350
-  --rivals NAMES          some of node-media-server,nginx-rtmp,floor, or none; default: those that are installed
+  --rivals NAMES          some of node-media-server,nginx-rtmp,nginx,floor, or none; default: those that are installed
   --server NAME=RTMP,HTTP,PID
                           also a server that runs already on these ports of 127.0.0.1 (HTTP 0: it has no HTTP-FLV)
   --sluice NAME=DIST      also another build of Sluice, to compare; may be given several times
@@ -37,7 +38,7 @@ const PRESETS = {
     hlsPlayers: '1000',
     rounds: '3',
     window: '6',
-    rivals: 'node-media-server,nginx-rtmp,floor',
+    rivals: 'node-media-server,nginx-rtmp,nginx,floor',
     // Node compiles the code of a stream with 60 packets a second only after a while, and gives back the memory of a
     // start, in two collections of 40 ms, about 12 s after it.
     settleMs: 16_000,
@@ -52,7 +53,7 @@ const PRESETS = {
     hlsPlayers: '500',
     rounds: '1',
     window: '2.5',
-    rivals: 'node-media-server,floor',
+    rivals: 'node-media-server,nginx,floor',
     settleMs: 3_000,
     readers: [500],
     joins: 10,

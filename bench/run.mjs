@@ -2,15 +2,17 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { arch, cpus, release, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { hlsCase, hlsTable } from './cases/hls.mjs'
 import { latencyCase, latencyTable } from './cases/latency.mjs'
 import { memoryCase, memoryTable } from './cases/memory.mjs'
 import { microCase, microTable } from './cases/micro.mjs'
+import { muxCase, muxTable } from './cases/mux.mjs'
 import { playCase, playTable } from './cases/play.mjs'
 import { publishCase, publishTable } from './cases/publish.mjs'
 import { attempt } from './cases/session.mjs'
 import { readOptions, USAGE } from './options.mjs'
 import { isPinned } from './processes.mjs'
-import { floor, nginxRtmp, nodeMediaServer, sluice, SUBJECT } from './servers.mjs'
+import { floor, nginxFiles, nginxRtmp, nodeMediaServer, sluice, SUBJECT } from './servers.mjs'
 import { targetTable } from './targets.mjs'
 
 const CASES = {
@@ -18,6 +20,8 @@ const CASES = {
   publish: { run: publishCase, table: publishTable },
   latency: { run: latencyCase, table: latencyTable },
   memory: { run: memoryCase, table: memoryTable },
+  hls: { run: hlsCase, table: hlsTable },
+  mux: { run: muxCase, table: muxTable },
   micro: { run: microCase, table: microTable },
 }
 
@@ -63,6 +67,7 @@ function contendersFor({ dist, node, nodeArgs, builds, rivals, servers, kbps }, 
     rivals.includes('floor') ? floor({ kbps, workDir }) : null,
     rivals.includes('node-media-server') ? nodeMediaServer({ node, workDir }) : null,
     rivals.includes('nginx-rtmp') ? nginxRtmp({ workDir }) : null,
+    rivals.includes('nginx') ? nginxFiles({ workDir, folder: join(workDir, 'files') }) : null,
   ]
   return [
     sluice({ name: SUBJECT, dist, node, nodeArgs, workDir }),

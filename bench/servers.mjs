@@ -17,6 +17,8 @@ const HOST = '127.0.0.1'
 const MW_LATENCY_MS = 350
 /** The length of a segment where HLS is measured. */
 export const HLS_FRAGMENT_MS = 2_000
+/** HLS whose URLs are the same for everybody. */
+export const HLS_CACHEABLE = 'hls_ctx off; hls_ts_ctx off; hls_window 10;'
 
 /**
  * @typedef {object} Instance a server that runs
@@ -29,9 +31,14 @@ export const HLS_FRAGMENT_MS = 2_000
  * @property {string} name
  * @property {string[]} protocols
  * @property {boolean} [hasHls] is measured with HLS too, for which it is started with `hls`
+ * @property {boolean} [servesFiles] serves what the first one made, as files
  * @property {boolean} isOurs
- * @property {(options: { minLatency?: boolean, relays?: boolean, hls?: boolean }) => Promise<Instance>} start
- * `relays`: the floor sends what it is sent instead of batches
+ * @property {(options: StartOptions) => Promise<Instance>} start
+ *
+ * @typedef {object} StartOptions
+ * @property {boolean} [minLatency]
+ * @property {boolean} [relays] the floor sends what it is sent instead of batches
+ * @property {string} [hls] HLS is on, with these directives
  */
 
 /**
@@ -45,7 +52,7 @@ export function sluice({ name, dist, node, nodeArgs, workDir }) {
     protocols: ['http-flv', 'rtmp'],
     hasHls: true,
     isOurs: true,
-    async start({ minLatency = false, hls = false }) {
+    async start({ minLatency = false, hls = '' }) {
       const rtmp = await freePort()
       const http = await freePort()
       const config = join(workDir, 'sluice.conf')
@@ -58,10 +65,7 @@ export function sluice({ name, dist, node, nodeArgs, workDir }) {
 
 function sluiceConfig(rtmpPort, httpPort, { minLatency, hls }) {
   const hlsBlock = `
-    hls {
-        enabled on; hls_fragment ${HLS_FRAGMENT_MS / 1000}; hls_window 10;
-        hls_ctx off; hls_ts_ctx off; hls_wait_keyframe on;
-    }`
+    hls { enabled on; hls_fragment ${HLS_FRAGMENT_MS / 1000}; ${hls} }`
   return `listen ${HOST}:${rtmpPort};
 max_connections 100000;
 srs_log_tank console;
@@ -125,30 +129,56 @@ export function nginxRtmp({ workDir }) {
     isOurs: false,
     async start() {
       const rtmp = await freePort()
-      const prefix = join(workDir, 'nginx')
-      mkdirSync(prefix, { recursive: true })
-      const config = join(prefix, 'nginx.conf')
-      writeFileSync(config, nginxConfig(rtmp, existsSync(module) ? module : null))
-      const args = ['-p', prefix, '-e', join(prefix, 'error.log'), '-c', config]
-      const child = startPinned(SERVER_CORE, 'nginx', args, ['ignore', 'ignore', 'ignore'])
-      await untilListening(rtmp, child)
-      const [worker] = childPids(child.pid)
-      return { pid: worker, ports: { rtmp }, probe: null, stop: () => stopProcess(child) }
+      const load = existsSync(module) ? `load_module ${module};` : ''
+      const serve = `rtmp { server { listen ${HOST}:${rtmp}; access_log off; application live { live on; } } }`
+      return startNginx(join(workDir, 'nginx'), rtmp, { load, serve }, { rtmp })
     },
   }
 }
 
-function nginxConfig(port, module) {
+/**
+ * nginx as a server of the files in a folder, as Debian configures it (sendfile, tcp_nopush) but without a log, when it
+ * is installed. @returns {Contender | null}
+ */
+export function nginxFiles({ workDir, folder }) {
+  if (!canRun('nginx', ['-v'])) return null
+  return {
+    name: 'nginx',
+    protocols: [],
+    servesFiles: true,
+    isOurs: false,
+    async start() {
+      const port = await freePort()
+      const types = 'types { application/vnd.apple.mpegurl m3u8; video/mp2t ts; video/mp4 m4s; }'
+      const site = `server { listen ${HOST}:${port}; root ${folder}; keepalive_requests 1000000000; }`
+      const serve = `http { ${types} sendfile on; tcp_nopush on; access_log off; ${site} }`
+      return startNginx(join(workDir, 'nginx-files'), port, { load: '', serve }, { hls: port })
+    },
+  }
+}
+
+async function startNginx(prefix, port, { load, serve }, ports) {
+  mkdirSync(prefix, { recursive: true })
+  const config = join(prefix, 'nginx.conf')
   const files = Math.min(fileLimit(), 1_000_000)
-  return `${module ? `load_module ${module};` : ''}
+  writeFileSync(
+    config,
+    `${load}
+${process.getuid?.() === 0 ? 'user root;' : ''}
 daemon off;
 worker_processes 1;
 worker_rlimit_nofile ${files};
 pid nginx.pid;
 error_log error.log error;
 events { worker_connections ${files}; }
-rtmp { server { listen ${HOST}:${port}; access_log off; application live { live on; } } }
-`
+${serve}
+`,
+  )
+  const args = ['-p', prefix, '-e', join(prefix, 'error.log'), '-c', config]
+  const child = startPinned(SERVER_CORE, 'nginx', args, ['ignore', 'ignore', 'ignore'])
+  await untilListening(port, child)
+  const [worker] = childPids(child.pid)
+  return { pid: worker, ports, probe: null, stop: () => stopProcess(child) }
 }
 
 /**

@@ -51,6 +51,13 @@ function coreBusySeconds(core) {
   return (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND
 }
 
+/** From now on. @returns {() => number} how much of a core was busy with anything up to the call */
+export function coreBusyShare(core) {
+  const startMs = performance.now()
+  const before = coreBusySeconds(core)
+  return () => ((coreBusySeconds(core) - before) * 1000) / (performance.now() - startMs)
+}
+
 export function childPids(pid) {
   return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
     readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1').split(' ').filter(Boolean).map(Number),

@@ -15,7 +15,7 @@ function extreme(rows, value, pick) {
 }
 
 /** @param {Record<string, object[]>} results rows by case */
-function targetRows({ play = [], publish = [], latency = [], memory = [] }) {
+function targetRows({ play = [], publish = [], latency = [], memory = [], hls = [], mux = [] }) {
   // The promises are about live streams, not about files.
   const playing = (players) => ours(play).filter((row) => row.players === players && row.protocol !== 'hls')
   const oursAmongPublishers = ours(publish)
@@ -23,6 +23,16 @@ function targetRows({ play = [], publish = [], latency = [], memory = [] }) {
   const beats = (mode, readers) =>
     ours(latency).filter((row) => row.mode === mode && (readers === undefined || row.readers === readers))
   const joins = (protocol) => ours(latency).filter((row) => row.kind === 'join' && row.protocol === protocol)
+  const answers = (what) =>
+    least(
+      ours(hls).filter((row) => row.what === what),
+      (row) => row.perSecond,
+    )
+  const making = (form) =>
+    most(
+      ours(mux).filter((row) => row.form === form),
+      (row) => row.muxShare * 100,
+    )
   return [
     upTo(
       'CPU per GB, 4,000 players, × floor',
@@ -100,6 +110,11 @@ function targetRows({ play = [], publish = [], latency = [], memory = [] }) {
       200,
       most(ours(memory), (row) => row.longestGapMs),
     ),
+    atLeast('HLS playlists a second', 14_700, answers('playlist')),
+    atLeast('HLS playlists of sessions a second', 14_700, answers('playlist of a session')),
+    atLeast('HLS segments of 90 KB a second', 5_700, answers('segment')),
+    upTo('segments of 100 streams, MPEG-TS: CPU, %', 10, making('MPEG-TS'), 1),
+    upTo('segments of 100 streams, fMP4: CPU, %', 10, making('fMP4'), 1),
   ]
 }
 

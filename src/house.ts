@@ -81,11 +81,8 @@ export class House {
     this.#page = parts.page
     this.#settings = settings
     this.#certificates = certificates
-    this.#reload = new Reload({
-      settings,
-      load: parts.load,
-      prepare: (_thread, next) => this.#prepare(next, parts),
-    })
+    const prepare = (_thread: Thread, next: Config): Promise<() => void> => this.#prepare(next, parts)
+    this.#reload = new Reload({ settings, load: parts.load, prepare })
     // Of a vhost that is gone the last settings count: who was told of a begin is told of the end.
     this.#hooks = new Hooks(world, identity, agent, (vhost) => settings.vhost(vhost)?.httpHooks ?? null)
     this.#pool = new HttpPool(world)
@@ -106,7 +103,7 @@ export class House {
       recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
     })
     this.#server.hub.watchers.add(this.#edge.published)
-    this.#relays = makeRelays({ world, server: this.#server, settings, identity, forwards })
+    this.#relays = makeRelays({ world, server: this.#server, settings, self: edgeParts.self, forwards })
     this.#services = new Services({
       world,
       server: this.#server,
@@ -119,7 +116,8 @@ export class House {
       reloader: this.#reload,
       isDraining: () => this.#isDraining,
       post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
-      clusters: (query) => this.#origins.answer(query),
+      origins: this.#origins,
+      forwards: () => this.#relays.forwards,
       refused: () => this.#server.refusals.totals,
     })
   }
@@ -306,6 +304,9 @@ function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
     },
     get crossdomain() {
       return settings.config.httpServer.crossdomain
+    },
+    get httpDir() {
+      return settings.config.httpServer.dir
     },
     resolveVhost: (name) => settings.resolveVhost(name),
   }

@@ -182,6 +182,7 @@ function siteOptions(): ConstructorParameters<typeof HttpSite>[1]['options'] {
     proxies: { isTrusted: () => false, hasRtmpHeader: false, hasHttpHeader: false, realIpHeader: 'x-forwarded-for' },
     pithyPrintMs: 10_000,
     crossdomain: false,
+    httpDir: '',
     resolveVhost: () => null,
   }
 }

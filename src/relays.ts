@@ -1,8 +1,8 @@
 /** Puts together what forwards, ingests and runs programs, of the configuration and the server. */
 import { joinChains } from './cluster/chain.ts'
+import { type SelfDescription, upnodeArgument } from './cluster/edge/upnode.ts'
 import { Relays } from './cluster/relays.ts'
 import type { ForwardQuestions } from './control/hooks/on-forward.ts'
-import type { ServerIdentity } from './control/identity.ts'
 import type { Settings } from './control/settings.ts'
 import type { Server } from './server/server.ts'
 import type { World } from './st/world.ts'
@@ -12,11 +12,11 @@ export interface RelayParts {
   readonly world: World
   readonly server: Server
   readonly settings: Settings
-  readonly identity: ServerIdentity
+  readonly self: SelfDescription
   readonly forwards: ForwardQuestions
 }
 
-export function makeRelays({ world, server, settings, identity, forwards }: RelayParts): Relays {
+export function makeRelays({ world, server, settings, self, forwards }: RelayParts): Relays {
   const { clients, hub } = server
   return new Relays(world, hub, {
     vhosts: () => settings.config.vhosts.values(),
@@ -27,11 +27,9 @@ export function makeRelays({ world, server, settings, identity, forwards }: Rela
     },
     rtmp: () => server.addresses.rtmp,
     publisher: (id) => clients.get(id)?.url ?? null,
-    connectExtra: (thread) => ({
-      srs_id: thread.id,
-      srs_pid: process.pid,
-      srs_server_ip: '',
-      sluice_chain: joinChains([clients.get(thread.id)?.chain ?? ''], identity.serviceId),
+    introduction: (id) => ({
+      connectExtra: { sluice_chain: joinChains([clients.get(id)?.chain ?? ''], self.id) },
+      connectArgument: upnodeArgument(self, id),
     }),
     backend: { urls: (thread, backend, id) => forwards.urls(thread, backend, clients.get(id)) },
   })

@@ -1,12 +1,12 @@
 /** What is around the server: the API, the exporter, the circuit breaker, the heartbeat. Put together from a configuration. */
 import { readFileSync } from 'node:fs'
 import { makeApi, makeExporter } from './control/api/api.ts'
-import type { ApiOptions, ApiSettings, ApiVhost, Reloader } from './control/api/options.ts'
+import type { ApiOptions, ApiSettings, ApiVhost, ClusterQuery, Reloader } from './control/api/options.ts'
 import { Breaker, type BreakerSettings } from './control/breaker.ts'
 import { deviceIp, type HeartbeatSettings, type Post, runHeartbeat } from './control/heartbeat.ts'
 import type { ServerIdentity } from './control/identity.ts'
 import type { Instance } from './control/instance.ts'
-import { type LoopDelay, metrics } from './control/metrics/metrics.ts'
+import { type ClusterState, type LoopDelay, metrics } from './control/metrics/metrics.ts'
 import { Sampler } from './control/metrics/sampler.ts'
 import { Statistics } from './control/metrics/statistics.ts'
 import { runProgress } from './control/progress.ts'
@@ -64,7 +64,9 @@ export interface ServicesParts {
   readonly isDraining: () => boolean
   /** For the heartbeat; without it there is none. */
   readonly post: Post | null
-  readonly clusters: ApiOptions['clusters']
+  readonly forwards: ApiOptions['forwards']
+  /** What there is to say of this server as one of several origins. */
+  readonly origins: { answer(query: ClusterQuery): object; readonly state: ClusterState }
   readonly refused: () => ReadonlyMap<string, number>
 }
 
@@ -168,7 +170,7 @@ export class Services {
   }
 
   #apiOptions(): Parameters<typeof makeApi>[0] {
-    const { world, server, identity, config, reloader, isDraining, clusters } = this.#parts
+    const { world, server, identity, config, reloader, isDraining, origins, forwards } = this.#parts
     return {
       world,
       instance: this.#instance,
@@ -180,7 +182,8 @@ export class Services {
       settings: () => config().httpApi,
       vhosts: () => config().vhosts.values(),
       listen: () => texts({ ...config().httpApi, enabled: true }).join(' '),
-      clusters,
+      clusters: (query) => origins.answer(query),
+      forwards,
       reloader,
       isDraining,
       metrics: () => (config().exporter.enabled ? this.#metrics() : null),
@@ -188,7 +191,7 @@ export class Services {
   }
 
   #metrics(): string {
-    const { world, server, breaker, config, refused } = this.#parts
+    const { world, server, breaker, config, refused, origins } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
@@ -198,6 +201,7 @@ export class Services {
       connections: () => ({ now: server.connections, limit: config().maxConnections }),
       loopDelay: () => this.#sampler.loopDelay,
       refused,
+      cluster: () => origins.state,
       breakerLevel: () => breaker.level,
     })
   }

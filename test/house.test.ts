@@ -1,4 +1,7 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { FlvPlayer, HttpProbe } from './server/http-probe.ts'
 import { RtmpProbe, startPlayer, startPublisher } from './server/rtmp-probe.ts'
@@ -120,6 +123,26 @@ describe('a reload', () => {
     expect(server.house.config).toMatchObject({ serverId: '', maxConnections: 7 })
   })
 
+  test('serves files from another folder at once, and from none', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-house-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    for (const name of ['one', 'two']) {
+      mkdirSync(join(folder, name))
+      writeFileSync(join(folder, name, 'a.txt'), name)
+    }
+    const withDir = (dir: string): string => conf().replace(HTTP, HTTP.replace('}', `${dir} }`))
+    const server = await TestHouse.open(withDir(`dir ${folder}/one;`))
+    const ask = async (): Promise<unknown> => {
+      const { status, body } = await HttpProbe.ask({ httpPort: server.httpPort }, '/a.txt')
+      return status === 200 ? body : status
+    }
+    expect(await ask()).toBe('one')
+    await server.reload(withDir(`dir ${folder}/two;`))
+    expect(await ask()).toBe('two')
+    await server.reload(withDir(''))
+    expect(await ask()).toBe(404)
+  })
+
   test('brings and takes vhosts; clients of one that is gone stay, new ones are refused', async () => {
     const backEnd = await CallbackServer.start()
     const vhost = `vhost a.example { min_latency on; ${PATIENT}
@@ -136,9 +159,9 @@ describe('a reload', () => {
     await server.reload(`${only}vhost b.example { }\n`)
     publisher.media('video inter', 40, 'still there')
     await player.next('video inter still there')
-    const late = await RtmpProbe.open(server.rtmpPort)
-    late.connect('live', there)
-    await late.next('_error')
+    const late = await RtmpProbe.connected(server, 'live', there)
+    late.commandOn(1, 'publish', 0, null, 'cam', 'live')
+    await late.next('onStatus NetStream.Publish.BadName')
     await late.raw.untilOver()
     publisher.raw.end()
     await eventually('both callbacks', () => backEnd.calls.length === 2)

@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, renameSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { HttpProbe } from './server/http-probe.ts'
-import { startPlayer, startPublisher } from './server/rtmp-probe.ts'
+import { sendMovie } from './server/movie.ts'
+import { RtmpProbe, startPlayer, startPublisher } from './server/rtmp-probe.ts'
 import { eventually, RawClient } from './server/support.ts'
 import { parseLines, Program } from './support/program.ts'
 
@@ -161,6 +162,18 @@ describe('SIGUSR1', () => {
   })
 })
 
+function isRecording(name: string): boolean {
+  return /^cam\.\d+\.flv$/.test(name)
+}
+
+/** Somebody who publishes a real stream. */
+async function publishMovie(program: Program): Promise<RtmpProbe> {
+  const publisher = await RtmpProbe.connected({ rtmpPort: await program.port('RTMP') })
+  await publisher.publish('cam')
+  await sendMovie(publisher)
+  return publisher
+}
+
 describe('a container', () => {
   test('starts from the environment alone, with the variables that people set', async () => {
     const program = await Program.start(null, {
@@ -176,21 +189,33 @@ describe('a container', () => {
       SRS_HTTP_API_LISTEN: '127.0.0.1:0',
       SRS_HTTP_SERVER_ENABLED: 'on',
       SRS_HTTP_SERVER_LISTEN: '127.0.0.1:0',
+      SRS_EXPORTER_ENABLED: 'on',
+      SRS_EXPORTER_LISTEN: '127.0.0.1:0',
       SRS_VHOST_HLS_ENABLED: 'on',
+      SRS_VHOST_HLS_HLS_PATH: './hls',
+      SRS_VHOST_HLS_HLS_FRAGMENT: '0.5',
       SRS_VHOST_HTTP_REMUX_ENABLED: 'on',
       SRS_VHOST_HTTP_REMUX_MOUNT: '[vhost]/[app]/[stream].flv',
-      SRS_VHOST_DVR_ENABLED: 'off',
+      SRS_VHOST_DVR_ENABLED: 'on',
+      SRS_VHOST_DVR_DVR_PLAN: 'session',
       SRS_VHOST_DVR_DVR_PATH: './dvr/[app]/[stream].[timestamp].flv',
       SRS_VHOST_PLAY_GOP_CACHE: 'off',
       SRS_RTC_SERVER_ENABLED: 'off',
     })
-    await clients(program)
+    const publisher = await publishMovie(program)
     const httpPort = await program.port('HTTP API')
     const streams = JSON.parse((await HttpProbe.ask({ httpPort }, '/api/v1/streams/')).body) as Record<string, unknown>
     expect(streams).toMatchObject({ code: 0, server: 'vid-container', streams: [{ name: 'cam', app: 'live' }] })
     const head = await HttpProbe.open({ httpPort: await program.port('HTTP') })
     head.request('/live/cam.flv', 'HEAD')
     expect((await head.response(true)).status).toBe(200)
+    const hls = await HttpProbe.ask({ httpPort: await program.port('HTTP') }, '/live/cam.m3u8')
+    expect([hls.status, hls.body.split('\n')[0]]).toEqual([200, '#EXTM3U'])
+    expect((await program.says('metrics: http')).msg).toContain('/metrics')
+    publisher.raw.end()
+    await program.says('unpublished')
+    await eventually('the recording', () => readdirSync(join(program.folder, 'dvr', 'live')).some(isRecording))
+    expect(readdirSync(join(program.folder, 'hls', 'live'))).toContain('cam.m3u8')
     expect(readFileSync(join(program.folder, 'run', 'srs.pid'), 'utf8')).toMatch(/^\d+\n$/)
     program.signal('SIGTERM')
     expect(await program.ended()).toBe(0)

@@ -96,6 +96,34 @@ describe('over TLS', () => {
     await publisher.ping()
   })
 
+  test('a reload moves a port from clear to TLS and back, and nobody is refused or sent away', async () => {
+    const certificate = TestCertificate.make()
+    const [port, httpPort] = [await freePort(), await freePort()]
+    const services = (rtmp: string, rtmps: string, http: string, https: string): string =>
+      [
+        `listen ${rtmp};`,
+        `rtmps { enabled on; listen ${rtmps}; ${certificate.directives} }`,
+        `http_server { enabled on; listen ${http}; https { enabled on; listen ${https}; ${certificate.directives} } }`,
+        VHOST,
+      ].join('\n')
+    const [moving, movingHttp, any] = [`127.0.0.1:${port}`, `127.0.0.1:${httpPort}`, '127.0.0.1:0']
+    const inClear = services(moving, any, movingHttp, any)
+    const server = await TestHouse.open(inClear)
+    const publisher = await startPublisher({ rtmpPort: port })
+    for (let round = 0; round < 3; round++) {
+      expect(await server.reload(services(any, moving, any, movingHttp))).toMatchObject({ err: 0 })
+      const secure = { rtmpPort: await tunnelTo(port), httpPort: await tunnelTo(httpPort) }
+      const players = [await startPlayer(secure), await FlvPlayer.playing(secure, '/live/cam.flv')]
+      publisher.media('video inter', 40 * round + 20, `TLS ${round}`)
+      for (const player of players) await player.next(`video inter TLS ${round}`)
+      expect(await server.reload(inClear)).toMatchObject({ err: 0 })
+      const late = [await startPlayer({ rtmpPort: port }), await FlvPlayer.playing({ httpPort }, '/live/cam.flv')]
+      publisher.media('video inter', 40 * round + 40, `clear ${round}`)
+      for (const player of [...players, ...late]) await player.next(`video inter clear ${round}`)
+    }
+    expect(failures(server)).toEqual([])
+  })
+
   test('TLS 1.2 and 1.3 are spoken, and nothing older; HTTP/1.1 is agreed on', async () => {
     const server = await TestHouse.open(conf(TestCertificate.make('stream.example')))
     const { rtmps, https } = securePorts(server)

@@ -141,6 +141,7 @@ async function feedTasks(load, frames) {
     mwLatencyMs: 350,
     minLatency: false,
     takeoverAfterMs: 0,
+    fastCacheMs: 0,
   }
   const packets = frames.flatMap(({ typeId, dtsMs, payload }) =>
     parsePackets(typeId === TYPE.AUDIO ? 'audio' : 'video', payload).map((packet) => ({ ...packet, dtsMs })),

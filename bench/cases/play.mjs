@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LOAD_CORE, SERVER_CORE } from '../processes.mjs'
 import { medians, percent, percentile, show } from '../numbers.mjs'
-import { HLS_FRAGMENT_MS } from '../servers.mjs'
+import { HLS_CACHEABLE, HLS_FRAGMENT_MS } from '../servers.mjs'
 import { rssBytes, Usage } from '../system.mjs'
 import { markdownTable } from '../table.mjs'
 import { attempt, Session } from './session.mjs'
@@ -60,7 +60,7 @@ function isInvited(contender, players) {
 
 function measure({ contender, protocol }, players, options) {
   const isHls = protocol === 'hls'
-  return Session.run(contender, { hls: isHls }, async (session) => {
+  return Session.run(contender, { hls: isHls ? HLS_CACHEABLE : '' }, async (session) => {
     const { pid, probe } = session.server
     const publisher =
       protocol === 'raw' ? null : await session.publish({ kbps: options.kbps }, isHls ? HLS_READY_MS : undefined)

@@ -15,7 +15,7 @@ export class Session {
   /**
    * @template T
    * @param {import('../servers.mjs').Contender} contender
-   * @param {{ minLatency?: boolean, relays?: boolean, hls?: boolean }} options
+   * @param {import('../servers.mjs').StartOptions} options
    * @param {(session: Session) => Promise<T>} body
    * @returns {Promise<T>}
    */

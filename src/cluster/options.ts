@@ -1,5 +1,6 @@
 /** What forwards, ingests and programs need to know of the configuration and of the server. */
 import type { Thread } from '../st/thread.ts'
+import type { RtmpIntroduction } from './edge/rtmp-pull.ts'
 import type { Engine } from './programs/ffmpeg-arguments.ts'
 
 /** A server, as the configuration names it. */
@@ -87,7 +88,7 @@ export interface RelayOptions {
   rtmp(): readonly { readonly host: string; readonly port: number }[]
   /** Null: the publisher is no client, or has gone. */
   publisher(id: string): PublisherFacts | null
-  /** What the command object of `connect` says of us, in the name of a publisher. */
-  connectExtra(thread: Thread, publisherId: string | null): Readonly<Record<string, string | number>>
+  /** What we say of ourselves to other servers. @param id of the thread that connects, and of the publisher's if it has one */
+  introduction(id: string): RtmpIntroduction
   readonly backend: ForwardBackend
 }

@@ -1,7 +1,8 @@
 import type { Thread } from '../st/thread.ts'
 import type { World } from '../st/world.ts'
 import type { Hub } from '../stream/hub.ts'
-import { forwardJobs } from './forward/forward-jobs.ts'
+import { Forwards } from './forward/forward-jobs.ts'
+import type { Forward } from './forward/forward.ts'
 import { ingestJobs } from './ingest/ingest-jobs.ts'
 import { JobSet } from './jobs.ts'
 import type { RelayOptions } from './options.ts'
@@ -12,18 +13,26 @@ import { StreamJobs } from './stream-jobs.ts'
 /** All that brings streams here and sends them on by itself: ingests, forwards, transcoders and the programs of `exec`. */
 export class Relays {
   readonly #options: RelayOptions
+  readonly #forwards: Forwards
   readonly #ingests: JobSet
   readonly #streams: StreamJobs
 
   constructor(world: World, hub: Hub, options: RelayOptions) {
     const transcoders = new Transcoders(options)
+    const forwards = new Forwards(options)
     this.#options = options
+    this.#forwards = forwards
     this.#ingests = new JobSet(world, null)
     this.#streams = new StreamJobs(world, hub, (key, publication) => [
-      ...forwardJobs(key, publication, options),
+      ...forwards.jobs(key, publication),
       ...transcoders.jobs(key, publication),
       ...execJobs(key, publication, options),
     ])
+  }
+
+  /** Forwards of streams that are published now. */
+  get forwards(): Iterable<Forward> {
+    return this.#forwards.running
   }
 
   /** The ports are open. */

@@ -1,20 +1,16 @@
 /** Publishing on an RTMP server that an address or a URL names. */
 import { CodecError } from '../codec/errors.ts'
-import type { AmfObject } from '../rtmp/amf0.ts'
 import { RtmpClient } from '../rtmp/client.ts'
 import { maskedQuery, parseStreamUrl, type StreamUrl } from '../rtmp/url.ts'
-import type { ConnectOptions } from '../st/network.ts'
 import type { Thread } from '../st/thread.ts'
+import type { RtmpPlace } from './edge/place.ts'
+import { following, type RtmpIntroduction } from './edge/rtmp-pull.ts'
 
 const DEFAULT_PORT = 1935
 
 /** Where a stream is published. */
 export interface RtmpTarget {
-  readonly connect: ConnectOptions
-  readonly tcUrl: string
-  readonly app: string
-  /** With the query. */
-  readonly streamName: string
+  readonly place: RtmpPlace
   /** For people: without secrets. */
   readonly text: string
 }
@@ -43,25 +39,26 @@ export function targetOnHost(
 }
 
 /**
- * Connects and publishes; whoever opens it closes it.
- * @param extra more members of the command object of `connect`
+ * Connects and publishes, where the server redirects to if it does; whoever opens it closes it.
  * @param timeoutMs limit for the connect and for each answer
  * @throws RtmpRefusedError, CodecError, StError
  */
-export async function openPublisher(
+export function openPublisher(
   thread: Thread,
-  { connect, tcUrl, app, streamName }: RtmpTarget,
-  extra: AmfObject,
+  { place: first }: RtmpTarget,
+  introduction: RtmpIntroduction,
   timeoutMs: number,
 ): Promise<RtmpClient> {
-  const client = await RtmpClient.open(thread, { ...connect, tcUrl, app, connectExtra: extra }, timeoutMs)
-  try {
-    await client.publish(streamName)
-    return client
-  } catch (error) {
-    client.close()
-    throw error
-  }
+  return following(thread, first, async (place) => {
+    const client = await RtmpClient.open(thread, { ...place, ...introduction }, timeoutMs)
+    try {
+      await client.publish(place.streamName)
+      return client
+    } catch (error) {
+      client.close()
+      throw error
+    }
+  })
 }
 
 function makeTarget(
@@ -72,11 +69,9 @@ function makeTarget(
   const base = (name: string): string =>
     `${schema}://${name.includes(':') ? `[${name}]` : name}${isUsual ? '' : `:${port}`}/${as.app}`
   const streamName = as.stream + as.param
+  const tls = schema === 'rtmps' ? { tls: { serverName: host } } : {}
   return {
-    connect: { host, port, ...(schema === 'rtmps' ? { tls: { serverName: host } } : {}) },
-    tcUrl: base(as.host),
-    app: as.app,
-    streamName,
+    place: { host, port, tcUrl: base(as.host), app: as.app, streamName, ...tls },
     text: `${base(host)}/${maskedQuery(streamName)}`,
   }
 }

@@ -113,11 +113,34 @@ export function checkVhost(vhost: VhostConfig): readonly Finding[] {
       ? wrong(at(tls.cert === '' ? 'tls.key' : 'tls.cert'), 'tls needs both key and cert')
       : null,
     token.enabled && token.secret.length === 0 ? wrong(at('token.enabled'), 'token needs token.secret') : null,
+    ...checkEngines(vhost),
   ].filter((finding) => finding !== null)
 }
 
+/** Transcoders and ingests that would make nothing: SRS refuses each stream of such a vhost, and does not start. */
+function* checkEngines({ name, transcode, ingest }: VhostConfig): Iterable<Finding> {
+  for (const [kind, blocks] of [['transcode', transcode] as const, ['ingest', ingest] as const]) {
+    for (const [index, block] of blocks.entries()) {
+      if (!block.enabled) continue
+      const what = `${kind}${block.name === '' ? '' : ` ${block.name}`}`
+      const place = `vhost.${name}.${kind}.${block.name === '' ? index : block.name}`
+      const engines = block.engine.filter(({ enabled }) => enabled || kind === 'ingest')
+      if (engines.length === 0) yield odd(place, `${what} makes nothing: it has no engine`)
+      for (const engine of engines) {
+        const why = engineProblem(engine)
+        if (why !== null) yield odd(place, `engine ${engine.name} of ${what} makes nothing: ${why}`.replace('  ', ' '))
+      }
+    }
+  }
+}
+
+function engineProblem({ output, vcodec, acodec }: VhostConfig['transcode'][number]['engine'][number]): string | null {
+  if (output === '') return 'it has no output'
+  return vcodec === 'vn' && acodec === 'an' ? 'neither picture (vn) nor sound (an)' : null
+}
+
 /** One port speaks one protocol. */
-function* checkPorts({ listen, httpServer, httpApi, rtmps }: RootConfig): Iterable<Finding> {
+function* checkPorts({ listen, httpServer, httpApi, rtmps, exporter }: RootConfig): Iterable<Finding> {
   const inClear: [string, Service][] = [
     ['listen', { enabled: true, listen }],
     ['http_server.listen', httpServer],
@@ -135,6 +158,11 @@ function* checkPorts({ listen, httpServer, httpApi, rtmps }: RootConfig): Iterab
   // An address that is in both lists serves both.
   const own = { ...rtmps, listen: rtmps.listen.filter((one) => !listen.some((other) => isSame(one, other))) }
   yield* clashes('rtmps.listen', own, [...inClear, ...overTls])
+  yield* clashes('exporter.listen', exporter, [
+    ['listen', { enabled: true, listen }],
+    ['rtmps.listen', rtmps],
+    ...overTls,
+  ])
 }
 
 function* checkHttp({ listen, httpServer: server, httpApi: api }: RootConfig): Iterable<Finding> {

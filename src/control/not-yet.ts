@@ -4,16 +4,8 @@ import type { Setting } from './setting.ts'
 
 /** What is not served, by the path of the directive that asks for it. */
 const NOT_YET: Readonly<Record<string, string>> = {
-  'http_server.dir': 'Files from http_server.dir',
-  'vhost.play.time_jitter': 'play.time_jitter',
-  'vhost.play.mix_correct': 'play.mix_correct',
   'vhost.play.atc': 'play.atc',
   'vhost.play.atc_auto': 'play.atc_auto',
-  'vhost.play.send_min_interval': 'play.send_min_interval',
-  'vhost.play.reduce_sequence_header': 'play.reduce_sequence_header',
-  'vhost.publish.kickoff_for_idle': 'publish.kickoff_for_idle',
-  'vhost.http_remux.fast_cache': 'http_remux.fast_cache',
-  'vhost.http_static.enabled': 'Files of a vhost (http_static)',
 }
 
 /** Whether nothing but the default of a directive is served. */

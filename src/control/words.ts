@@ -9,7 +9,7 @@ export function flag(facts: SettingFacts<boolean>): Setting<boolean> {
 /** One of the given words; '' as default when none need be chosen. */
 export function choice<const T extends string, const D extends T | ''>(
   choices: readonly T[],
-  facts: SettingFacts<D>,
+  facts: Omit<SettingFacts<D>, 'warn'> & Pick<SettingFacts<T | D>, 'warn'>,
 ): Setting<T | D> {
   const parse = (asked: string): Parsed<T> => {
     const value = choices.find((candidate) => candidate === asked)

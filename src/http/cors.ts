@@ -17,11 +17,8 @@ const ALLOWED_HEADERS = new Set([
 ])
 const PREFLIGHT_SECONDS = 86_400
 
-/** The headers that let a page of any site read the response; none when the request comes from no page. */
-export function corsHeaders(request: HttpRequest): Record<string, string> {
-  if (!request.headers.has('origin')) return {}
-  return { 'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': '*' }
-}
+/** Lets pages of any site read a response; also one that no page has asked for, since a cache gives it to others. */
+export const CORS_HEADERS = { 'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': '*' } as const
 
 /** Whether the request only asks if another one may follow. Answer 204 with `preflightHeaders`. */
 export function isPreflight(request: HttpRequest): boolean {
@@ -34,7 +31,7 @@ export function preflightHeaders(request: HttpRequest, methods = READ_METHODS): 
   const wanted = (request.headers.get('access-control-request-headers') ?? '').toLowerCase().split(/[ \t]*,[ \t]*/)
   const allowed = wanted.filter((name) => ALLOWED_HEADERS.has(name))
   const answer: Record<string, string> = {
-    ...corsHeaders(request),
+    ...CORS_HEADERS,
     'Access-Control-Allow-Methods': methods,
     'Access-Control-Max-Age': String(PREFLIGHT_SECONDS),
   }

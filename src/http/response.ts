@@ -33,23 +33,30 @@ const REASONS: Readonly<Record<number, string>> = {
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
+type Headers = Readonly<Record<string, string | number>>
+
+const NONE: Headers = {}
+
 /**
  * The head of a response with the empty line behind it. Nothing is added: no Date, no Content-Length.
  * An unknown status gets the reason 'Unknown'.
+ * @param common more headers, as far as `headers` does not have them
  * @throws CodecError 'http_header_invalid' for a name or value that would break the head (CR, LF, NUL, non-latin1)
  */
-export function responseHead(
-  status: number,
-  headers: Readonly<Record<string, string | number>>,
-  version: HttpVersion,
-): Buffer {
-  let head = `HTTP/${version} ${status} ${REASONS[status] ?? 'Unknown'}\r\n`
-  for (const [name, value] of Object.entries(headers)) {
-    const text = String(value)
-    if (!HEADER_NAME.test(name) || !HEADER_VALUE.test(text)) {
+export function responseHead(status: number, headers: Headers, version: HttpVersion, common: Headers = NONE): Buffer {
+  const first = `HTTP/${version} ${status} ${REASONS[status] ?? 'Unknown'}\r\n`
+  return Buffer.from(`${first}${lines(common, headers)}${lines(headers, NONE)}\r\n`, 'latin1')
+}
+
+function lines(headers: Headers, others: Headers): string {
+  let text = ''
+  for (const name of Object.keys(headers)) {
+    if (name in others) continue
+    const value = String(headers[name])
+    if (!HEADER_NAME.test(name) || !HEADER_VALUE.test(value)) {
       throw new CodecError('http_header_invalid', `the header ${JSON.stringify(name)} cannot be sent`)
     }
-    head += `${name}: ${text}\r\n`
+    text += `${name}: ${value}\r\n`
   }
-  return Buffer.from(`${head}\r\n`, 'latin1')
+  return text
 }

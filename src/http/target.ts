@@ -11,6 +11,8 @@ export interface RequestTarget {
   readonly host: string | null
 }
 
+/** Most targets: nothing in them has to be decoded, merged or dropped. */
+const PLAIN = /^((?:\/[\w~-][\w~.-]*)+)(\?[\x21\x22\x24-\x7e]*)?$/
 const ABSOLUTE = /^https?:\/\/([^/?#@]+)((?:[/?].*)?)$/i
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const PERCENT = 0x25
@@ -25,6 +27,8 @@ const SPACE = 0x20
  * @throws HttpError 400 'http_target_invalid'
  */
 export function parseTarget(method: string, target: string): RequestTarget {
+  const plain = PLAIN.exec(target)
+  if (plain) return { path: plain[1] ?? '', query: plain[2] ?? '', host: null }
   if (target === '*' && method === 'OPTIONS') return { path: '*', query: '', host: null }
   const absolute = ABSOLUTE.exec(target)
   const local = absolute === null ? target : withSlash(absolute[2] ?? '')

@@ -27,6 +27,8 @@ export interface MessageSink {
   take(message: RtmpMessage): boolean
   /** All that had arrived has been taken. */
   flush(): void
+  /** How long the next message may take, for one whose limit may change meanwhile: see Follower. */
+  readonly timeoutMs?: number | undefined
 }
 
 /**
@@ -108,7 +110,7 @@ export class RtmpConnection {
   /**
    * Hands messages to `sink`, in the thread's turns, until one comes that it does not take. The thread sleeps through
    * them: a publisher's packet costs no promise and no continuation.
-   * @param timeoutMs for each message, late by up to 250 ms
+   * @param timeoutMs for each message, late by up to 250 ms; what the sink says of it counts more
    * @returns the message that was not taken; null when the peer has ended
    * @throws what `sink.take` throws, and as `read`
    */
@@ -117,6 +119,9 @@ export class RtmpConnection {
     let rest: RtmpMessage | null = null
     const reader = {
       activeMs: clock.nowMs(),
+      get timeoutMs(): number | undefined {
+        return sink.timeoutMs
+      },
       step: (): boolean => {
         for (let message = this.tryRead(); message; message = this.tryRead()) {
           reader.activeMs = clock.nowMs()

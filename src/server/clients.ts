@@ -58,6 +58,12 @@ export class Clients {
     return this.#clients.values()
   }
 
+  /** Whether anybody plays this stream, in whatever form. */
+  hasPlayer(sourceKey: string): boolean {
+    for (const { role, sourceKey: key } of this.#clients.values()) if (role === 'play' && key === sourceKey) return true
+    return false
+  }
+
   /**
    * Ends a client; returns when it is gone: its connection is closed, and it holds no stream any more.
    * @returns false when there is no such client

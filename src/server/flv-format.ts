@@ -3,7 +3,7 @@ import type { HeaderSet } from '../stream/headers.ts'
 import type { Packet } from '../stream/packet.ts'
 import type { WireFormat } from '../stream/wire-format.ts'
 import type { BatchFrame } from './batch-frame.ts'
-import { metadataPackets, wireTimeMs } from './metadata.ts'
+import { metadataPackets, originKey, wireTimeMs } from './metadata.ts'
 
 const TAG_TYPE = { audio: FLV_AUDIO, video: FLV_VIDEO, data: FLV_SCRIPT } as const
 
@@ -20,13 +20,16 @@ export class FlvFormat implements WireFormat {
   readonly frameTail: Buffer
   readonly #frame: BatchFrame
   readonly #kinds: MediaKinds
+  readonly #originMs: number
 
-  constructor(frame: BatchFrame, kinds: MediaKinds) {
-    this.key = `flv${kinds.audio ? '' : '/no-audio'}${kinds.video ? '' : '/no-video'}${frame.name}`
+  /** @param originMs what counts as 0 on the wire */
+  constructor(frame: BatchFrame, kinds: MediaKinds, originMs = 0) {
+    this.key = `flv${kinds.audio ? '' : '/no-audio'}${kinds.video ? '' : '/no-video'}${originKey(originMs)}${frame.name}`
     this.carriesVideo = kinds.video
     this.frameTail = frame.tail
     this.#frame = frame
     this.#kinds = kinds
+    this.#originMs = originMs
   }
 
   /** An FLV player cannot say that it knows several tracks: it gets the first of each kind. */
@@ -39,7 +42,7 @@ export class FlvFormat implements WireFormat {
   }
 
   write(out: Buffer, offset: number, packet: Packet): number {
-    return writeFlvTag(out, offset, TAG_TYPE[packet.kind], wireTimeMs(packet), packet.payload)
+    return writeFlvTag(out, offset, TAG_TYPE[packet.kind], wireTimeMs(packet, this.#originMs), packet.payload)
   }
 
   metadata({ metadata, hasAudio, hasVideo }: HeaderSet): Packet[] {

@@ -50,6 +50,8 @@ export interface Gate {
    * @throws RefusedError, StreamBusyError, InterruptedError
    */
   enter(thread: Thread, event: GateEvent, client: Client): Promise<Leave | null>
+  /** Whether it knows where streams of a vhost are that are not here: then players ask it before they wait for one. */
+  locates?(vhost: string): boolean
 }
 
 /** Asks one gate after the other; when one refuses, those before it are left, the last one first. */
@@ -68,6 +70,7 @@ export function allOf(gates: readonly Gate[]): Gate {
       }
       return leaves.length > 0 ? () => leaveAll(leaves) : null
     },
+    locates: (vhost) => gates.some((gate) => gate.locates?.(vhost)),
   }
 }
 

@@ -1,9 +1,8 @@
-import { responseHead } from '../http/response.ts'
 import { maskedQuery, parseStreamUrl, streamKey } from '../rtmp/url.ts'
 import { asError, InterruptedError, StError } from '../st/errors.ts'
 import { formatEndpoint } from '../st/network.ts'
 import type { Thread } from '../st/thread.ts'
-import type { Cursor } from '../stream/cursor.ts'
+import { type Cursor, oneByOne } from '../stream/cursor.ts'
 import type { Hub } from '../stream/hub.ts'
 import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
@@ -13,9 +12,10 @@ import { type Client, clientUrl, identify, limitedText, newClient, type PlayerQu
 import type { ServerContext } from './context.ts'
 import { describeEnd, isFault } from './ending.ts'
 import type { MediaKinds } from './flv-format.ts'
-import { type Leave, RedirectError, RefusedError } from './gate.ts'
+import { type Leave, RefusedError } from './gate.ts'
 import type { HttpExchange, HttpHandler } from './http-session.ts'
 import { LIVE_FORMATS, type LiveFormat } from './live-format.ts'
+import { locationOf } from './location.ts'
 import { liveEnding, matchMount } from './mount.ts'
 import type { VhostOptions } from './options.ts'
 import { Visit } from './visit.ts'
@@ -50,6 +50,12 @@ export function liveHandler(context: ServerContext): HttpHandler {
   }
 }
 
+/** Whether the request is for a live stream that is published at this moment. */
+export function isLiveNow(exchange: HttpExchange, context: ServerContext): boolean {
+  const wanted = liveEnding(exchange.request.path) && locate(exchange, context)
+  return wanted !== null && context.hub.isPublished(wanted.sourceKey)
+}
+
 /** A live stream and the form in which it is wanted. */
 interface LiveWish extends Wish {
   readonly format: LiveFormat
@@ -57,10 +63,7 @@ interface LiveWish extends Wish {
 
 async function answerHead(thread: Thread, exchange: HttpExchange, hub: Hub, wanted: LiveWish): Promise<void> {
   const { sourceKey: key, format } = wanted
-  const source = hub.acquire(key)
-  const isLive = source.publication !== null
-  hub.release(source)
-  if (isLive) await exchange.answer(thread, 200, liveHeaders(format), '')
+  if (hub.isPublished(key)) await exchange.answer(thread, 200, liveHeaders(format), '')
   else await exchange.answerText(thread, 404, `No stream ${key}.`)
 }
 
@@ -126,17 +129,10 @@ class LivePlayer implements PlayerQueue {
       const { role, sourceKey: stream } = this.#client
       this.#refusal = error.message
       thread.log.info({ role, stream, reason: error.message, code: error.code }, 'refused')
-      await this.#exchange?.answerText(thread, error.status, error.message, this.#location(error))
+      const location = locationOf(error, this.#exchange?.request.target ?? '')
+      await this.#exchange?.answerText(thread, error.status, error.message, location)
       return null
     }
-  }
-
-  /** The same path at the other server, as it was sent. */
-  #location(error: RefusedError): Record<string, string> {
-    if (!(error instanceof RedirectError) || !this.#exchange) return {}
-    const path = this.#exchange.request.target.replace(/^https?:\/\/[^/?]*/i, '').replace(/\?.*$/s, '')
-    const [, host = '', query = ''] = /^([^/]*\/\/[^/?]*)[^?]*(.*)$/s.exec(error.url) ?? []
-    return { Location: host + path + query }
   }
 
   // Each async call within another one costs a waiting player a third of a kilobyte: there are three.
@@ -171,7 +167,8 @@ class LivePlayer implements PlayerQueue {
 
   /** @returns false when there is nothing in the stream that this form carries */
   #join(publication: Publication, vhost: VhostOptions): boolean {
-    this.#wire = this.#format.wire(publication, this.#frame, kindsOf(vhost))
+    const originMs = vhost.play.timeJitter === 'zero' ? publication.beginMs : 0
+    this.#wire = this.#format.wire(publication, this.#frame, kindsOf(vhost), originMs)
     this.#cursor = this.#wire && publication.enter(this.#wire)
     return this.#cursor !== null
   }
@@ -185,8 +182,9 @@ class LivePlayer implements PlayerQueue {
   async #pump(thread: Thread, vhost: VhostOptions): Promise<void> {
     const { socket } = this.#client
     while (this.#cursor && !this.#cursor.ended) {
-      await this.#cursor.follow(thread, socket)
+      await this.#cursor.follow(thread, vhost.play.sendMinIntervalMs > 0 ? oneByOne(socket) : socket)
       await socket.drain(thread, vhost.play.sendTimeoutMs)
+      if (vhost.play.sendMinIntervalMs > 0) await thread.sleep(vhost.play.sendMinIntervalMs)
     }
     const { end } = this.#frame
     if (end.length > 0) await socket.writeFully(thread, end, vhost.play.sendTimeoutMs)
@@ -198,8 +196,7 @@ class LivePlayer implements PlayerQueue {
     if (!exchange) throw new Error('the answer has begun already')
     this.#exchange = null
     const transfer = this.#frame === CHUNKED ? { 'Transfer-Encoding': 'chunked' } : {}
-    const { version } = exchange.request
-    const head = responseHead(200, { ...exchange.commonHeaders, ...liveHeaders(this.#format), ...transfer }, version)
+    const head = exchange.head(200, { ...liveHeaders(this.#format), ...transfer })
     const header = this.#format.header(publication, kindsOf(vhost))
     if (header.length === 0) return head
     return Buffer.concat([head, this.#frame.head(header.length), header, this.#frame.tail])

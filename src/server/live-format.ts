@@ -20,9 +20,10 @@ export interface LiveFormat {
   /**
    * The packets of a publish that is settled.
    * @param kinds those that the vhost gives out
+   * @param originMs what counts as 0 on the wire, for forms whose players look at it
    * @returns null when it carries nothing of what the stream has
    */
-  wire(publication: Publication, frame: BatchFrame, kinds: MediaKinds): WireFormat | null
+  wire(publication: Publication, frame: BatchFrame, kinds: MediaKinds, originMs: number): WireFormat | null
   /** What stands in front of all. */
   header(publication: Publication, kinds: MediaKinds): Buffer
 }
@@ -31,7 +32,7 @@ const FLV: LiveFormat = {
   protocol: 'http-flv',
   clientType: 'flv-play',
   contentType: 'video/x-flv',
-  wire: (_publication, frame, kinds) => new FlvFormat(frame, kinds),
+  wire: (_publication, frame, kinds, originMs) => new FlvFormat(frame, kinds, originMs),
   header: ({ headers }, kinds) => flvHeader(headers.hasAudio && kinds.audio, headers.hasVideo && kinds.video),
 }
 

@@ -40,7 +40,13 @@ function isTrue(key: string, { hasAudio, hasVideo }: Described): boolean {
 /**
  * The time that a packet has on the wire, ms. Metadata is of the whole stream: ffmpeg's FLV demuxer takes an
  * `onMetaData` whose time is not 0 for subtitles and shows, and records, a track of them.
+ * @param originMs what counts as 0
  */
-export function wireTimeMs(packet: Packet): number {
-  return packet.type === 'metadata' ? 0 : packet.dtsMs
+export function wireTimeMs(packet: Packet, originMs: number): number {
+  return packet.type === 'metadata' ? 0 : Math.max(0, packet.dtsMs - originMs)
+}
+
+/** Part of the key of a format: whose times are counted from elsewhere, its bytes are others. */
+export function originKey(originMs: number): string {
+  return originMs > 0 ? `/from-${originMs}` : ''
 }

@@ -18,19 +18,26 @@ export interface VhostOptions {
     readonly queueLengthMs: number
     readonly mwLatencyMs: number
     readonly sendTimeoutMs: number
+    readonly timeJitter: 'full' | 'zero' | 'off'
+    readonly mixCorrect: boolean
+    readonly sendMinIntervalMs: number
+    readonly reduceSequenceHeader: boolean
   }
   readonly publish: {
     readonly firstpktTimeoutMs: number
     readonly normalTimeoutMs: number
     readonly takeoverAfterMs: number
+    readonly kickoffForIdleMs: number
   }
   readonly httpRemux: {
     readonly enabled: boolean
     readonly mount: string
     readonly waitPublisherMs: number
+    readonly fastCacheMs: number
     readonly hasAudio: boolean
     readonly hasVideo: boolean
   }
+  readonly httpStatic: { readonly enabled: boolean; readonly mount: string; readonly dir: string }
   readonly hls: HlsOptions
   readonly dvr: DvrOptions
 }
@@ -61,6 +68,8 @@ export interface ServerOptions {
   /** Absent: nothing is served over TLS. */
   readonly tls?: TlsOptions
   readonly crossdomain: boolean
+  /** The folder whose files are served at `/`; '': there is none. */
+  readonly httpDir: string
   /** How often a publisher logs its counts, ms. */
   readonly pithyPrintMs: number
   /** The settings for a requested vhost: its own, else those of `__defaultVhost__`; null when it is not served. */

@@ -1,16 +1,14 @@
-import { parseRange } from '../http/range.ts'
 import { parseStreamUrl } from '../rtmp/url.ts'
-import { ClosedError } from '../st/errors.ts'
-import { type DiskFile, type FileInfo, DiskError } from '../st/disk.ts'
+import { DiskError } from '../st/disk.ts'
 import type { Thread } from '../st/thread.ts'
 import type { ServerContext } from './context.ts'
+import { answerDiskFile } from './file-answer.ts'
 import type { HttpExchange, HttpHandler } from './http-session.ts'
 import type { VhostOptions } from './options.ts'
 import { DvrPath } from './recorder/dvr-path.ts'
 import { DISK_TIMEOUT_MS, isBelow } from './recorder/folders.ts'
 import { filesBelow } from './recorder/leftovers.ts'
 
-const PIECE_BYTES = 256 * 1024
 const CONTENT_TYPES = { '.flv': 'video/x-flv', '.mp4': 'video/mp4' } as const
 /** Most requests are for something else; those need not pay for this. */
 const POSSIBLE = /(?:\/|\.flv|\.mp4)$/
@@ -82,64 +80,6 @@ async function answerFile(
   const isNamed = dvrPath.matches(name) && (await isBelow(thread, disk, dvrPath.folder, name.split('/').slice(0, -1)))
   const info = isNamed ? await disk.info(thread, path, DISK_TIMEOUT_MS) : null
   if (info?.kind !== 'file') return exchange.answerText(thread, 404, 'No such recording.')
-  const file = await disk.open(thread, path, 'read', DISK_TIMEOUT_MS)
-  try {
-    await sendFile(thread, exchange, file, { info, contentType: CONTENT_TYPES[dvrPath.ending], vhost })
-  } finally {
-    await file.close(thread, DISK_TIMEOUT_MS)
-  }
-}
-
-interface Sending {
-  readonly info: FileInfo
-  readonly contentType: string
-  readonly vhost: VhostOptions
-}
-
-async function sendFile(
-  thread: Thread,
-  exchange: HttpExchange,
-  file: DiskFile,
-  { info, contentType, vhost }: Sending,
-): Promise<void> {
-  const { headers, method } = exchange.request
-  const tag = `"${info.bytes.toString(36)}-${Math.round(info.modifiedMs).toString(36)}"`
-  const common = { ETag: tag, 'Cache-Control': 'no-cache', 'Accept-Ranges': 'bytes' }
-  if (headers.get('if-none-match') === tag) return exchange.answer(thread, 304, common, '')
-  // A part of what the file was before is of no use.
-  const isSame = (headers.get('if-range') ?? tag) === tag
-  const asked = isSame && method === 'GET' ? parseRange(headers.get('range'), info.bytes) : null
-  if (asked === 'outside') {
-    return exchange.answer(thread, 416, { ...common, 'Content-Range': `bytes */${info.bytes}` }, '')
-  }
-  const { start, end } = asked ?? { start: 0, end: info.bytes }
-  const part = asked ? { 'Content-Range': `bytes ${start}-${end - 1}/${info.bytes}` } : {}
-  exchange.writeHead(asked ? 206 : 200, {
-    ...common,
-    ...part,
-    'Content-Type': contentType,
-    'Content-Length': end - start,
-  })
-  if (method !== 'HEAD') await sendBytes(thread, exchange, file, { start, end, timeoutMs: vhost.play.sendTimeoutMs })
-}
-
-/** @throws ClosedError when the file is shorter than it was: the answer cannot be finished */
-async function sendBytes(
-  thread: Thread,
-  { socket }: HttpExchange,
-  file: DiskFile,
-  { start, end, timeoutMs }: { start: number; end: number; timeoutMs: number },
-): Promise<void> {
-  try {
-    for (let position = start; position < end; ) {
-      const bytes = await file.read(thread, Math.min(PIECE_BYTES, end - position), position, DISK_TIMEOUT_MS)
-      if (bytes.length === 0) throw new ClosedError('the recording has become shorter')
-      await socket.writeFully(thread, bytes, timeoutMs)
-      position += bytes.length
-    }
-  } catch (error) {
-    // The head has been sent: nothing else can be said on this connection.
-    socket.close()
-    throw error instanceof DiskError ? new ClosedError(error.message, { cause: error }) : error
-  }
+  const found = { path, info, contentType: CONTENT_TYPES[dvrPath.ending] }
+  await answerDiskFile(thread, exchange, found, vhost.play.sendTimeoutMs)
 }

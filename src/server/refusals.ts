@@ -87,5 +87,6 @@ export function countRefusals(gate: Gate, refusals: Refusals): Gate {
         throw error
       }
     },
+    locates: (vhost) => gate.locates?.(vhost) ?? false,
   }
 }

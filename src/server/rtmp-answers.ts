@@ -143,6 +143,9 @@ export function connectAccepted(
   ]
 }
 
+/** How a connection is begun whose vhost the stream's name will say: SRS's defaults. */
+export const UNNAMED_VHOST = { inAckSize: 0, outAckSize: 2_500_000, chunkSize: 60_000 } as const
+
 /** The answer to a `connect` that is refused; the connection is closed behind it. */
 export function connectRejected(transactionId: number, description: string): RtmpMessage {
   const info = { level: 'error', code: 'NetConnection.Connect.Rejected', description }

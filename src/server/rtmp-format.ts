@@ -3,7 +3,7 @@ import { MSG } from '../rtmp/message.ts'
 import type { HeaderSet } from '../stream/headers.ts'
 import type { Packet } from '../stream/packet.ts'
 import type { WireFormat } from '../stream/wire-format.ts'
-import { metadataPackets, wireTimeMs } from './metadata.ts'
+import { metadataPackets, originKey, wireTimeMs } from './metadata.ts'
 
 const NOTHING = Buffer.alloc(0)
 const TIMESTAMP_MODULUS = 2 ** 32
@@ -30,12 +30,15 @@ export class RtmpFormat implements WireFormat {
   readonly carriesVideo: boolean
   readonly frameTail = NOTHING
   readonly #selection: RtmpSelection
+  readonly #originMs: number
 
-  constructor(selection: RtmpSelection) {
+  /** @param originMs what counts as 0 on the wire */
+  constructor(selection: RtmpSelection, originMs = 0) {
     const { streamId, chunkBytes, audio, video, multitrack } = selection
     this.#selection = selection
+    this.#originMs = originMs
     this.carriesVideo = video
-    this.key = `rtmp/${streamId}/${chunkBytes}${audio ? '' : '/no-audio'}${video ? '' : '/no-video'}${multitrack ? '/multitrack' : ''}`
+    this.key = `rtmp/${streamId}/${chunkBytes}${audio ? '' : '/no-audio'}${video ? '' : '/no-video'}${multitrack ? '/multitrack' : ''}${originKey(originMs)}`
   }
 
   accepts(packet: Packet): boolean {
@@ -45,13 +48,14 @@ export class RtmpFormat implements WireFormat {
   }
 
   size(packet: Packet): number {
-    return messageSize(packet.payload.length, wireTimeMs(packet) % TIMESTAMP_MODULUS, this.#selection.chunkBytes)
+    const timestampMs = wireTimeMs(packet, this.#originMs) % TIMESTAMP_MODULUS
+    return messageSize(packet.payload.length, timestampMs, this.#selection.chunkBytes)
   }
 
   write(out: Buffer, offset: number, packet: Packet): number {
     const { csid, typeId } = CHANNEL[packet.kind]
     const { streamId, chunkBytes } = this.#selection
-    const timestampMs = wireTimeMs(packet) % TIMESTAMP_MODULUS
+    const timestampMs = wireTimeMs(packet, this.#originMs) % TIMESTAMP_MODULUS
     return writeMessage(out, offset, { csid, timestampMs, typeId, streamId, payload: packet.payload }, chunkBytes)
   }
 

@@ -4,7 +4,7 @@ import { asError, InterruptedError, StError } from '../st/errors.ts'
 import type { Thread } from '../st/thread.ts'
 import type { RtmpConnection } from '../rtmp/connection.ts'
 import { USER_EVENT, userControl } from '../rtmp/message.ts'
-import type { Cursor, Sink } from '../stream/cursor.ts'
+import { type Cursor, oneByOne, type Sink } from '../stream/cursor.ts'
 import type { Hub } from '../stream/hub.ts'
 import type { Publication } from '../stream/publication.ts'
 import type { PlayerQueue } from './client.ts'
@@ -42,6 +42,8 @@ export class RtmpPlayer implements PlayerQueue {
   #cursor: Cursor | null = null
   #paused = false
   #firstDtsMs: number | null = null
+  /** What counts as 0 on the wire, over all publishes. */
+  #originMs: number | null = null
   #dropped = 0
   #hasLeft = false
 
@@ -137,10 +139,11 @@ export class RtmpPlayer implements PlayerQueue {
   /** Plays until the publish ends. @returns true when the asked duration is over */
   async #play(thread: Thread, publication: Publication): Promise<boolean> {
     const { socket } = this.#connection
+    if (!(await publication.settled(thread, FOREVER))) return false
+    const originMs = (this.#originMs ??= this.#isFromZero ? publication.beginMs : 0)
     let selection = this.#selection
-    let format = new RtmpFormat(selection)
-    let cursor = await publication.join(thread, format, FOREVER)
-    if (!cursor) return false
+    let format = new RtmpFormat(selection, originMs)
+    let cursor = publication.enter(format)
     this.#cursor = cursor
     try {
       while (!cursor.ended) {
@@ -148,16 +151,17 @@ export class RtmpPlayer implements PlayerQueue {
           await this.#untilResumed(thread)
           cursor.skipToNewest()
         } else if (this.#selection === selection) {
-          await cursor.follow(thread, this.#request.durationMs > 0 ? this.#untilOver(cursor) : socket)
+          await cursor.follow(thread, this.#sink(cursor))
           await socket.drain(thread, this.#sendTimeoutMs)
           if (this.#isOver(cursor.positionMs)) return true
+          if (this.#pauseMs > 0) await thread.sleep(this.#pauseMs)
         } else {
           // From the last of the old feed to the first of the new one without an await: nothing is lost between them.
           const rest: Buffer[] = cursor.rest()
           this.#leave(publication, cursor, format)
           const hadVideo = selection.video
           selection = this.#selection
-          format = new RtmpFormat(selection)
+          format = new RtmpFormat(selection, originMs)
           cursor = publication.rejoin(format, selection.video && !hadVideo ? 'next key' : 'now')
           this.#cursor = cursor
           for (const bytes of rest) await socket.writeFully(thread, bytes, this.#sendTimeoutMs)
@@ -184,6 +188,20 @@ export class RtmpPlayer implements PlayerQueue {
   #untilOver(cursor: Cursor): Sink {
     const { socket } = this.#connection
     return { write: (bytes) => socket.write(bytes) && !this.#isOver(cursor.positionMs) }
+  }
+
+  #sink(cursor: Cursor): Sink {
+    const sink = this.#request.durationMs > 0 ? this.#untilOver(cursor) : this.#connection.socket
+    return this.#pauseMs > 0 ? oneByOne(sink) : sink
+  }
+
+  /** `send_min_interval`. */
+  get #pauseMs(): number {
+    return this.#request.vhost.play.sendMinIntervalMs
+  }
+
+  get #isFromZero(): boolean {
+    return this.#request.vhost.play.timeJitter === 'zero'
   }
 
   get #sendTimeoutMs(): number {

@@ -7,6 +7,7 @@ import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
 import type { ServerContext } from './context.ts'
 import type { Leave } from './gate.ts'
+import { MixQueue } from './mix-queue.ts'
 import type { VhostOptions } from './options.ts'
 import { VhostStreamOptions } from './stream-options.ts'
 
@@ -18,8 +19,11 @@ export class RtmpPublisher implements MessageSink {
   readonly #source: Source
   readonly #publication: Publication
   readonly #leave: Leave
+  readonly #mix = new MixQueue()
   #hasSent = false
   #printedMs: number
+  /** Since when nobody has watched, as far as is known. */
+  #unwatchedMs: number
 
   /**
    * @param leave called at the end
@@ -30,6 +34,7 @@ export class RtmpPublisher implements MessageSink {
     this.#leave = leave
     this.#context = context
     this.#printedMs = thread.world.clock.nowMs()
+    this.#unwatchedMs = this.#printedMs
     this.#vhost = vhost
     this.#source = context.hub.acquire(key)
     try {
@@ -50,15 +55,10 @@ export class RtmpPublisher implements MessageSink {
     this.#publication.reconnected()
   }
 
-  /** How long the next message may take. */
+  /** How long the next message may take: as it is set now. */
   get timeoutMs(): number {
     const { firstpktTimeoutMs, normalTimeoutMs } = this.#vhost.publish
     return this.#hasSent ? normalTimeoutMs : firstpktTimeoutMs
-  }
-
-  /** Whether anything has come from it yet. */
-  get hasSent(): boolean {
-    return this.#hasSent
   }
 
   /** Takes all but commands; what is not media is ignored. @throws CodecError */
@@ -72,10 +72,10 @@ export class RtmpPublisher implements MessageSink {
   #media(message: RtmpMessage): void {
     switch (message.typeId) {
       case MSG.AUDIO:
-        this.#publication.publish('audio', message.timestampMs, message.payload)
+        this.#mixed('audio', message)
         break
       case MSG.VIDEO:
-        this.#publication.publish('video', message.timestampMs, message.payload)
+        this.#mixed('video', message)
         break
       case MSG.DATA_AMF0:
       case MSG.DATA_AMF3:
@@ -86,17 +86,42 @@ export class RtmpPublisher implements MessageSink {
     }
   }
 
+  /** `mix_correct`: a message may have to wait for one of the other kind. */
+  #mixed(kind: 'audio' | 'video', { timestampMs, payload }: RtmpMessage): void {
+    const { mixCorrect } = this.#vhost.play
+    if (!mixCorrect && this.#mix.isEmpty) return this.#publication.publish(kind, timestampMs, payload)
+    this.#mix.push({ kind, timestampMs, payload })
+    this.#takeMixed(!mixCorrect)
+  }
+
+  #takeMixed(isLast: boolean): void {
+    for (let one = this.#mix.next(isLast); one; one = this.#mix.next(isLast)) {
+      this.#publication.publish(one.kind, one.timestampMs, one.payload)
+    }
+  }
+
   /** The turn is over: nothing more has arrived. */
   flush(): void {
     this.#publication.flush()
     const nowMs = this.#thread.world.clock.nowMs()
+    if (this.#vhost.publish.kickoffForIdleMs > 0) this.#kickWhenUnwatched(nowMs)
     if (nowMs - this.#printedMs < this.#context.options.pithyPrintMs) return
     this.#printedMs = nowMs
     this.#thread.log.info({ ...this.#counts(), players: this.#source.players }, 'publisher')
   }
 
+  /** `kickoff_for_idle`. Viewers of HLS hold no source: they are looked for when nobody else is there for so long. */
+  #kickWhenUnwatched(nowMs: number): void {
+    const limitMs = this.#vhost.publish.kickoffForIdleMs
+    if (this.#source.players > 0) this.#unwatchedMs = nowMs
+    if (nowMs - this.#unwatchedMs < limitMs) return
+    if (this.#context.clients.hasPlayer(this.#source.key)) this.#unwatchedMs = nowMs
+    else this.#thread.interrupt(`nobody watched for ${Math.round(limitMs / 1000)} s`)
+  }
+
   /** Ends the publish and gives the source back. */
   end(): void {
+    this.#takeMixed(true)
     this.#thread.log.info(this.#counts(), 'unpublished')
     this.#source.unpublish(this.#publication)
     this.#context.hub.release(this.#source)

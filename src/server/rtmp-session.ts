@@ -25,6 +25,7 @@ import {
   serverIdentity,
   status,
   streamCommand,
+  UNNAMED_VHOST,
   upnodeOf,
 } from './rtmp-answers.ts'
 import { MAX_STREAMS, MessageStreams } from './message-streams.ts'
@@ -120,12 +121,11 @@ class RtmpSession {
   /** All that had arrived has been dealt with: what the publisher brought may go out, then more is waited for. */
   #nextTurn(): Promise<RtmpMessage | null> {
     const publisher = this.#publisher
-    if (publisher?.hasSent) return this.#connection.follow(this.#thread, publisher, publisher.timeoutMs)
+    if (publisher) return this.#connection.follow(this.#thread, publisher, publisher.timeoutMs)
     return this.#connection.read(this.#thread, this.#timeoutMs())
   }
 
   #timeoutMs(): number {
-    if (this.#publisher) return this.#publisher.timeoutMs
     if (this.#players.some((player) => !player.ended)) return FOREVER
     return this.#hadStream ? BETWEEN_STREAMS_TIMEOUT_MS : OPENING_TIMEOUT_MS
   }
@@ -145,14 +145,15 @@ class RtmpSession {
     this.#request = readRequest(asked)
     this.#visit.client.chain = this.#request.chain
     const url = requestedUrl(this.#request, '-')
-    const vhost = this.#context.options.resolveVhost(url.vhost)
-    if (!vhost || this.#request.tcUrl === '') {
-      const why = vhost ? 'connect without tcUrl.' : 'vhost is not served here.'
+    if (this.#request.tcUrl === '') {
+      const why = 'connect without tcUrl.'
       this.#thread.log.info({ reason: why }, 'refused')
       this.#connection.send(connectRejected(command.transactionId, why))
       this.#refusal = why
       return
     }
+    // One that is not served may still be another one: the name of the stream can say which (`stream?vhost=a.example`).
+    const vhost = this.#context.options.resolveVhost(url.vhost) ?? { ...UNNAMED_VHOST, name: url.vhost }
     const upnode = upnodeOf(asked, asObject(command.args[1]))
     const who = { vhost: vhost.name, app: url.app, program: this.#request.flashVer, ...(upnode && { upnode }) }
     this.#thread.log.info(who, 'identified')

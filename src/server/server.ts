@@ -24,6 +24,7 @@ import { recordingsHandler } from './recordings.ts'
 import { countRefusals, Refusals } from './refusals.ts'
 import { RtmpPublisher } from './rtmp-publisher.ts'
 import { serveRtmp } from './rtmp-session.ts'
+import { staticHandler } from './static-files.ts'
 import { streamsHandler } from './streams.ts'
 import { acceptEither, acceptTls } from './tls.ts'
 import type { StreamFeed, Upstream } from './upstream.ts'
@@ -165,7 +166,8 @@ export class Server {
     const context = this.#context
     const hls = new HlsHandler(context, this.#hls)
     const streams = streamsHandler(context, () => this.addresses)
-    this.#own = [hls.handle, recordingsHandler(context), liveHandler(context), streams, pageHandler(page)]
+    const files = [recordingsHandler(context), staticHandler(context)]
+    this.#own = [hls.handle, ...files, liveHandler(context), streams, pageHandler(page)]
     this.#guests = guests
     const change = await this.prepare(where)
     change.commit()

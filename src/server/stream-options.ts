@@ -29,6 +29,18 @@ export class VhostStreamOptions implements StreamOptions {
     return this.#vhost.minLatency
   }
 
+  get sendMinIntervalMs(): number {
+    return this.#vhost.play.sendMinIntervalMs
+  }
+
+  get reduceSequenceHeader(): boolean {
+    return this.#vhost.play.reduceSequenceHeader
+  }
+
+  get fastCacheMs(): number {
+    return this.#vhost.httpRemux.fastCacheMs
+  }
+
   get takeoverAfterMs(): number {
     return this.#vhost.publish.takeoverAfterMs
   }

@@ -7,6 +7,8 @@ export interface Follower {
   step(): boolean
   /** When it last did what its timeout is about, in ms of the clock; for those that have one. */
   readonly activeMs?: number
+  /** For a timeout that may change meanwhile: counts instead of the one that was given, 5 s after its change at the latest. */
+  readonly timeoutMs?: number | undefined
 }
 
 /**

@@ -31,8 +31,12 @@ export interface Pipe {
   readonly local: Endpoint
   /** Sets who receives the events; data flows from then on. */
   attach(handler: PipeHandler): void
-  /** Takes the bytes without copying them. @returns true when the kernel has them all, else onDrain follows */
-  write(bytes: Buffer): boolean
+  /**
+   * Takes the bytes without copying them.
+   * @param behind goes with them, in one packet if they are small
+   * @returns true when the kernel has them all, else onDrain follows
+   */
+  write(bytes: Buffer, behind?: Buffer): boolean
   /** Bytes that were written and that the kernel has not taken yet. */
   readonly pendingBytes: number
   /** Stops (resumes) the flow of input, so that TCP slows the peer down. */
@@ -69,6 +73,7 @@ export interface PortHandle {
 export interface Network {
   /**
    * Listens on `host`:`port`; port 0 lets the system choose; host '' is every address, of IPv6 too where there is IPv6.
+   * Where this world listens already, it joins in: connections go to who came first, and when that one closes to the next.
    * @param forTls whether its connections may go on in TLS: such a one costs more
    * @throws the system's error, for example with code EADDRINUSE
    */

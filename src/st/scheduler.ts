@@ -13,6 +13,8 @@ const STEPS_PER_TURN = 512
 const STEPS_AT_A_TIME = 64
 /** What is left of a follower's timeout is rounded up to this, so that many share a timer. */
 const RENEWAL_GRAIN_MS = 250
+/** How often a timeout that may change is looked at. */
+const CHANGE_LOOK_MS = 5_000
 
 /** The longest delay that a clock's timer knows, about 24 days. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
@@ -28,6 +30,8 @@ export class Waiter {
   prev: Waiter | null = null
   next: Waiter | null = null
   timeouts: TimeoutList | null = null
+  earlier: Waiter | null = null
+  later: Waiter | null = null
   deadlineMs = 0
   timeoutMs = Infinity
   /** It stands there instead of in a list, at `place`, while `follower` does its steps. */
@@ -60,7 +64,8 @@ export class Waiter {
  * all: 10,000 players that wait 30 s each cost one timer, and starting or ending a wait costs O(1).
  */
 class TimeoutList {
-  readonly #waiters = new Set<Waiter>()
+  #earliest: Waiter | null = null
+  #latest: Waiter | null = null
   readonly #timeoutMs: number
   readonly #scheduler: Scheduler
   #timer: Timer | null = null
@@ -73,14 +78,22 @@ class TimeoutList {
   add(waiter: Waiter): void {
     waiter.deadlineMs = this.#scheduler.clock.nowMs() + this.#timeoutMs
     waiter.timeouts = this
-    this.#waiters.add(waiter)
+    waiter.earlier = this.#latest
+    if (this.#latest) this.#latest.later = waiter
+    else this.#earliest = waiter
+    this.#latest = waiter
     this.#timer ??= this.#arm(this.#timeoutMs)
   }
 
   remove(waiter: Waiter): void {
+    if (waiter.earlier) waiter.earlier.later = waiter.later
+    else this.#earliest = waiter.later
+    if (waiter.later) waiter.later.earlier = waiter.earlier
+    else this.#latest = waiter.earlier
     waiter.timeouts = null
-    this.#waiters.delete(waiter)
-    if (this.#waiters.size > 0) return
+    waiter.earlier = null
+    waiter.later = null
+    if (this.#earliest) return
     // The timer of an empty list would keep the process awake.
     this.#timer?.cancel()
     this.#timer = null
@@ -96,7 +109,7 @@ class TimeoutList {
   #expire(): void {
     this.#timer = null
     const nowMs = this.#scheduler.clock.nowMs()
-    for (const waiter of this.#waiters) {
+    for (let waiter = this.#earliest; waiter; waiter = this.#earliest) {
       const leftMs = waiter.deadlineMs - nowMs
       if (leftMs > 0) {
         this.#timer = this.#arm(leftMs)
@@ -159,13 +172,16 @@ export class Scheduler {
 
   /** For the list in which `waiter` was: its time is over, unless it follows and was active meanwhile. */
   expire(waiter: Waiter, nowMs: number): void {
-    const leftMs = (waiter.follower?.activeMs ?? -Infinity) + waiter.timeoutMs - nowMs
+    const { follower } = waiter
+    const timeoutMs = follower?.timeoutMs ?? waiter.timeoutMs
+    const leftMs = (follower?.activeMs ?? -Infinity) + timeoutMs - nowMs
     if (leftMs <= 0) {
-      this.wake(waiter, new TimeoutError(waiter.what, waiter.timeoutMs))
+      this.wake(waiter, new TimeoutError(waiter.what, timeoutMs))
       return
     }
     waiter.timeouts?.remove(waiter)
-    this.#timeoutList(Math.ceil(leftMs / RENEWAL_GRAIN_MS) * RENEWAL_GRAIN_MS).add(waiter)
+    const lookMs = follower?.timeoutMs === undefined ? leftMs : Math.min(leftMs, CHANGE_LOOK_MS)
+    this.#timeoutList(Math.ceil(lookMs / RENEWAL_GRAIN_MS) * RENEWAL_GRAIN_MS).add(waiter)
   }
 
   /**
@@ -180,8 +196,12 @@ export class Scheduler {
     timeoutMs: number,
     what: string,
   ): Promise<void> {
-    const promise = this.block(thread, null, timeoutMs, what)
-    if (thread.waiter) followers.add(thread.waiter, follower)
+    const firstMs = follower.timeoutMs === undefined ? timeoutMs : Math.min(timeoutMs, CHANGE_LOOK_MS)
+    const promise = this.block(thread, null, firstMs, what)
+    if (thread.waiter) {
+      thread.waiter.timeoutMs = timeoutMs
+      followers.add(thread.waiter, follower)
+    }
     return promise
   }
 

@@ -152,13 +152,14 @@ export class Socket implements PipeHandler {
 
   /**
    * Sends bytes without copying them: they must not change any more.
+   * @param behind goes with them in the same call of the kernel: a body with its head
    * @returns true when the kernel took them all; else the writer calls `drain` before it makes more
    * @throws ClosedError
    */
-  write(bytes: Buffer): boolean {
+  write(bytes: Buffer, behind?: Buffer): boolean {
     if (this.#closed) throw this.#closedError()
-    this.sentBytes += bytes.length
-    return this.#pipe.write(bytes)
+    this.sentBytes += bytes.length + (behind?.length ?? 0)
+    return this.#pipe.write(bytes, behind)
   }
 
   /**

@@ -9,6 +9,16 @@ export interface Sink {
   write(bytes: Buffer): boolean
 }
 
+/** A sink after each of whose writes the player stops to follow. */
+export function oneByOne(sink: Sink): Sink {
+  return {
+    write(bytes) {
+      sink.write(bytes)
+      return false
+    },
+  }
+}
+
 /** Where a player stands in a feed. Its thread is: `while (!ended) { await cursor.follow(…); await socket.drain(…) }`. */
 export class Cursor implements Follower {
   readonly #feed: Feed

@@ -12,6 +12,8 @@ const BATCH_LIMIT_BYTES = 256 * 1024
 const LOG_LIMIT_BYTES = 64 * 1024 * 1024
 /** About what a batch costs beside its bytes: with it, the limit bounds tiny batches too. */
 const BATCH_OVERHEAD_BYTES = 1024
+/** Batches of sound from a cache are this long at most, ms. */
+const CACHED_BATCH_MS = 500
 const NOTHING = Buffer.alloc(0)
 
 /** Bytes ready for the socket: whole messages, encoded once, shared by all players of the format. */
@@ -117,11 +119,11 @@ export class Feed {
     const bytes = this.format.size(packet, headers)
     if (bytes === 0) return
     if (packet.kind === 'video' && packet.type === 'frame' && packet.trackId === 0) this.#hasPicture = true
-    if (startsGop(packet)) this.cut()
+    if (startsGop(packet) || this.#isLong(packet)) this.cut()
     this.#openHeaders ??= headers
     this.#open.push(packet)
     this.#openBytes += bytes
-    if (this.#openBytes >= BATCH_LIMIT_BYTES) this.cut()
+    if (this.#openBytes >= BATCH_LIMIT_BYTES || this.#options.sendMinIntervalMs > 0) this.cut()
     else if (!this.#options.minLatency)
       this.#timer ??= this.#clock.after(this.#options.mwLatencyMs, () => this.#onTime())
   }
@@ -172,6 +174,7 @@ export class Feed {
     const first = at === 'start' && (this.format.carriesVideo || !this.#headers.hasVideo) ? this.batch(0) : null
     if (first) return first
     const isNew = at === 'start' || at === 'new'
+    if (isNew && this.#cachedMs > 0) return this.#since(this.headDtsMs - this.#cachedMs)
     return isNew && needsKey && this.#options.gopCache ? this.#newestGop : null
   }
 
@@ -251,7 +254,7 @@ export class Feed {
 
   /** Drops what no player may need: older than `queue_length` and, with a GOP cache, older than the newest GOP. */
   #trim(): void {
-    const oldestMs = this.headDtsMs - this.#options.queueLengthMs
+    const oldestMs = this.headDtsMs - Math.max(this.#options.queueLengthMs, this.#cachedMs)
     const gopSeq = this.#keepsGop() ? (this.#newestGop?.seq ?? Infinity) : Infinity
     let count = 0
     for (const batch of this.#log) {
@@ -262,6 +265,20 @@ export class Feed {
       count++
     }
     if (count > 0) this.#log.splice(0, count)
+  }
+
+  /** What a new feed takes from a cache comes all at once: a later player may need only the newer half of it. */
+  #isLong({ dtsMs }: Packet): boolean {
+    return this.#cachedMs > 0 && dtsMs - (this.#open[0]?.dtsMs ?? dtsMs) >= CACHED_BATCH_MS
+  }
+
+  /** How much of a stream without pictures a new player gets, ms. */
+  get #cachedMs(): number {
+    return this.format.carriesVideo ? 0 : this.#options.fastCacheMs
+  }
+
+  #since(dtsMs: number): Batch | null {
+    return this.#log.find(({ firstDtsMs }) => firstDtsMs >= dtsMs) ?? null
   }
 
   #keepsGop(): boolean {

@@ -1,4 +1,4 @@
-import type { Metadata, Packet } from './packet.ts'
+import type { Metadata, Packet, UntimedPacket } from './packet.ts'
 
 /**
  * What a player must get before its first frame: the stream's metadata and the sequence header of each track.
@@ -41,6 +41,21 @@ export class HeaderSet {
   /** The sequence header of a track, for statistics; null when it has none (MP3) or none yet. */
   header(kind: 'audio' | 'video', trackId: number): Packet | null {
     return this.#headers.get(`${kind}${trackId}`) ?? null
+  }
+
+  /** Whether frames have come of all that the metadata declare; of both kinds when they do not say which there are. */
+  get hasAllDeclared(): boolean {
+    const { hasAudio, hasVideo, metadata } = this
+    const declaresAudio = metadata !== null && 'audiocodecid' in metadata
+    const declaresVideo = metadata !== null && 'videocodecid' in metadata
+    if (declaresAudio === declaresVideo) return hasAudio && hasVideo
+    return declaresAudio ? hasAudio : hasVideo
+  }
+
+  /** Whether the track's header or configuration is this one, byte by byte. */
+  hasSame({ kind, type, trackId, payload }: UntimedPacket): boolean {
+    const known = this.#headers.get(type === 'header' ? `${kind}${trackId}` : `${kind}${trackId}/config`)
+    return known !== undefined && known.payload.equals(payload)
   }
 
   withMetadata(metadata: Metadata | null): HeaderSet {

@@ -10,6 +10,12 @@ export interface StreamOptions {
   readonly mwLatencyMs: number
   /** A batch is what one turn of the publisher brought; `mwLatencyMs` is then not used. */
   readonly minLatency: boolean
+  /** Every packet is a batch of its own, for players that are sent one after the other with this pause, ms; 0: not so. */
+  readonly sendMinIntervalMs: number
+  /** A codec header that says the same as the one before is left out. */
+  readonly reduceSequenceHeader: boolean
+  /** A new player of sound alone gets this much of it at once, ms; 0: what comes from now on. */
+  readonly fastCacheMs: number
   /** A second publisher takes the stream over when the first has sent nothing for this long, ms; 0: always. */
   readonly takeoverAfterMs: number
 }

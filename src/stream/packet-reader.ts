@@ -1,4 +1,5 @@
 import { Condition } from '../st/condition.ts'
+import type { Follower } from '../st/followers.ts'
 import { Ring } from '../st/ring.ts'
 import type { Thread } from '../st/thread.ts'
 import type { HeaderSet } from './headers.ts'
@@ -42,6 +43,11 @@ export class PacketReader {
   /** The publish is over; what is queued can still be read. */
   get ended(): boolean {
     return this.#ended
+  }
+
+  /** The publish is over and all has been read. */
+  get isAtEnd(): boolean {
+    return this.#ended && this.#queue.size === 0
   }
 
   /** For the publication. Never waits. */
@@ -89,6 +95,15 @@ export class PacketReader {
       if (read || this.#ended) return read
       await this.#arrived.wait(thread, timeoutMs)
     }
+  }
+
+  /**
+   * Lets `taker` do its step now and when packets have come or the publish is over, until it says no: see Condition.follow.
+   * What is taken in steps does not wake the thread for each packet.
+   * @throws TimeoutError, InterruptedError; what the step throws
+   */
+  follow(thread: Thread, taker: Follower, timeoutMs: number): Promise<void> {
+    return this.#arrived.follow(thread, taker, timeoutMs)
   }
 
   /** Sound alone has no key frames: all of it goes. */

@@ -3,6 +3,7 @@ import { Condition } from '../st/condition.ts'
 import { TimeoutError } from '../st/errors.ts'
 import type { Thread } from '../st/thread.ts'
 import { CodecError } from '../codec/errors.ts'
+import { Continuation } from './continuation.ts'
 import type { Cursor } from './cursor.ts'
 import { Feed, type JoinAt } from './feed.ts'
 import { GopCache } from './gop-cache.ts'
@@ -10,6 +11,7 @@ import { HeaderSet } from './headers.ts'
 import type { StreamOptions } from './options.ts'
 import { PacketReader } from './packet-reader.ts'
 import { type Metadata, type Packet, parsePackets, type UntimedPacket, withTime } from './packet.ts'
+import { SoundCache } from './sound-cache.ts'
 import type { Timeline } from './timeline.ts'
 import type { WireFormat } from './wire-format.ts'
 
@@ -39,6 +41,7 @@ export class Publication {
   readonly #settling = new Condition('first frames')
   readonly #ending = new Condition('end of the publish')
   readonly #gop: GopCache
+  readonly #sound = new SoundCache()
   #headers = HeaderSet.EMPTY
   #firstHeaders: readonly Packet[] = []
   #firstFrameDtsMs: number | null = null
@@ -47,9 +50,11 @@ export class Publication {
   #lastVideoDtsMs = 0
   #lastVideo: Packet | null = null
   #lastAudio: Packet | null = null
+  /** What the newest key frame showed as its time. */
+  #lastKeyInMs = 0
   #ended = false
-  /** After a change of connections: the picture goes on at its next key frame. */
-  #needsKey = false
+  /** Of the last change of connections; null: there was none. */
+  #continuation: Continuation | null = null
   lastPacketMs: number
 
   constructor(publisher: Thread, options: StreamOptions, timeline: Timeline) {
@@ -64,6 +69,11 @@ export class Publication {
 
   get headers(): HeaderSet {
     return this.#headers
+  }
+
+  /** Where a player begins that enters now, or about there, in ms on the timeline. */
+  get beginMs(): number {
+    return this.#gop.kept[0]?.dtsMs ?? this.#timeline.nowMs
   }
 
   get ended(): boolean {
@@ -90,14 +100,9 @@ export class Publication {
     for (const packet of this.#parse(kind, payload)) this.#take(packet, timestampMs)
   }
 
-  /**
-   * What follows comes over another connection than what came before, for a publisher that has several one after the
-   * other. Its clock may be another one: the timeline goes on where it is, and the picture at a key frame.
-   */
+  /** What follows comes over another connection than what came before, for a publisher that has one after the other. */
   reconnected(): void {
-    if (this.#ended) return
-    this.#timeline.begin()
-    this.#needsKey = this.#headers.hasVideo
+    this.#continuation = new Continuation(this.#timeline, this.#lastVideo, this.#lastKeyInMs)
   }
 
   /** Replaces the metadata; players that are there get it in its place among the media. Null clears it. */
@@ -147,11 +152,6 @@ export class Publication {
   /** A cursor for a player of a stream that is settled: at the first frame if it is still there, else as configured. */
   enter(format: WireFormat): Cursor {
     return this.#joinNow(format, this.#gop.hasStart ? 'start' : 'new')
-  }
-
-  /** `settled` and `enter`; null when it is not. @throws InterruptedError */
-  async join(thread: Thread, format: WireFormat, timeoutMs: number): Promise<Cursor | null> {
-    return (await this.settled(thread, timeoutMs)) ? this.enter(format) : null
   }
 
   /** A cursor for a player that has read another format up to here: at what comes next, or at the next key frame. */
@@ -216,15 +216,24 @@ export class Publication {
     let feed = this.#feeds.get(format.key)
     if (!feed) {
       feed = new Feed(format, this.publisher.world.clock, this.#options)
-      for (const { packet, headers, dtsMs } of this.#gop.kept) {
-        if (packet) feed.append(packet, headers)
-        else feed.appendMetadata(headers, dtsMs)
-      }
+      this.#begin(feed)
       this.#feeds.set(format.key, feed)
     }
     const hasPicture = this.#headers.hasVideo && !this.#pictureCeased()
     if (this.#ended) feed.end()
     return feed.join(at, hasPicture)
+  }
+
+  /** Gives a new feed what its first player may need of what was before. */
+  #begin(feed: Feed): void {
+    if (!feed.format.carriesVideo && this.#options.fastCacheMs > 0) {
+      for (const { packet, headers } of this.#sound.kept) feed.append(packet, headers)
+      return
+    }
+    for (const { packet, headers, dtsMs } of this.#gop.kept) {
+      if (packet) feed.append(packet, headers)
+      else feed.appendMetadata(headers, dtsMs)
+    }
   }
 
   #parse(kind: 'audio' | 'video', payload: Buffer): UntimedPacket[] {
@@ -242,15 +251,14 @@ export class Publication {
   #take(untimed: UntimedPacket, timestampMs: number): void {
     const track = untimed.trackId === 0 ? untimed.kind : `${untimed.kind}${untimed.trackId}`
     if (untimed.type === 'header' || untimed.type === 'config') {
+      if (this.#options.reduceSequenceHeader && this.#headers.hasSame(untimed)) return
       const header = withTime(untimed, this.#timeline.stamp(track))
       this.#append(header)
       this.#headers = this.#headers.withHeader(header)
       return
     }
-    if (this.#needsKey && untimed.kind === 'video' && untimed.type === 'frame') {
-      if (!untimed.isKey) return
-      this.#needsKey = false
-    }
+    if (untimed.type === 'frame' && this.#continuation?.leavesOut(untimed, track, timestampMs)) return
+    if (untimed.isKey && untimed.trackId === 0) this.#lastKeyInMs = timestampMs
     const packet = withTime(untimed, this.#timeline.correct(track, timestampMs, this.lastPacketMs))
     if (packet.type === 'frame') this.#count(packet)
     this.#append(packet)
@@ -299,17 +307,9 @@ export class Publication {
       this.#settling.broadcast()
     }
     if (this.#isSettled) return
-    if (!this.#hasAllDeclared() && packet.dtsMs - this.#firstFrameDtsMs < SETTLE_MS) return
+    if (!this.#headers.hasAllDeclared && packet.dtsMs - this.#firstFrameDtsMs < SETTLE_MS) return
     this.#isSettled = true
     this.#settling.broadcast()
-  }
-
-  #hasAllDeclared(): boolean {
-    const { hasAudio, hasVideo, metadata } = this.#headers
-    const declaresAudio = metadata !== null && 'audiocodecid' in metadata
-    const declaresVideo = metadata !== null && 'videocodecid' in metadata
-    if (declaresAudio === declaresVideo) return hasAudio && hasVideo
-    return declaresAudio ? hasAudio : hasVideo
   }
 
   #announceMetadata(): void {
@@ -321,6 +321,7 @@ export class Publication {
     // Headers that come before the first frame reach every player by the header set.
     if (this.#firstFrameDtsMs === null && packet.type !== 'frame') return
     this.#gop.add(packet, this.#headers)
+    this.#sound.add(packet, this.#headers, this.#options.fastCacheMs)
     for (const feed of this.#feeds.values()) feed.append(packet, this.#headers)
     for (const reader of this.#readers) reader.push(packet, this.#headers)
   }

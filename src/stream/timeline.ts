@@ -14,6 +14,7 @@ interface Line {
 }
 
 interface Track {
+  inMs: number
   outMs: number
   stepMs: number
   seenMs: number
@@ -51,6 +52,11 @@ export class Timeline {
     this.#floorMs = this.nowMs
   }
 
+  /** What the newest packet of a track showed, of those since the last `begin`; null: there was none. */
+  lastInMs(track: string): number | null {
+    return this.#tracks.get(track)?.inMs ?? null
+  }
+
   /** The time for a packet of the track that has none of its own (a sequence header): no later packet is before it. */
   stamp(track: string): number {
     const last = this.#tracks.get(track)
@@ -82,7 +88,7 @@ export class Timeline {
     line.seenMs = wallMs
     const outMs = this.#hold(line.outMs, last)
     const stepMs = last && outMs > last.outMs ? Math.min(outMs - last.outMs, MAX_STEP_MS) : last?.stepMs
-    this.#tracks.set(track, { outMs, stepMs: stepMs ?? DEFAULT_STEP_MS, seenMs: wallMs, line })
+    this.#tracks.set(track, { inMs: timestampMs, outMs, stepMs: stepMs ?? DEFAULT_STEP_MS, seenMs: wallMs, line })
     this.#lastOutMs = Math.max(this.#lastOutMs, outMs)
     return outMs
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/control/config.ts'
-import { load, problems, vhostProblems } from './load.ts'
+import { load, loadVhost, problems, vhostProblems } from './load.ts'
 
 describe('settings that exclude or need each other', () => {
   test.each([
@@ -49,6 +49,31 @@ describe('settings that exclude or need each other', () => {
       'listen 1;\nis_full on;\nvhost a { token { enabled on; } }\nvhost b { token { enabled on; } nonsense; }'
     expect(problems(text)).toHaveLength(4)
   })
+})
+
+describe('transcoders and ingests', () => {
+  test.each([
+    ['transcode { enabled on; }', 'transcode makes nothing: it has no engine'],
+    ['transcode live { enabled on; engine ff { } }', 'transcode live makes nothing: it has no engine'],
+    [
+      'transcode { enabled on; engine ff { enabled on; vcodec copy; acodec copy; } }',
+      'engine ff of transcode makes nothing: it has no output',
+    ],
+    [
+      'transcode { enabled on; engine ff { enabled on; vcodec vn; acodec an; output rtmp://h/a/s; } }',
+      'engine ff of transcode makes nothing: neither picture (vn) nor sound (an)',
+    ],
+    ['ingest cam { enabled on; engine { enabled off; } }', 'engine of ingest cam makes nothing: it has no output'],
+  ])('%s', (text, warning) => {
+    expect(loadVhost(text).warnings).toEqual([`a.conf:2: ${warning}`])
+  })
+
+  test.each(['transcode { engine ff { enabled on; } }', 'ingest cam { enabled on; engine { output rtmp://h/a/s; } }'])(
+    '%s is in order',
+    (text) => {
+      expect(loadVhost(text).warnings).toEqual([])
+    },
+  )
 })
 
 describe('the API', () => {

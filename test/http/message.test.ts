@@ -80,6 +80,12 @@ describe('request heads', () => {
     expect(request.headers.get('x-empty')).toBe('')
   })
 
+  test('blanks around a value are no part of it, however many there are inside', () => {
+    const request = one(get('/', `X: \t a${' '.repeat(8_000)}b \t\r\nConnection: x ,\tclose\t\r\n`))
+    expect(request.headers.get('x')).toBe(`a${' '.repeat(8_000)}b`)
+    expect(request.keepAlive).toBe(false)
+  })
+
   test('repeated headers are joined', () => {
     expect(one(get('/', 'Accept: a\r\nACCEPT: b\r\n')).headers.get('accept')).toBe('a, b')
   })
@@ -161,6 +167,8 @@ describe('paths', () => {
   test.each<[string, string]>([
     ['/', '/'],
     ['/live/a%20b.flv', '/live/a b.flv'],
+    ['/live/a_b-c~d.e-1.m3u8', '/live/a_b-c~d.e-1.m3u8'],
+    ['/live/.hidden/x', '/live/.hidden/x'],
     ['/live/%E7%9B%B4%e6%92%ad', '/live/直播'],
     [`/live/${Buffer.from('直播').toString('latin1')}`, '/live/直播'],
     ['//live///a', '/live/a'],

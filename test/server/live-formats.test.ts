@@ -190,6 +190,31 @@ describe('sound alone', () => {
     expect(data.equals(Buffer.concat(tags.map(({ payload }) => payload.subarray(1))))).toBe(true)
   })
 
+  test('a new player gets the newest sound at once, as much as fast_cache says, and so does a later one', async () => {
+    const server = await serve({ ...PATIENT, httpRemux: { fastCacheMs: 3_000 } })
+    const probe = await publisher(server)
+    const tags = mp3Tags(500)
+    const first = await HttpProbe.open(server)
+    const later = await HttpProbe.open(server)
+    await sendTags(probe, tags.slice(0, 300))
+    first.request('/live/cam.mp3')
+    await first.head()
+    await sendTags(probe, tags.slice(300, 400))
+    later.request('/live/cam.mp3')
+    await later.head()
+    await sendTags(probe, tags.slice(400))
+    probe.raw.end()
+    for (const [player, sent] of [
+      [first, 300],
+      [later, 400],
+    ] as const) {
+      await player.raw.untilOver()
+      const count = dechunk(player.rest).data.length / 384
+      // Frames of 24 ms; a batch more or less.
+      expect(Math.abs(count - (tags.length - sent) - 3_000 / 24)).toBeLessThan(500 / 24)
+    }
+  })
+
   test('of another codec is a clear 404', async () => {
     const server = await serve(PATIENT)
     const probe = await publisher(server)

@@ -3,6 +3,7 @@ import type { AmfObject } from '../../src/rtmp/amf0.ts'
 import { encodeCommand } from '../../src/rtmp/command.ts'
 import { MSG } from '../../src/rtmp/message.ts'
 import { RtmpProbe } from './rtmp-probe.ts'
+import { testVhost } from '../support/server.ts'
 import { StillServer } from './still-world.ts'
 import { eventually, serve } from './support.ts'
 
@@ -109,18 +110,27 @@ describe('connect', () => {
     expect(probe.labels).toEqual(['_error'])
   })
 
-  test('to a vhost that is not served is refused with _error, then the connection ends', async () => {
-    const asked: string[] = []
-    const resolveVhost = (name: string): null => {
-      asked.push(name)
-      return null
+  test('to a vhost that is not served is answered; who then names no other one is refused, and told so', async () => {
+    const vhost = testVhost({ name: 'a.example', minLatency: true })
+    const server = await serve({}, { resolveVhost: (name) => (name === 'a.example' ? vhost : null) })
+    const there = { tcUrl: 'rtmp://nobody.example/live' }
+    for (const [command, code] of [
+      ['publish', 'NetStream.Publish.BadName'],
+      ['play', 'NetStream.Play.Failed'],
+    ] as const) {
+      const probe = await RtmpProbe.connected(server, 'live', there)
+      probe.commandOn(1, command, 0, null, 'cam')
+      const { args } = await probe.next(`onStatus ${code}`)
+      expect(args[1]).toMatchObject({ level: 'error', description: 'vhost is not served here.' })
+      await probe.raw.untilOver()
     }
-    const server = await serve({}, { resolveVhost })
-    const probe = await RtmpProbe.open(server.rtmpPort)
-    probe.command('connect', 1, { app: 'live', tcUrl: 'rtmp://nobody.example/live' })
-    await probe.next('_error')
-    await probe.raw.untilOver()
-    expect(asked).toEqual(['nobody.example'])
+    const publisher = await RtmpProbe.connected(server, 'live', there)
+    await publisher.publish('cam?vhost=a.example&token=x')
+    expect([...server.server.hub.sources].map(({ key }) => key)).toEqual(['a.example/live/cam'])
+    const player = await RtmpProbe.connected(server, 'live', there)
+    await player.play('cam?vhost=a.example')
+    await publisher.begin()
+    await player.next('video key k1')
   })
 
   test('of an old client in the AMF3 envelope works', async () => {
@@ -146,7 +156,7 @@ describe('connect', () => {
     for (const tcUrl of ['rtmp://10.0.0.1/live?vhost=a.example', 'rtmp://10.0.0.1/live...vhost...b.example']) {
       const probe = await RtmpProbe.open(server.rtmpPort)
       probe.command('connect', 1, { app: 'live', tcUrl })
-      await probe.next('_error')
+      await probe.next('_result')
     }
     expect(asked).toEqual(['a.example', 'b.example'])
   })

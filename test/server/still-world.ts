@@ -9,6 +9,7 @@ import type { ServerContext } from '../../src/server/context.ts'
 import { allOf, type Gate } from '../../src/server/gate.ts'
 import { liveHandler } from '../../src/server/http-live.ts'
 import { serveHttp } from '../../src/server/http-session.ts'
+import type { VhostOptions } from '../../src/server/options.ts'
 import { serveRtmp } from '../../src/server/rtmp-session.ts'
 import { Socket } from '../../src/st/socket.ts'
 import type { Thread } from '../../src/st/thread.ts'
@@ -77,10 +78,12 @@ export class StillServer {
   readonly #context: ServerContext
   readonly hub = new Hub()
   readonly clients = new Clients()
+  readonly #vhost: VhostOptions
 
   /** @param gates asked behind the test whether a stream is free */
   constructor(changes: VhostChanges = {}, gates: readonly Gate[] = []) {
-    const options = testOptions(testVhost({ minLatency: true, ...changes }))
+    this.#vhost = testVhost({ minLatency: true, ...changes })
+    const options = testOptions(this.#vhost)
     const { hub, clients } = this
     const gate = allOf([new BusyGate(hub), ...gates])
     this.#context = { world: this.#test.world, hub, options, clients, gate, upstream: null, version: 'test' }
@@ -95,6 +98,11 @@ export class StillServer {
 
   get threads(): number {
     return this.#test.world.threads.size
+  }
+
+  /** A reload: who holds the vhost sees its new settings. */
+  change(changes: VhostChanges): void {
+    Object.assign(this.#vhost, testVhost({ minLatency: true, ...changes }))
   }
 
   /** Why the last connection ended, by the log. */

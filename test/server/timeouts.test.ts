@@ -123,6 +123,26 @@ describe('RTMP', () => {
     expect(server.lastReason).toMatch(/timed out after 5000 ms/)
   })
 
+  test('time-outs of publishers that are there change with their settings, seen within 5 s', async () => {
+    const server = new StillServer({ publish: { firstpktTimeoutMs: 60_000, normalTimeoutMs: 60_000 } })
+    const [talks, silent] = [await server.rtmp(), await server.rtmp()]
+    for (const [index, client] of [talks, silent].entries()) {
+      await client.connectToApp()
+      await client.command(1, 'publish', null, `cam${index}`, 'live')
+    }
+    await talks.media('video key', 0)
+    await server.clock.pass(20_000)
+    server.change({ publish: { firstpktTimeoutMs: 90_000, normalTimeoutMs: 21_000 } })
+    await server.clock.pass(5_250)
+    expect([talks.isClosed, silent.isClosed]).toEqual([true, false])
+    await server.clock.pass(40_000)
+    expect(silent.isClosed).toBe(false)
+    server.change({ publish: { firstpktTimeoutMs: 1_000 } })
+    await server.clock.pass(5_250)
+    expect([silent.isClosed, server.threads]).toEqual([true, 0])
+    expect(server.lastReason).toMatch(/timed out after 1000 ms/)
+  })
+
   test('a player that takes nothing is closed after send_timeout, and frees the stream', async () => {
     const server = new StillServer({ play: { sendTimeoutMs: 7_000 } })
     const publisher = await server.rtmp()

@@ -88,6 +88,23 @@ describe.each([
         expect((await received).equals(sent)).toBe(true)
       }))
 
+    test.each([1_000, MEGABYTE])('%i bytes that go behind others in one write arrive behind them', (count) =>
+      runThread(world, async (thread) => {
+        const { socket, peer } = await connected(thread)
+        const head = Buffer.from('head of a body')
+        const body = pattern(count)
+        const received = readToEnd(peer)
+        for (let turn = 0; turn < 3; turn++) {
+          if (!socket.write(head, body)) await socket.drain(thread, FOREVER)
+          expect(socket.pendingBytes).toBe(0)
+        }
+        expect(socket.sentBytes).toBe(3 * (head.length + count))
+        peer.end()
+        await socket.closeGently(thread, FOREVER)
+        expect((await received).equals(Buffer.concat([head, body, head, body, head, body]))).toBe(true)
+      }),
+    )
+
     test('of which the peer ends its side: read says so, sending goes on', () =>
       runThread(world, async (thread) => {
         const { socket, peer } = await connected(thread)
@@ -303,9 +320,34 @@ describe.each([
 
     test('on a port that is taken throws EADDRINUSE', () =>
       runThread(world, async () => {
-        const first = await Listener.open(world, HOST, 0)
+        const { world: other } = makeWorld(useHandles)
+        const first = await Listener.open(other, HOST, 0)
         await expect(Listener.open(world, HOST, first.local.port)).rejects.toMatchObject({ code: 'EADDRINUSE' })
         first.close()
+      }))
+
+    test('that this world has open already passes on to the next when the first closes, and is never shut between', () =>
+      runThread(world, async (thread) => {
+        const first = await Listener.open(world, HOST, 0)
+        const { port } = first.local
+        const second = await Listener.open(world, HOST, port, true)
+        expect(second.local).toEqual(first.local)
+        const third = await Listener.open(world, HOST, port)
+        for (const listener of [first, second, third]) {
+          const peer = await plainClient(port)
+          peer.write('hello')
+          const socket = await listener.accept(thread)
+          expect(String(await socket.readFully(thread, 5, FOREVER))).toBe('hello')
+          socket.close()
+          peer.destroy()
+          listener.close()
+        }
+        first.close()
+        await expect(connect(thread, { host: HOST, port }, FOREVER)).rejects.toMatchObject({
+          cause: { code: 'ECONNREFUSED' },
+        })
+        const again = await Listener.open(world, HOST, port)
+        again.close()
       }))
 
     test('that is closed ends accept, and the connections that nobody accepted', () =>

@@ -5,6 +5,7 @@ import { HeaderSet } from '../../src/stream/headers.ts'
 import type { Packet } from '../../src/stream/packet.ts'
 import { PacketReader } from '../../src/stream/packet-reader.ts'
 import { makeTestWorld, noting } from '../st/support/world.ts'
+import { OPTIONS } from './support.ts'
 
 const MEGABYTE = 1024 * 1024
 const PICTURE = HeaderSet.EMPTY.withKind('video')
@@ -35,6 +36,39 @@ describe('a packet reader', () => {
     reader.end()
     await clock.settle()
     expect([got, notes]).toEqual([[0, 40, 80, null], ['reader ok']])
+  })
+
+  test('lets a thread take in steps, which wakes it only when it has to do something else', async () => {
+    const { world, clock } = makeTestWorld()
+    const reader = new PacketReader()
+    const notes: string[] = []
+    const got: (number | string)[] = []
+    const takeAll = (): boolean => {
+      for (let read = reader.take(); read; read = reader.take()) {
+        got.push(read.packet.dtsMs)
+        if (read.packet.isKey) return false
+      }
+      return !reader.ended
+    }
+    noting(world, notes, 'reader', async (thread) => {
+      while (!reader.isAtEnd) {
+        await reader.follow(thread, { step: takeAll }, FOREVER)
+        got.push('awake')
+      }
+    })
+    const push = async (...packets: Packet[]): Promise<void> => {
+      for (const packet of packets) reader.push(packet, PICTURE)
+      await clock.settle()
+    }
+    await push(picture(0, false))
+    await push(picture(40, false))
+    expect(got).toEqual([0, 40])
+    await push(picture(80, true), picture(120, false))
+    expect(got).toEqual([0, 40, 80, 'awake', 120])
+    await push(picture(160, false))
+    reader.end()
+    await clock.settle()
+    expect([got.slice(5), notes]).toEqual([[160, 'awake'], ['reader ok']])
   })
 
   test('that is too slow loses what is queued and goes on at a key frame', () => {
@@ -90,9 +124,8 @@ test('the watchers of a hub are told of each publish as it begins', async () => 
     told.push(`${source.key} ${publication === source.publication} ${publication.counters.videoFrames}`)
   })
   world.spawn('publisher', async (thread) => {
-    const options = { gopCache: true, gopCacheMaxFrames: 100, queueLengthMs: 1000, mwLatencyMs: 0, minLatency: true }
-    hub.acquire('v/a/s').publish(thread, { ...options, takeoverAfterMs: 0 })
-    hub.acquire('v/a/s').publish(thread, { ...options, takeoverAfterMs: 0 })
+    hub.acquire('v/a/s').publish(thread, { ...OPTIONS, takeoverAfterMs: 0 })
+    hub.acquire('v/a/s').publish(thread, { ...OPTIONS, takeoverAfterMs: 0 })
   })
   await clock.settle()
   expect(told).toEqual(['v/a/s true 0', 'v/a/s true 0'])

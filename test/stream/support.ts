@@ -19,6 +19,9 @@ export const OPTIONS: StreamOptions = {
   queueLengthMs: 10_000,
   mwLatencyMs: 350,
   minLatency: false,
+  sendMinIntervalMs: 0,
+  reduceSequenceHeader: false,
+  fastCacheMs: 0,
   takeoverAfterMs: 2_000,
 }
 
@@ -110,7 +113,7 @@ export class Player {
   async #run(thread: Thread): Promise<void> {
     for (;;) {
       const publication = await this.#source.published(thread, FOREVER)
-      const cursor = await publication.join(thread, this.format, FOREVER)
+      const cursor = (await publication.settled(thread, FOREVER)) ? publication.enter(this.format) : null
       if (cursor) await this.#take(thread, publication, cursor)
       else this.missed++
     }

@@ -138,7 +138,7 @@ export class MemoryRedis {
       }
       case 'SET': {
         const [text = '', , ttl = 'Infinity'] = more
-        this.values.set(key, { text, untilMs: this.#world.clock.nowMs() + Number(ttl) })
+        this.values.set(key, { text, untilMs: this.expires(this.#world.clock.nowMs(), Number(ttl)) })
         return '+OK\r\n'
       }
       case 'DEL':
@@ -148,6 +148,11 @@ export class MemoryRedis {
       default:
         return ['MULTI', 'WATCH', 'UNWATCH', 'SELECT'].includes(name) ? '+OK\r\n' : `-ERR unknown command '${name}'\r\n`
     }
+  }
+
+  /** When a value of now goes. */
+  expires(nowMs: number, ttlMs: number): number {
+    return nowMs + ttlMs
   }
 
   #get(key: string): Value | undefined {

@@ -12,15 +12,27 @@ const VHOST: VhostOptions = {
   minLatency: false,
   inAckSize: 0,
   outAckSize: 2_500_000,
-  play: { gopCache: true, gopCacheMaxFrames: 2500, queueLengthMs: 10_000, mwLatencyMs: 350, sendTimeoutMs: 30_000 },
-  publish: { firstpktTimeoutMs: 20_000, normalTimeoutMs: 5_000, takeoverAfterMs: 2_000 },
+  play: {
+    gopCache: true,
+    gopCacheMaxFrames: 2500,
+    queueLengthMs: 10_000,
+    mwLatencyMs: 350,
+    sendTimeoutMs: 30_000,
+    timeJitter: 'full',
+    mixCorrect: false,
+    sendMinIntervalMs: 0,
+    reduceSequenceHeader: false,
+  },
+  publish: { firstpktTimeoutMs: 20_000, normalTimeoutMs: 5_000, takeoverAfterMs: 2_000, kickoffForIdleMs: 0 },
   httpRemux: {
     enabled: true,
     mount: '[vhost]/[app]/[stream].flv',
     waitPublisherMs: 10_000,
+    fastCacheMs: 0,
     hasAudio: true,
     hasVideo: true,
   },
+  httpStatic: { enabled: false, mount: '[vhost]/', dir: './objs/nginx/html' },
   hls: {
     enabled: false,
     hlsFragmentMs: 10_000,
@@ -80,6 +92,7 @@ export function testOptions(vhost: VhostOptions, changes: Partial<ServerOptions>
     proxies: NO_PROXIES,
     pithyPrintMs: 10_000,
     crossdomain: true,
+    httpDir: '',
     resolveVhost: () => vhost,
     ...changes,
   }
@@ -95,6 +108,7 @@ export interface VhostChanges {
   play?: Partial<VhostOptions['play']>
   publish?: Partial<VhostOptions['publish']>
   httpRemux?: Partial<VhostOptions['httpRemux']>
+  httpStatic?: Partial<VhostOptions['httpStatic']>
   hls?: Partial<VhostOptions['hls']>
   dvr?: Partial<VhostOptions['dvr']>
 }
@@ -107,6 +121,7 @@ export function testVhost(changes: VhostChanges): VhostOptions {
     play: { ...VHOST.play, ...changes.play },
     publish: { ...VHOST.publish, ...changes.publish },
     httpRemux: { ...VHOST.httpRemux, ...changes.httpRemux },
+    httpStatic: { ...VHOST.httpStatic, ...changes.httpStatic },
     hls: { ...VHOST.hls, ...changes.hls },
     dvr: { ...VHOST.dvr, ...changes.dvr },
   }

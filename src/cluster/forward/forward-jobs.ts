@@ -7,50 +7,73 @@ import type { Publication } from '../../stream/publication.ts'
 import { type Job, JobSet } from '../jobs.ts'
 import type { RelayOptions } from '../options.ts'
 import { type RtmpTarget, targetOfUrl, targetOnHost } from '../rtmp-target.ts'
-import { forward } from './forward.ts'
+import { Forward } from './forward.ts'
 
 /** Before a back end that gave no answer is asked again. */
 const ASK_AGAIN_MS = 3_000
 /** What a back end may name. */
 const MAX_TARGETS = 32
 
-/** The forwards of a stream, as its vhost has them now. */
-export function forwardJobs(key: string, publication: Publication, options: RelayOptions): readonly Job[] {
-  const names = namesOfKey(key)
-  const settings = options.resolveVhost(names.vhost)?.forward
-  if (!settings?.enabled) return []
-  const { destination, backend } = settings
-  if (backend !== '') return [backendJob(backend, publication, options)]
-  const param = options.publisher(publication.publisher.id)?.param ?? ''
-  return destination.map((at) => forwardJob(targetOnHost(at, { ...names, param }), publication, options))
-}
+/** The forwards of all streams. */
+export class Forwards {
+  readonly #options: RelayOptions
+  readonly #running = new Set<Forward>()
 
-function forwardJob(target: RtmpTarget, publication: Publication, options: RelayOptions): Job {
-  return {
-    name: `forward ${target.text}`,
-    settings: target,
-    finishes: true,
-    run: (thread) => forward(thread, publication, target, options.connectExtra(thread, publication.publisher.id)),
+  constructor(options: RelayOptions) {
+    this.#options = options
   }
-}
 
-/** Asks where to, and forwards to there. */
-function backendJob(backend: string, publication: Publication, options: RelayOptions): Job {
-  return {
-    name: 'forwards',
-    settings: backend,
-    finishes: true,
-    run: async (thread) => {
-      const targets = await askTargets(thread, backend, publication, options)
-      const jobs = new JobSet(thread.world, thread.id)
-      jobs.sync(targets.map((target) => forwardJob(target, publication, options)))
-      try {
-        await publication.untilEnded(thread, FOREVER)
-        await jobs.finish(thread)
-      } finally {
-        await jobs.stop(thread)
-      }
-    },
+  /** Those of streams that are published now, whether the other server takes them or not. */
+  get running(): Iterable<Forward> {
+    return this.#running
+  }
+
+  /** Those of a stream, as its vhost has them now. */
+  jobs(key: string, publication: Publication): readonly Job[] {
+    const names = namesOfKey(key)
+    const settings = this.#options.resolveVhost(names.vhost)?.forward
+    if (!settings?.enabled) return []
+    const { destination, backend } = settings
+    if (backend !== '') return [this.#backendJob(backend, key, publication)]
+    const param = this.#options.publisher(publication.publisher.id)?.param ?? ''
+    return destination.map((at) => this.#job(targetOnHost(at, { ...names, param }), key, publication))
+  }
+
+  #job(target: RtmpTarget, key: string, publication: Publication): Job {
+    return {
+      name: `forward ${target.text}`,
+      settings: target,
+      finishes: true,
+      run: async (thread) => {
+        const forward = new Forward(key, publication, target)
+        this.#running.add(forward)
+        try {
+          await forward.run(thread, this.#options.introduction(thread.id))
+        } finally {
+          this.#running.delete(forward)
+        }
+      },
+    }
+  }
+
+  /** Asks where to, and forwards to there. */
+  #backendJob(backend: string, key: string, publication: Publication): Job {
+    return {
+      name: 'forwards',
+      settings: backend,
+      finishes: true,
+      run: async (thread) => {
+        const targets = await askTargets(thread, backend, publication, this.#options)
+        const jobs = new JobSet(thread.world, thread.id)
+        jobs.sync(targets.map((target) => this.#job(target, key, publication)))
+        try {
+          await publication.untilEnded(thread, FOREVER)
+          await jobs.finish(thread)
+        } finally {
+          await jobs.stop(thread)
+        }
+      },
+    }
   }
 }
 

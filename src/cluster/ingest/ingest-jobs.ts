@@ -71,9 +71,11 @@ async function ownTarget(thread: Thread, { input, engine, output }: Ingest): Pro
 }
 
 async function playInLoop(thread: Thread, path: string, target: RtmpTarget, options: RelayOptions): Promise<never> {
+  // Without a chain: the stream begins here, and that it is published here too is no loop.
+  const introduction = { ...options.introduction(thread.id), connectExtra: {} }
   for (;;) {
     try {
-      const client = await openPublisher(thread, target, options.connectExtra(thread, null), ANSWER_TIMEOUT_MS)
+      const client = await openPublisher(thread, target, introduction, ANSWER_TIMEOUT_MS)
       try {
         thread.log.info({ file: path, to: target.text }, 'ingesting')
         await playFile(thread, client, path)
@@ -106,7 +108,7 @@ function programOf(thread: Thread, vhost: string, { input, ffmpeg, engine, outpu
 /** App and stream of an output, for the name of its log. */
 function namesOf(output: string): string[] {
   try {
-    const { app, streamName } = targetOfUrl(output)
+    const { app, streamName } = targetOfUrl(output).place
     return [app, streamName.replace(/\?.*$/s, '')]
   } catch (error) {
     if (!(error instanceof CodecError)) throw error

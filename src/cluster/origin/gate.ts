@@ -1,10 +1,12 @@
 import type { Client } from '../../server/client.ts'
 import { type Gate, type GateEvent, type Leave, RefusedError } from '../../server/gate.ts'
+import { ClosedError } from '../../st/errors.ts'
 import { formatEndpoint } from '../../st/network.ts'
 import type { Thread } from '../../st/thread.ts'
 import { maskedQuery } from '../../rtmp/url.ts'
 import type { Origin, OriginOptions } from './origin.ts'
 import { isReachable, redirectTo } from './redirect.ts'
+import type { MovedStreams } from './moved-streams.ts'
 import type { Registry } from './registry.ts'
 import type { Searches } from './search.ts'
 
@@ -15,6 +17,7 @@ export interface OriginGateParts {
   /** Whether a stream is published on this server. */
   isHere(key: string): boolean
   readonly searches: Searches
+  readonly moved: MovedStreams
   /** Null: there is none, and publishers are accepted everywhere, as in SRS. */
   readonly registry: Registry | null
 }
@@ -26,30 +29,43 @@ export interface OriginGateParts {
  */
 export class OriginGate implements Gate {
   readonly #parts: OriginGateParts
+  /** Players that were sent to another server. */
+  redirects = 0
 
   constructor(parts: OriginGateParts) {
     this.#parts = parts
   }
 
-  /** @throws RedirectError, RefusedError, StreamBusyError, InterruptedError */
+  /** @throws RedirectError, RefusedError, StreamBusyError, ClosedError, InterruptedError */
   async enter(thread: Thread, event: GateEvent, client: Client): Promise<Leave | null> {
     const { vhost, sourceKey: key } = client
     const options = vhost && this.#parts.optionsOf(vhost.name)
     if (!options?.originCluster || options.mode === 'remote' || key === null) return null
     if (event === 'publish') return (await this.#parts.registry?.claim(thread, key)) ?? null
-    if (event === 'play' && !this.#parts.isHere(key)) await this.#locate(thread, client, key, options)
-    return null
+    if (event !== 'play') return null
+    if (!this.#parts.isHere(key)) await this.#locate(thread, client, key, options)
+    return this.#parts.moved.enter(key, client)
+  }
+
+  locates(vhost: string): boolean {
+    const options = this.#parts.optionsOf(vhost)
+    return options !== null && options.originCluster && options.mode === 'local'
   }
 
   /** Returns when the stream is here. */
   async #locate(thread: Thread, client: Client, key: string, { waitPublisherMs }: OriginOptions): Promise<void> {
     const parts = this.#parts
-    const look = (found: readonly Origin[]): Origin | 'here' | null =>
-      parts.isHere(key) ? 'here' : (found.find((origin) => isReachable(origin, client)) ?? null)
+    const { socket } = client
+    const look = (found: readonly Origin[]): Origin | 'here' | null => {
+      // Nobody reads from it meanwhile.
+      if (socket.ended || socket.closed) throw new ClosedError('the player has gone')
+      return parts.isHere(key) ? 'here' : (found.find((origin) => isReachable(origin, client)) ?? null)
+    }
     const place = await parts.searches.locate(thread, key, waitPublisherMs, look)
     if (place === 'here') return
     if (!place) throw new RefusedError('refused_no_stream', `No stream ${key}.`, 404)
     thread.log.info({ stream: key, origin: formatEndpoint(place), param: maskedQuery(client.url.param) }, 'redirected')
+    this.redirects++
     throw redirectTo(place, client)
   }
 }

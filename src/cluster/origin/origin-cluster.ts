@@ -7,6 +7,7 @@ import type { Hub } from '../../stream/hub.ts'
 import { clusterAnswer, type ClusterQuery, hostOfPlace, type OwnPlace } from './answer.ts'
 import { type CoworkerOptions, Coworkers } from './coworkers.ts'
 import { OriginGate } from './gate.ts'
+import { MovedStreams } from './moved-streams.ts'
 import type { Origin, OriginFinder } from './origin.ts'
 import { Registry, type RegistryOptions } from './registry.ts'
 import { Searches } from './search.ts'
@@ -30,14 +31,20 @@ export class OriginCluster {
   readonly #parts: OriginClusterParts
   readonly #registry: Registry | null
   readonly #searches: Searches
+  readonly #moved: MovedStreams
   /** Asks the registry, and the coworkers when it does not know or cannot be reached. */
   readonly finder: OriginFinder
-  readonly gate: Gate
+  readonly #gate: OriginGate
 
   constructor(parts: OriginClusterParts) {
     const { world, pool, redis } = parts
     this.#parts = parts
-    const registry = redis && new Registry(world, redis, () => this.#self(redis.address))
+    const registry =
+      redis &&
+      new Registry(world, redis, {
+        self: () => this.#self(redis.address),
+        published: () => this.#published(),
+      })
     const coworkers = new Coworkers(pool, parts)
     this.#registry = registry
     this.finder = {
@@ -47,23 +54,44 @@ export class OriginCluster {
       },
     }
     this.#searches = new Searches(world, this.finder)
-    this.gate = new OriginGate({
+    const isHere = (key: string): boolean => parts.hub().isPublished(key)
+    this.#moved = new MovedStreams(world, this.finder, isHere)
+    this.#gate = new OriginGate({
       optionsOf: (vhost) => parts.optionsOf(vhost),
-      isHere: (key) => parts.hub().isPublished(key),
+      isHere,
       searches: this.#searches,
+      moved: this.#moved,
       registry,
     })
   }
 
+  get gate(): Gate {
+    return this.#gate
+  }
+
+  /** For the metrics. */
+  get state(): { isRegistryUp: boolean; announced: number; sought: number; redirects: number } {
+    return {
+      isRegistryUp: this.#registry?.isUp ?? false,
+      announced: this.#registry?.leases ?? 0,
+      sought: this.#searches.size,
+      redirects: this.#gate.redirects,
+    }
+  }
+
   /** Begins, when the server listens. */
   start(): void {
-    this.#parts.hub().watchers.add(({ key }) => this.#searches.published(key))
+    this.#parts.hub().watchers.add(({ key }) => {
+      this.#searches.published(key)
+      this.#registry?.published()
+    })
     this.#registry?.start()
   }
 
   /** When no client is left. */
   async stop(thread: Thread): Promise<void> {
     await this.#searches.stop(thread)
+    await this.#moved.stop(thread)
     await this.#registry?.stop(thread)
   }
 
@@ -73,6 +101,14 @@ export class OriginCluster {
     const vhost = this.#parts.vhostOf(query.vhost)
     const isHere = vhost !== null && hub().isPublished(streamKey({ ...query, vhost }))
     return clusterAnswer(query, isHere ? vhost : null, place())
+  }
+
+  /** Streams of the cluster that are published here, however, and their publishers. */
+  *#published(): Iterable<readonly [string, Thread]> {
+    for (const { key, publication } of this.#parts.hub().sources) {
+      const options = this.#parts.optionsOf(key.slice(0, key.indexOf('/')))
+      if (publication && options?.originCluster && options.mode === 'local') yield [key, publication.publisher]
+    }
   }
 
   /** As the others are told. */

@@ -5,7 +5,7 @@ import type { Thread } from '../../st/thread.ts'
 import type { World } from '../../st/world.ts'
 import { StreamBusyError } from '../../stream/source.ts'
 import type { Leave } from '../../server/gate.ts'
-import type { Origin, OriginFinder } from './origin.ts'
+import { leftMs, type Origin, type OriginFinder } from './origin.ts'
 import { RedisConnection, type RedisCommand, type RedisReply } from './redis-connection.ts'
 import { type Entry, isSameServer, printEntry, readEntry } from './registry-entry.ts'
 
@@ -41,7 +41,18 @@ interface Lease {
   readonly thread: Thread
   /** Names this very publish: what an older one withdraws is not what a newer one announced. */
   readonly token: string
+  /** Nobody claimed it: it is published by this server itself, such as an ingest. */
+  readonly isAdopted: boolean
+  isAnnounced: boolean
   endedMs: number
+}
+
+/** What the registry knows of its server. */
+export interface RegistryParts {
+  /** This server as others reach it. */
+  self(): Origin
+  /** Streams that are published here, and their publishers. */
+  published(): Iterable<readonly [string, Thread]>
 }
 
 /**
@@ -52,8 +63,7 @@ interface Lease {
 export class Registry implements OriginFinder {
   readonly #world: World
   readonly #options: RegistryOptions
-  /** This server as others reach it. */
-  readonly #self: () => Origin
+  readonly #parts: RegistryParts
   readonly #leases = new Map<string, Lease>()
   /** To be withdrawn. */
   readonly #ended = new Set<Lease>()
@@ -63,10 +73,15 @@ export class Registry implements OriginFinder {
   #isAway = false
   #keeper: Thread | null = null
 
-  constructor(world: World, options: RegistryOptions, self: () => Origin) {
+  constructor(world: World, options: RegistryOptions, parts: RegistryParts) {
     this.#world = world
     this.#options = options
-    this.#self = self
+    this.#parts = parts
+  }
+
+  /** Whether Redis answers. */
+  get isUp(): boolean {
+    return this.#connection !== null && !this.#connection.closed && !this.#isAway
   }
 
   /** Streams that this server announces. */
@@ -90,7 +105,7 @@ export class Registry implements OriginFinder {
    * @throws StreamBusyError (another server has it), InterruptedError
    */
   async claim(thread: Thread, key: string): Promise<Leave> {
-    const lease: Lease = { key, thread, token: this.#world.newId(), endedMs: 0 }
+    const lease = this.#lease(key, thread, false)
     let holder: Entry | null = null
     try {
       holder = await this.#announce(thread, lease)
@@ -111,7 +126,7 @@ export class Registry implements OriginFinder {
     try {
       const limitMs = Math.min(timeoutMs, this.#options.timeoutMs)
       const [value = null] = await connection.ask(thread, [['GET', this.#name(key)]], limitMs)
-      const holder = otherHolder(value, this.#self())
+      const holder = otherHolder(value, this.#parts.self())
       return holder ? [holder] : []
     } catch (error) {
       this.#lost(error)
@@ -125,12 +140,31 @@ export class Registry implements OriginFinder {
     if (!connection) return null
     let holder: Entry | null = null
     const decide = ([value = null]: readonly RedisReply[]): readonly RedisCommand[] => {
-      const self = this.#self()
+      const self = this.#parts.self()
       holder = otherHolder(value, self)
       return holder ? [] : [this.#set(lease, self)]
     }
     await connection.update(thread, [this.#name(lease.key)], decide, this.#options.timeoutMs)
+    lease.isAnnounced = holder === null
     return holder
+  }
+
+  /** Something is published here; must not wait. */
+  published(): void {
+    this.#changed.signal()
+  }
+
+  #lease(key: string, thread: Thread, isAdopted: boolean): Lease {
+    return { key, thread, token: this.#world.newId(), isAdopted, isAnnounced: false, endedMs: 0 }
+  }
+
+  /** Takes what is published here and was not claimed, and lets go what is not published any more. */
+  #adopt(): void {
+    const published = new Map(this.#parts.published())
+    for (const [key, thread] of published) {
+      if (!this.#leases.has(key)) this.#leases.set(key, this.#lease(key, thread, true))
+    }
+    for (const lease of this.#leases.values()) if (lease.isAdopted && !published.has(lease.key)) this.#end(lease)
   }
 
   #end(lease: Lease): void {
@@ -163,26 +197,29 @@ export class Registry implements OriginFinder {
     const secure = tls ? { ...place, tls: { serverName: host } } : place
     const connection = await RedisConnection.open(thread, secure, timeoutMs)
     this.#connection = connection
-    for (;;) {
-      await this.#renew(thread, connection)
+    for (let renewMs = 0; ; ) {
+      const isDue = this.#world.clock.nowMs() >= renewMs
+      if (isDue) renewMs = this.#world.clock.nowMs() + leaseMs / RENEWALS
+      this.#adopt()
+      await this.#renew(thread, connection, isDue)
       this.#found(formatEndpoint(place))
       if (this.#ended.size > 0) continue
       try {
-        await this.#changed.wait(thread, leaseMs / RENEWALS)
+        await this.#changed.wait(thread, leftMs(thread, renewMs))
       } catch (error) {
         if (!(error instanceof TimeoutError)) throw error
       }
     }
   }
 
-  /** Renews all leases and withdraws those that have ended. */
-  async #renew(thread: Thread, connection: RedisConnection): Promise<void> {
+  /** Withdraws what has ended, announces what is new and, when it `isDue`, everything else again. */
+  async #renew(thread: Thread, connection: RedisConnection, isDue: boolean): Promise<void> {
     const { timeoutMs, leaseMs } = this.#options
     const nowMs = this.#world.clock.nowMs()
     // Those have vanished by themselves.
     for (const lease of this.#ended) if (nowMs - lease.endedMs > leaseMs) this.#ended.delete(lease)
-    const all = [...this.#ended, ...this.#leases.values()]
-    if (all.length === 0) await connection.ask(thread, [['PING']], timeoutMs)
+    const all = [...this.#ended, ...[...this.#leases.values()].filter(({ isAnnounced }) => isDue || !isAnnounced)]
+    if (all.length === 0 && isDue) await connection.ask(thread, [['PING']], timeoutMs)
     for (let at = 0; at < all.length; at += BATCH) {
       await this.#renewSome(thread, connection, all.slice(at, at + BATCH))
     }
@@ -190,7 +227,7 @@ export class Registry implements OriginFinder {
 
   async #renewSome(thread: Thread, connection: RedisConnection, leases: readonly Lease[]): Promise<void> {
     let lost: [Lease, Entry][] = []
-    const self = this.#self()
+    const self = this.#parts.self()
     const decide = (values: readonly RedisReply[]): RedisCommand[] => {
       lost = []
       return leases.flatMap((lease, index) => {
@@ -210,6 +247,7 @@ export class Registry implements OriginFinder {
       decide,
       this.#options.timeoutMs,
     )
+    for (const lease of leases) lease.isAnnounced = true
     for (const lease of ended) this.#ended.delete(lease)
     for (const [lease, holder] of lost) this.#giveUp(lease, holder)
   }
@@ -257,7 +295,7 @@ export class Registry implements OriginFinder {
     if (!connection) return
     for (const lease of this.#leases.values()) this.#end(lease)
     try {
-      await this.#renew(thread, connection)
+      await this.#renew(thread, connection, false)
     } catch (error) {
       this.#world.log.info({ reason: asError(error).message }, 'registry: streams vanish with their leases')
     } finally {

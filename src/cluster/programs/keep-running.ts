@@ -48,7 +48,7 @@ async function runOnce(thread: Thread, task: ProgramTask, log: ProgramLog | null
   if (!program) return
   const { pid } = program
   const command = [task.program, ...task.args].map(maskedQuery).join(' ')
-  thread.log.info({ pid, command }, 'program started')
+  thread.log.info({ child: pid, command }, 'program started')
   let tail = ''
   try {
     await log?.write(thread, Buffer.from(`\n${at(thread)} process ${pid}: ${command}\n`))
@@ -56,7 +56,7 @@ async function runOnce(thread: Thread, task: ProgramTask, log: ProgramLog | null
       tail = (tail + text.toString('latin1')).slice(-TAIL_CHARACTERS)
       await log?.write(thread, text)
     }
-    thread.log.warn({ pid, ...program.end, said: printable(tail) }, 'program ended')
+    thread.log.warn({ child: pid, ...program.end, said: printable(tail) }, 'program ended')
   } finally {
     await stop(thread, program)
   }
@@ -77,11 +77,13 @@ async function start(thread: Thread, task: ProgramTask): Promise<Program | null>
 }
 
 async function stop(thread: Thread, program: Program): Promise<void> {
+  if (program.end) return
+  thread.log.info({ child: program.pid }, 'program is ended')
   try {
     await program.stop(thread, GRACE_MS)
   } catch (error) {
     if (!(error instanceof TimeoutError)) throw error
-    thread.log.error({ pid: program.pid }, 'a program is killed and does not go')
+    thread.log.error({ child: program.pid }, 'a program is killed and does not go')
   }
 }
 

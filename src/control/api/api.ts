@@ -5,6 +5,7 @@ import { isAuthorized } from './auth.ts'
 import { API_ERRORS, ApiError } from './error.ts'
 import { liveRoutes } from './live-routes.ts'
 import { clusterRoutes } from './cluster-routes.ts'
+import { forwardRoutes } from './forward-routes.ts'
 import { describeApi } from './openapi.ts'
 import { operationRoutes } from './operation-routes.ts'
 import type { ApiOptions } from './options.ts'
@@ -70,6 +71,7 @@ class Api {
       ...recordingRoutes(options),
       ...operationRoutes(options),
       ...clusterRoutes(options),
+      ...forwardRoutes(options),
     ]
     const urls = Object.fromEntries(
       routes.flatMap(({ path, summary }) => (DIRECT.test(path) ? [[path.slice(8), summary]] : [])),

@@ -57,6 +57,18 @@ export interface ClusterQuery {
   readonly coworker: string
 }
 
+/** A stream on its way to another server. */
+export interface ForwardView {
+  /** The stream's key. */
+  readonly stream: string
+  readonly target: { readonly text: string }
+  /** `clock.nowMs()` since when the other server takes it; null: it does not. */
+  readonly connectedMs: number | null
+  readonly sentBytes: number
+  readonly droppedPackets: number
+  readonly failure: string
+}
+
 /** What the API stands on. */
 export interface ApiOptions {
   readonly world: World
@@ -73,6 +85,7 @@ export interface ApiOptions {
   readonly listen: () => string
   /** Whether a stream is published here, for the other origins of a cluster. */
   readonly clusters: (query: ClusterQuery) => object
+  readonly forwards: () => Iterable<ForwardView>
   /** Null: this server cannot. */
   readonly reloader: Reloader | null
   /** The server ends when its clients have gone: a balancer should send no more. */

@@ -63,7 +63,7 @@ const FEATURES = object({
   features: object(each(FEATURE_NAMES, FLAG)),
 })
 /** What there is of SRS's features. */
-const HAS = new Set(['callback', 'api', 'httpd', 'stat', 'complex_send', 'tcp_nodelay', 'mr'])
+const HAS = new Set('ssl hls callback api httpd dvr transcode ingest stat complex_send tcp_nodelay mr'.split(' '))
 
 const REQUEST = object({ ...each('uri path METHOD', TEXT), headers: ANY_OBJECT })
 

@@ -1,17 +1,8 @@
 /** How a vhost takes streams in and gives them out live. */
-import { bytes, decimal, duration, integer } from '../quantity.ts'
+import { bytes, duration, integer } from '../quantity.ts'
 import { block } from '../setting.ts'
 import { choice, flag, text } from '../words.ts'
-import {
-  CHUNK_SIZES,
-  COUNTS,
-  DEFAULT_CHUNK_SIZE,
-  HOUR_MS,
-  HTML_DIR,
-  TIMEOUTS,
-  UP_TO_A_WEEK,
-  UP_TO_AN_HOUR,
-} from './limits.ts'
+import { CHUNK_SIZES, COUNTS, DEFAULT_CHUNK_SIZE, HTML_DIR, TIMEOUTS, UP_TO_A_WEEK, UP_TO_AN_HOUR } from './limits.ts'
 
 const ACK_SIZES = { min: 0, max: 0x7f_ff_ff_ff } as const
 const UP_TO_A_MINUTE = { min: 0, max: 60_000 } as const
@@ -91,21 +82,29 @@ export const PLAY = block('How players are served.', {
   }),
   time_jitter: choice(['full', 'zero', 'off'], {
     default: 'full',
-    reload: true,
-    meaning: 'How timestamps are corrected: full, only made to start at 0, or not at all.',
+    reload: 'new',
+    meaning:
+      'Timestamps of each stream are on one line that never goes back; zero: each player of RTMP and FLV has them from 0 ' +
+      'on, which costs one encoding for all that begin at the same key frame. off: as full.',
+    warn: (value) =>
+      value === 'off' ? 'time_jitter off: timestamps that jump or go back are corrected all the same' : undefined,
   }),
-  mix_correct: flag({ default: false, reload: true, meaning: 'Orders audio and video by their timestamps.' }),
+  mix_correct: flag({
+    default: false,
+    reload: true,
+    meaning: 'Orders audio and video by their timestamps: each waits until the other kind is there.',
+  }),
   atc: flag({ default: false, reload: true, meaning: "Keeps the encoder's absolute timestamps." }),
   atc_auto: flag({ default: false, reload: true, meaning: 'Switches atc on when the metadata has bravo_atc.' }),
   send_min_interval: duration('ms', UP_TO_A_MINUTE, {
     default: 0,
-    reload: true,
-    meaning: 'The pause between two messages to a player.',
+    reload: 'new',
+    meaning: 'The pause between two messages to a player; 0: there is none, and messages are sent together.',
   }),
   reduce_sequence_header: flag({
     default: false,
     reload: true,
-    meaning: 'Does not send a codec header again that has not changed.',
+    meaning: 'Does not send a codec header again that has not changed within a publish.',
   }),
 })
 
@@ -113,12 +112,12 @@ export const PLAY = block('How players are served.', {
 export const PUBLISH = block('How publishers are served.', {
   firstpkt_timeout: duration('ms', TIMEOUTS, {
     default: 20_000,
-    reload: 'new',
+    reload: true,
     meaning: 'A publisher that sends no packet for this long at first is closed.',
   }),
   normal_timeout: duration('ms', TIMEOUTS, {
     default: 5000,
-    reload: 'new',
+    reload: true,
     meaning: 'A publisher that sends no packet for this long later is closed.',
   }),
   takeover_after: duration('ms', UP_TO_AN_HOUR, {
@@ -136,7 +135,7 @@ export const PUBLISH = block('How publishers are served.', {
   kickoff_for_idle: duration('s', UP_TO_A_WEEK, {
     default: 0,
     reload: true,
-    meaning: 'A publisher that nobody watched for this long is closed; 0: never.',
+    meaning: 'A publisher that nobody watched for this long, by RTMP, HTTP or HLS, is closed; 0: never.',
   }),
   mr: flag({
     default: false,
@@ -171,10 +170,12 @@ export const HTTP_REMUX = block(
       reload: true,
       meaning: 'How long a player of a stream that is not there waits for its publisher before the 404 (Sluice).',
     }),
-    fast_cache: decimal(
-      { min: 0, max: HOUR_MS / 1000 },
-      { default: 0, reload: true, meaning: 'Seconds of audio that a new player of .aac or .mp3 gets at once.' },
-    ),
+    fast_cache: duration('s', UP_TO_AN_HOUR, {
+      default: 0,
+      reload: true,
+      meaning:
+        'How much of the newest sound a new player of .aac or .mp3 gets at once; 0: none, it begins with what comes.',
+    }),
     has_audio: flag({ default: true, reload: true, meaning: 'off: the audio is left out.' }),
     has_video: flag({ default: true, reload: true, meaning: 'off: the video is left out.' }),
     guess_has_av: flag({ default: true, reload: true, meaning: 'Accepted: what the stream has is known.' }),
@@ -186,6 +187,10 @@ export const HTTP_REMUX = block(
 /** Files over HTTP. */
 export const HTTP_STATIC = block('Files of the vhost over HTTP.', {
   enabled: flag({ default: false, reload: true, meaning: 'Whether they are served.' }),
-  mount: text({ default: '[vhost]/', reload: true, meaning: 'The path under which they are served.' }),
+  mount: text({
+    default: '[vhost]/',
+    reload: true,
+    meaning: 'The path under which they are served; [vhost] is the host that was asked.',
+  }),
   dir: text({ default: HTML_DIR, reload: true, meaning: 'The folder that holds them.' }),
 })

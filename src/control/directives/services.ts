@@ -59,7 +59,12 @@ function pulse(defaultMs: number) {
 const HTTP_SERVER = block('Streams over HTTP, and files.', {
   enabled: flag({ default: false, reload: true, meaning: 'Whether HTTP is served.' }),
   listen: addresses({ default: EVERYWHERE(8080), reload: true, meaning: 'Where HTTP is served.' }),
-  dir: text({ default: HTML_DIR, reload: true, meaning: 'The folder whose files are served at /.' }),
+  dir: text({
+    default: '',
+    example: HTML_DIR,
+    reload: true,
+    meaning: `The folder whose files are served at /, behind live streams and before the page. Absent: none (SRS: ${HTML_DIR}).`,
+  }),
   crossdomain: flag({ default: true, reload: true, meaning: 'Whether pages of other sites may read (CORS).' }),
   proxy_protocol: flag({
     default: false,

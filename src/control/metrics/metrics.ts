@@ -16,6 +16,18 @@ export interface LoopDelay {
   readonly maxMs: number
 }
 
+/** What there is to say of an origin that is one of several. */
+export interface ClusterState {
+  /** Whether the registry answers; false when there is none. */
+  readonly isRegistryUp: boolean
+  /** Streams that are announced there. */
+  readonly announced: number
+  /** Streams that players wait for and that are looked for. */
+  readonly sought: number
+  /** Players that were sent to another origin. */
+  readonly redirects: number
+}
+
 /** What the metrics are made of. */
 export interface MetricsOptions {
   readonly world: World
@@ -31,12 +43,18 @@ export interface MetricsOptions {
   readonly refused: () => ReadonlyMap<string, number>
   /** 0: all are let in; 1 to 3: high, critical, dying. */
   readonly breakerLevel: () => number
+  readonly cluster: () => ClusterState
 }
 
 /** The text of `/metrics`: SRS's metrics with their names, and ours, which begin with `sluice_`. */
 export function metrics(options: MetricsOptions): string {
   options.statistics.refresh()
-  return metricsText([...srsMetrics(options), ...clientMetrics(options), ...runtimeMetrics(options)])
+  return metricsText([
+    ...srsMetrics(options),
+    ...clientMetrics(options),
+    ...clusterMetrics(options.cluster()),
+    ...runtimeMetrics(options),
+  ])
 }
 
 function srsMetrics({ instance, statistics, machine, labels }: MetricsOptions): Metric[] {
@@ -82,6 +100,15 @@ function clientMetrics({ statistics, connections, refused, breakerLevel }: Metri
     counter('sluice_dropped_packets_total', 'Packets that slow players did not get.', droppedPackets),
     counter('sluice_refused_total', 'Clients that were not let in, by reason.', refusals),
     gauge('sluice_breaker_level', 'Overload: 0 none, 1 high, 2 critical, 3 dying.', breakerLevel()),
+  ]
+}
+
+function clusterMetrics({ isRegistryUp, announced, sought, redirects }: ClusterState): Metric[] {
+  return [
+    gauge('sluice_registry_up', '1: the registry of the cluster answers.', isRegistryUp ? 1 : 0),
+    gauge('sluice_registry_streams', 'Streams that this origin announces in the registry.', announced),
+    gauge('sluice_streams_sought', 'Streams that are looked for at other origins.', sought),
+    counter('sluice_redirects_total', 'Players that were sent to another origin.', redirects),
   ]
 }
 

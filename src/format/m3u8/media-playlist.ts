@@ -92,7 +92,7 @@ export function writeMediaPlaylist(playlist: MediaPlaylist, delta = false): stri
   const { segments, lowLatency, ended } = playlist
   const target = targetOf(playlist)
   const skipped = delta && lowLatency ? firstWithin(segments, SKIP_TARGETS * target * 1000) : 0
-  const partsFrom = lowLatency ? firstWithin(segments, PARTS_TARGETS * target * 1000) : segments.length
+  const partsFrom = lowLatency ? firstWithPart(segments, lowLatency, target) : segments.length
   const lines = head(playlist, target)
   if (skipped > 0) lines.push(`#EXT-X-SKIP:SKIPPED-SEGMENTS=${skipped}`)
   for (const [index, segment] of segments.entries()) {
@@ -175,7 +175,20 @@ function tail({ open, preloadHint, renditionReports }: LowLatency, last: Playlis
     const values = { URI: quoted(escapeUri(uri)), 'LAST-MSN': lastSequence, 'LAST-PART': lastPart }
     lines.push(`#EXT-X-RENDITION-REPORT:${attributes(values)}`)
   }
-  return lines
+  // When nothing at all stands behind the last segment, hls.js takes that for one which is still being made.
+  return lines.length > 0 ? lines : ['# Nothing is being made.']
+}
+
+/** Index of the first segment of which no part is too far from the end: those of older ones are left out. */
+function firstWithPart(segments: readonly PlaylistSegment[], { open }: LowLatency, target: number): number {
+  let leftMs = PARTS_TARGETS * target * 1000
+  for (const { durationMs } of open?.parts ?? []) leftMs -= durationMs
+  let index = segments.length
+  for (; index > 0; index--) {
+    leftMs -= segments[index - 1]?.durationMs ?? 0
+    if (leftMs < 0) break
+  }
+  return index
 }
 
 /** Index of the first segment of which something is within `ms` of the end. */

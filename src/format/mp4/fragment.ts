@@ -78,7 +78,7 @@ export function writeFragment(sequence: number, runs: readonly Run[], options: F
 /** True when playing can begin with this fragment: every picture track begins with a key frame (`INDEPENDENT=YES`). */
 export function isIndependent(runs: readonly Run[]): boolean {
   const pictures = runs.filter(({ track }) => track.kind === 'video')
-  return pictures.every(({ samples }) => samples[0]?.isKey ?? true)
+  return pictures.every(({ samples }) => samples[0]?.isKey ?? false)
 }
 
 function segmentType({ isSegmentStart = false }: FragmentOptions): Buffer[] {

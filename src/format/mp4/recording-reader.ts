@@ -32,6 +32,7 @@ export class RecordingReader {
   #runs: IndexedRun[] | null = null
   #isDone = false
   #isCut = false
+  #wholeBytes = 0
 
   constructor(fileBytes: number, { maxIndexBytes }: RecordingOptions = {}) {
     this.#fileBytes = fileBytes
@@ -58,6 +59,11 @@ export class RecordingReader {
   /** The file ends within a box: its writer was stopped. */
   get isCut(): boolean {
     return this.#isCut
+  }
+
+  /** Behind the last whole fragment. */
+  get wholeBytes(): number {
+    return this.#wholeBytes
   }
 
   /**
@@ -91,6 +97,7 @@ export class RecordingReader {
       this.#addFragment({ offset: this.#offset + BOX_HEADER_BYTES, length: size - BOX_HEADER_BYTES }, this.#runs)
     }
     this.#offset += size
+    if (type === 'mdat') this.#wholeBytes = this.#offset
   }
 
   #pushBox(bytes: Buffer): void {

@@ -6,6 +6,8 @@ export interface HlsFile {
   /** Path below `hls_path`. */
   readonly name: string
   readonly contentType: string
+  /** Nothing else will ever have the name, not even after a restart: caches may keep it for ever. */
+  readonly isUnique: boolean
   /** Null: it is not there yet. */
   bytes: Buffer | null
   /** A promised one can be waited for: it is there, or will never be, when this was signalled. */
@@ -28,9 +30,10 @@ export class HlsFiles {
   }
 
   /** Makes a file under its name, or when that is taken under one with the number behind it. */
-  add(vhost: string, { name, contentType, bytes, promise = null }: NewFile, sequence: number): HlsFile {
+  add(vhost: string, made: NewFile, sequence: number): HlsFile {
+    const { name } = made
     const free = this.get(vhost, name) ? withSuffix(name, `-${sequence}`) : name
-    const file = { name: free, contentType, bytes, promise }
+    const file = { promise: null, ...made, name: free }
     this.#files.set(`${vhost}/${free}`, file)
     return file
   }

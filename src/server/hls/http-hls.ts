@@ -1,20 +1,21 @@
+import { createHash } from 'node:crypto'
 import { parseRange } from '../../http/range.ts'
 import { TimeoutError } from '../../st/errors.ts'
 import type { Thread } from '../../st/thread.ts'
-import type { Wish } from '../client.ts'
 import type { ServerContext } from '../context.ts'
 import { RefusedError } from '../gate.ts'
 import type { HttpExchange, HttpHandler } from '../http-session.ts'
+import { locationOf } from '../location.ts'
 import type { VhostOptions } from '../options.ts'
 import type { HlsFile } from './files.ts'
 import { escapePath } from './names.ts'
-import { masterPlaylist, type RenderedPlaylist } from './playlist.ts'
+import { masterPlaylist } from './playlist.ts'
 import { type Directives, locate, readDirectives, vhostOf } from './request.ts'
 import type { HlsService, LiveStream } from './service.ts'
 import type { Viewer } from './viewers.ts'
 
 const PLAYLIST_TYPE = 'application/vnd.apple.mpegurl'
-/** Names are never used again: a cache may keep what is under them as long as it likes. */
+/** For names that are never used again: a cache may keep what is under them as long as it likes. */
 const FOR_EVER = 'public, max-age=31536000, immutable'
 /** For a first segment, beside its length: until the publisher's first frame is there. */
 const FIRST_FRAME_MS = 2_000
@@ -25,7 +26,13 @@ const BLOCK_TARGETS = 3
 /** A blocked answer may be kept for so many (RFC 8216bis B.1). */
 const BLOCKED_CACHE_TARGETS = 6
 
-type Headers = Readonly<Record<string, string | number>>
+/** A stream that a request names. */
+interface Asked {
+  readonly key: string
+  readonly vhost: VhostOptions
+  /** Null: it is waited for when the viewer is in. */
+  readonly live: LiveStream | null
+}
 
 /** Playlists, segments, parts and keys over HTTP. */
 export class HlsHandler {
@@ -89,52 +96,80 @@ export class HlsHandler {
   async #servePlaylist(thread: Thread, exchange: HttpExchange): Promise<boolean> {
     const directives = readDirectives(exchange.request.query)
     const vhost = vhostOf(exchange, this.#context, directives.vhost)
-    const wish = vhost?.hls.enabled ? locate(exchange, vhost) : null
-    if (!vhost || !wish) return false
-    const isHead = exchange.request.method === 'HEAD'
-    const isPulled = !isHead && (this.#context.upstream?.serves(vhost.name) ?? false)
-    // Who lets a viewer in brings the stream: it must be asked before there is anything to wait for.
-    if (isPulled && vhost.hls.hlsCtx) {
-      await this.#serveViewer(thread, exchange, null, wish, directives)
-      return true
-    }
-    if (isPulled) this.#service.demand.seen(wish)
-    const live = await this.#untilReady(thread, wish.sourceKey, vhost, !isHead)
-    if (!live) await notFound(thread, exchange, `No stream ${wish.sourceKey}.`)
-    else if (isHead)
-      await exchange.answer(thread, 200, { 'Content-Type': PLAYLIST_TYPE, 'Cache-Control': 'no-cache' }, '')
-    else if (!vhost.hls.hlsCtx) await this.#answerMedia(thread, exchange, live, directives, null)
-    else await this.#serveViewer(thread, exchange, live, wish, directives)
+    if (!vhost?.hls.enabled) return false
+    const known = this.#service.at(vhost.name, exchange.request.path)
+    const key = known?.stream.key ?? locate(exchange, vhost)?.sourceKey
+    if (key === undefined) return false
+    if (exchange.request.method === 'HEAD') await this.#answerHead(thread, exchange, key, vhost)
+    else await this.#serveStream(thread, exchange, { key, vhost, live: known }, directives)
     return true
   }
 
-  /**
-   * SRS's sessions: the first request is answered by a master playlist with an id, which all others carry.
-   * @param known the stream; null: it is waited for when the viewer is in
-   */
-  async #serveViewer(
-    thread: Thread,
-    exchange: HttpExchange,
-    known: LiveStream | null,
-    wish: Wish,
-    directives: Directives,
-  ): Promise<void> {
-    let viewer: Viewer | null = null
-    try {
-      viewer = await this.#service.viewers.enter(thread, directives.ctx, wish, exchange.socket, exchange.peer)
-    } catch (error) {
-      if (!(error instanceof RefusedError)) throw error
-      thread.log.info({ stream: wish.sourceKey, reason: error.message, code: error.code }, 'refused')
-      await exchange.answerText(thread, error.status, error.message, { 'Cache-Control': 'no-store' })
+  async #answerHead(thread: Thread, exchange: HttpExchange, key: string, vhost: VhostOptions): Promise<void> {
+    const live = await this.#untilReady(thread, key, vhost, false)
+    if (!live) await notFound(thread, exchange, `No stream ${key}.`)
+    else await exchange.answer(thread, 200, { 'Content-Type': PLAYLIST_TYPE, 'Cache-Control': 'no-cache' }, '')
+  }
+
+  async #serveStream(thread: Thread, exchange: HttpExchange, asked: Asked, directives: Directives): Promise<void> {
+    const { key, vhost } = asked
+    const { upstream, gate } = this.#context
+    const isPulled = upstream?.serves(vhost.name) ?? false
+    const isElsewhere = gate.locates?.(vhost.name) ?? false
+    if (vhost.hls.hlsCtx && (isPulled || isElsewhere)) {
+      // Who lets a viewer in brings the stream, or sends the viewer to it: there is nothing to wait for before.
+      await this.#serveViewer(thread, exchange, { ...asked, live: null }, directives)
       return
     }
-    const live = viewer && (known ?? (await this.#untilReady(thread, wish.sourceKey, wish.vhost, true)))
+    if (isPulled) this.#demand(exchange, vhost)
+    const live = isReady(asked.live) ? asked.live : await this.#untilReady(thread, key, vhost, true)
+    if (!live) await notFound(thread, exchange, `No stream ${key}.`)
+    else if (vhost.hls.hlsCtx) await this.#serveViewer(thread, exchange, { ...asked, live }, directives)
+    else await this.#answerMedia(thread, exchange, live, directives, null)
+  }
+
+  #demand(exchange: HttpExchange, vhost: VhostOptions): void {
+    const wish = locate(exchange, vhost)
+    if (wish) this.#service.demand.seen(wish)
+  }
+
+  /** SRS's sessions: the first request is answered by a master playlist with an id, which all others carry. */
+  async #serveViewer(thread: Thread, exchange: HttpExchange, asked: Asked, directives: Directives): Promise<void> {
+    const { key, vhost } = asked
+    let viewer: Viewer | null = null
+    try {
+      viewer = await this.#viewerOf(thread, exchange, asked, directives)
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error
+      thread.log.info({ stream: key, reason: error.message, code: error.code }, 'refused')
+      const headers = { 'Cache-Control': 'no-store', ...locationOf(error, exchange.request.target) }
+      await exchange.answerText(thread, error.status, error.message, headers)
+      return
+    }
+    const live = viewer && (asked.live ?? (await this.#untilReady(thread, key, vhost, true)))
     if (!viewer) await notFound(thread, exchange, `HLS stream ${exchange.request.path} is EOF`)
     else if (!live) {
       viewer.end()
-      await notFound(thread, exchange, `No stream ${wish.sourceKey}.`)
+      await notFound(thread, exchange, `No stream ${key}.`)
     } else if (directives.ctx !== null) await this.#answerMedia(thread, exchange, live, directives, viewer)
     else await this.#answerMaster(thread, exchange, live, viewer)
+  }
+
+  /** Null: the id in the request cannot be a viewer's of this stream. @throws RefusedError */
+  async #viewerOf(
+    thread: Thread,
+    exchange: HttpExchange,
+    { key, vhost }: Asked,
+    { ctx }: Directives,
+  ): Promise<Viewer | null> {
+    const { viewers } = this.#service
+    const known = ctx === null ? null : viewers.get(ctx)
+    if (known?.client.sourceKey === key) {
+      await known.entered(thread)
+      return known
+    }
+    const wish = locate(exchange, vhost)
+    return wish && viewers.enter(thread, ctx, wish, exchange.socket, exchange.peer)
   }
 
   async #answerMaster(thread: Thread, exchange: HttpExchange, { stream }: LiveStream, viewer: Viewer): Promise<void> {
@@ -166,13 +201,19 @@ export class HlsHandler {
     const isThere = isBlocking && stream.has(sequence, part)
     const playlist = live.playlists.get(skips && isBlocking && stream.isKnownSince(sequence))
     const query = queryOf(directives, viewer)
-    const text = query === '' && acceptsGzip(exchange) ? playlist.gzip() : playlist.text(query)
+    const isGzip = query === '' && acceptsGzip(exchange)
+    const text = isGzip ? playlist.gzip() : playlist.text(query)
     viewer?.seen(text.length)
-    await answerPlaylist(thread, exchange, playlist, text, {
-      'Cache-Control': viewer ? 'no-cache' : cacheFor(stream.targetSeconds ?? 1, isThere),
-      ...(query === '' ? { Vary: 'Accept-Encoding' } : {}),
-      ...(query === '' && acceptsGzip(exchange) ? { 'Content-Encoding': 'gzip' } : {}),
-    })
+    const cache = viewer ? 'no-cache' : cacheFor(stream.targetSeconds ?? 1, isThere)
+    const headers: Record<string, string> = { ETag: playlist.tag, 'Cache-Control': cache }
+    if (query === '') headers['Vary'] = 'Accept-Encoding'
+    if (isGzip) headers['Content-Encoding'] = 'gzip'
+    if (isKnown(exchange, playlist.tag)) {
+      await exchange.answer(thread, 304, headers, '')
+    } else {
+      headers['Content-Type'] = PLAYLIST_TYPE
+      await exchange.answer(thread, 200, headers, text)
+    }
   }
 
   /** The stream, once its playlist has a segment; null when that does not come in time. */
@@ -180,7 +221,7 @@ export class HlsHandler {
     const { hls, httpRemux } = vhost
     const ready = (): LiveStream | null => {
       const live = this.#service.get(key)
-      return live && live.stream.segments.length > 0 ? live : null
+      return isReady(live) ? live : null
     }
     if (ready() || !waits || httpRemux.waitPublisherMs === 0) return ready()
     const arrived = (): boolean => this.#service.get(key) !== null
@@ -195,6 +236,11 @@ export class HlsHandler {
     await this.#until(thread, () => arrived() && !ready(), changed, longestMs)
     return ready()
   }
+}
+
+/** Its playlist has a segment. */
+function isReady(live: LiveStream | null): live is LiveStream {
+  return live !== null && live.stream.segments.length > 0
 }
 
 function queryOf({ vhost }: Directives, viewer: Viewer | null): string {
@@ -214,29 +260,19 @@ function cacheFor(targetSeconds: number, isBlocked: boolean): string {
   return `public, max-age=${seconds}`
 }
 
-async function answerPlaylist(
-  thread: Thread,
-  exchange: HttpExchange,
-  { tag }: RenderedPlaylist,
-  text: Buffer,
-  headers: Headers,
-): Promise<void> {
-  const all = { 'Content-Type': PLAYLIST_TYPE, ETag: tag, ...headers }
-  if (isKnown(exchange, tag)) await exchange.answer(thread, 304, { ETag: tag, ...headers }, '')
-  else await exchange.answer(thread, 200, all, text)
-}
-
 async function answerFile(
   thread: Thread,
   exchange: HttpExchange,
-  { contentType }: HlsFile,
+  { contentType, isUnique }: HlsFile,
   bytes: Buffer,
   timeoutMs: number,
 ): Promise<void> {
-  const tag = `"${bytes.length.toString(36)}"`
-  const headers = { 'Content-Type': contentType, 'Cache-Control': FOR_EVER, ETag: tag, 'Accept-Ranges': 'bytes' }
+  // Under a name that may come back with something else, the tag must follow from all of it.
+  const tag = `"${isUnique ? bytes.length.toString(36) : createHash('sha1').update(bytes).digest('base64url')}"`
+  const cached = { ETag: tag, 'Cache-Control': isUnique ? FOR_EVER : 'no-cache' }
+  const headers = { 'Content-Type': contentType, ...cached, 'Accept-Ranges': 'bytes' }
   if (isKnown(exchange, tag)) {
-    await exchange.answer(thread, 304, { ETag: tag, 'Cache-Control': FOR_EVER }, '')
+    await exchange.answer(thread, 304, cached, '')
     return
   }
   const range = parseRange(exchange.request.headers.get('range'), bytes.length)

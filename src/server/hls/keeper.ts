@@ -163,20 +163,28 @@ export class StreamKeeper {
     const log = publication.publisher.log
     const { clock } = this.#parts.world
     const segmenter = new Segmenter(clock, log, this.stream, { video: hasVideo, audio: hasAudio })
-    let dropped = 0
+    const taker = { step: () => this.#takeAll(turn, segmenter) }
     try {
-      for (let read = await reader.next(thread, FOREVER); read; ) {
-        if (reader.droppedPackets !== dropped) segmenter.finish()
-        dropped = reader.droppedPackets
-        this.#take(turn, segmenter, read)
+      while (!reader.isAtEnd) {
+        await reader.follow(thread, taker, FOREVER)
         if (!(await this.#publish(thread, turn, segmenter))) return
-        read = reader.take() ?? (await reader.next(thread, FOREVER))
       }
     } finally {
       segmenter.finish()
       await this.#publish(thread, turn, segmenter)
       if (segmenter.damaged > 0) log.warn({ stream: this.stream.key, frames: segmenter.damaged }, 'HLS left frames out')
     }
+  }
+
+  /** Takes what has come. @returns whether to wait for more: no segment is finished, and the publish goes on */
+  #takeAll(turn: Turn, segmenter: Segmenter): boolean {
+    const { reader } = turn
+    for (let read = reader.take(); read; read = reader.take()) {
+      segmenter.noteDrops(reader.droppedPackets)
+      this.#take(turn, segmenter, read)
+      if (segmenter.hasFinished) return false
+    }
+    return !reader.ended
   }
 
   #take({ publication }: Turn, segmenter: Segmenter, read: NonNullable<ReturnType<PacketReader['take']>>): void {

@@ -102,7 +102,8 @@ export class Mp4Packager implements Packager {
 
   #flush(): readonly Piece[] {
     const pieces: Piece[] = []
-    for (const lane of this.#lanes) {
+    // Sound first: it goes into the part of the last picture, and not into one of its own.
+    for (const lane of this.#lanes.toReversed()) {
       const last = lane.flush()
       if (last) pieces.push(...this.#keep(lane, last))
     }

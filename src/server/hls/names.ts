@@ -57,6 +57,11 @@ export function needsDuration(template: string): boolean {
   return template.includes('[duration]')
 }
 
+/** Whether a template never gives a name twice: numbers of segments go on over a restart. */
+export function givesUniqueNames(template: string): boolean {
+  return /\[(?:seq|timestamp)\]/.test(template)
+}
+
 /** `text` put behind a name, in front of its ending: `live/a-7.m4s` and `.2` is `live/a-7.2.m4s`. */
 export function withSuffix(name: string, text: string): string {
   const ending = posix.extname(name)

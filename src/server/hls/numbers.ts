@@ -1,8 +1,9 @@
 /** 2023-01-01, ms since 1970: numbers stay below 2^31 until 2029. */
 const EPOCH_MS = 1_672_531_200_000
 const SEGMENT_MS = 100
-const DISCONTINUITY_MS = 10_000
-const DISCONTINUITIES = 1_000
+const DISCONTINUITY_MS = 1_000
+/** A prime: a restart each hour or each night does not come back to the same number. */
+const DISCONTINUITIES = 997
 /** The number is set back when it is so far ahead of the clock: SRS. */
 const MOST_AHEAD = 20
 
@@ -16,7 +17,7 @@ export function firstSequence(wallMs: number): number {
 
 /**
  * The number of its discontinuities before that: another one than in the life of the server before, so that players
- * do not take the times of the two for the same. Small, since hls.js has an array with that many places and walks
+ * do not take the times of the two for the same, also when they are a second apart. Small, since hls.js has an array with that many places and walks
  * through it for each segment.
  */
 export function firstDiscontinuity(wallMs: number): number {

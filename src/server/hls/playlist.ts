@@ -112,7 +112,6 @@ export function masterPlaylist({ segments, tracks }: HlsStream, uri: string): st
     1,
     segments.reduce((sum, { durationMs }) => sum + durationMs, 0),
   )
-  const frames = segments.reduce((sum, segment) => sum + segment.frames, 0)
   const { video, audio } = tracks
   const variant = {
     uri,
@@ -120,12 +119,20 @@ export function masterPlaylist({ segments, tracks }: HlsStream, uri: string): st
     averageBandwidth: (totalBytes * 8000) / totalMs,
     codecs: codecs([video, audio]),
     size: video && size(video),
-    frameRate: video && frames > 0 ? (frames * 1000) / totalMs : null,
+    frameRate: video && frameRate(segments),
   }
   return writeMasterPlaylist(
     [variant],
     segments.every(({ isIndependent }) => isIndependent),
   )
+}
+
+/** Frames a second; null where no frame has been counted: segments from before a restart do not tell. */
+function frameRate(segments: HlsStream['segments']): number | null {
+  const counted = segments.filter(({ frames }) => frames > 0)
+  const frames = counted.reduce((sum, segment) => sum + segment.frames, 0)
+  const ms = counted.reduce((sum, { durationMs }) => sum + durationMs, 0)
+  return ms > 0 ? (frames * 1000) / ms : null
 }
 
 /** All or none: a player that is told of one track only may leave the other one out. */

@@ -2,9 +2,10 @@ import { posix } from 'node:path'
 import type { Thread } from '../../st/thread.ts'
 import type { HlsFile, HlsFiles } from './files.ts'
 import type { HlsFolder } from './folder.ts'
+import { givesUniqueNames } from './names.ts'
 import type { HlsOptions } from './options.ts'
-import type { HlsSegment } from './segment.ts'
-import { type HlsStream, type Past, QUERY_MARK } from './stream.ts'
+import type { HlsSegment, Past } from './segment.ts'
+import { type HlsStream, QUERY_MARK } from './stream.ts'
 
 /** A playlist of ours or of SRS's is smaller. */
 const MAX_LINES = 100_000
@@ -87,8 +88,9 @@ class PastFiles {
   async load(thread: Thread, entry: Entry, sequence: number): Promise<HlsSegment | null> {
     // What was encrypted needs a key that is perhaps somebody else's.
     if (entry.isEncrypted) return null
-    const initFile = entry.map === null ? null : await this.#take(thread, entry.map)
-    const file = await this.#take(thread, entry.uri)
+    const { hlsInitFile, hlsUseFmp4, hlsFmp4File, hlsTsFile } = this.#stream.options
+    const initFile = entry.map === null ? null : await this.#take(thread, entry.map, hlsInitFile)
+    const file = await this.#take(thread, entry.uri, hlsUseFmp4 ? hlsFmp4File : hlsTsFile)
     if (!file?.bytes || (entry.map !== null && !initFile)) return null
     const { durationMs, discontinuity, programDateTimeMs } = entry
     return {
@@ -117,14 +119,15 @@ class PastFiles {
     }
   }
 
-  async #take(thread: Thread, uri: string): Promise<HlsFile | null> {
+  async #take(thread: Thread, uri: string, template: string): Promise<HlsFile | null> {
     const name = nameOf(uri, this.#stream)
     const taken = name === null ? undefined : this.#taken.get(name)
     if (name === null || taken) return taken ?? null
     const bytes = await this.#folder.read(thread, name)
     if (!bytes || this.#files.get(this.#stream.names.vhost, name)) return null
     const contentType = name.endsWith('.ts') ? 'video/mp2t' : 'video/mp4'
-    const file = this.#files.add(this.#stream.names.vhost, { name, contentType, bytes }, 0)
+    const isUnique = givesUniqueNames(template)
+    const file = this.#files.add(this.#stream.names.vhost, { name, contentType, isUnique, bytes }, 0)
     this.#taken.set(name, file)
     return file
   }

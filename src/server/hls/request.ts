@@ -18,6 +18,9 @@ export interface Directives {
   readonly skips: boolean
 }
 
+/** Nearly every one: what it names is clear at once. */
+const PLAIN_HOST = /^([\w-][\w.-]{0,253})(?::\d+)?$/
+
 const NOTHING: Directives = { ctx: null, vhost: null, sequence: null, part: null, skips: false }
 
 /** Reads the query. What is no number is not there. */
@@ -34,10 +37,14 @@ export function readDirectives(query: string): Directives {
   }
 }
 
-/** The vhost that a request means, by its query, else by its host. */
+/** The vhost that a request means, by its query, else by its host. @throws CodecError */
 export function vhostOf(exchange: HttpExchange, context: ServerContext, asked: string | null): VhostOptions | null {
-  const name = asked ?? parseStreamUrl({ tcUrl: `http://${hostOf(exchange)}/`, app: '', streamName: '' }).vhost
-  return context.options.resolveVhost(name)
+  return context.options.resolveVhost(asked ?? vhostName(hostOf(exchange)))
+}
+
+function vhostName(host: string): string {
+  const plain = PLAIN_HOST.exec(host)?.[1]
+  return plain ?? parseStreamUrl({ tcUrl: `http://${host}/`, app: '', streamName: '' }).vhost
 }
 
 /** The viewer that a request for a playlist makes; null when the vhost has no such playlist. @throws CodecError */

@@ -1,6 +1,7 @@
 import type { OpenSegment, PlaylistPart, PlaylistSegment } from '../../format/m3u8/media-playlist.ts'
 import type { HlsFile } from './files.ts'
 import type { HlsKey } from './keys.ts'
+import type { HlsTracks } from './tracks.ts'
 
 /** A piece of a segment that players can have before the segment is there. */
 export interface HlsPart extends PlaylistPart {
@@ -37,4 +38,24 @@ export interface Making extends OpenSegment {
   /** In low latency: the part that comes next. */
   hint: HlsFile | null
   hintUri: string
+}
+
+/** What the first frame of a segment brings with it. */
+export interface Opening {
+  /** Other tracks or another time than in the segment before. */
+  readonly startsAnew: boolean
+  readonly isIndependent: boolean
+  /** Wall clock of its first frame, ms since 1970. */
+  readonly wallMs: number
+  readonly tracks: HlsTracks
+  /** What the tracks need before them (fMP4). */
+  readonly init: Buffer | null
+}
+
+/** What was there of a stream before the server was started. */
+export interface Past {
+  readonly nextSequence: number
+  readonly discontinuitySequence: number
+  readonly targetSeconds: number
+  readonly segments: readonly HlsSegment[]
 }

@@ -17,7 +17,12 @@ const CEASED_MS = 10_000
 /** A segment is cut when it is as large as this, whatever its length. */
 const SEGMENT_LIMIT_BYTES = 128 * 1024 * 1024
 /** The wall clock of a segment follows from its time, unless that is further away from when it came. */
-const WALL_TOLERANCE_MS = 1_000
+const WALL_TOLERANCE_MS = 10_000
+/**
+ * Less than that is made up for by this much of the time that passes. A jump within a playlist would make hls.js, which
+ * aligns two versions of it by their dates, look for segments at the wrong place.
+ */
+const WALL_PULL = 0.01
 
 /** The first frames wait for so long for those of the other kind. */
 const HOLD_MS = 1_000
@@ -44,11 +49,15 @@ export class Segmenter {
   readonly #expected: { video: boolean; audio: boolean }
   /** Before the first segment: until all that the stream has is there. */
   #held: { readonly frame: HlsFrame; readonly track: HlsTrack }[] | null = []
+  /** Wall clock minus decode time, and the decode time at which that was looked at. */
   #wallOffsetMs = Number.NaN
+  #wallDtsMs = 0
   readonly #left = new Set<string>()
   readonly #broken = new WeakSet<HlsTrack>()
   /** Finished, and not taken yet. */
   #finished: HlsSegment[] = []
+  /** Packets that did not reach it. */
+  #dropped = 0
   /** Frames that were damaged. */
   damaged = 0
 
@@ -83,11 +92,22 @@ export class Segmenter {
     else this.#place(frame, track)
   }
 
+  /** Packets in front of the next one were dropped when there are more than before. */
+  noteDrops(count: number): void {
+    if (count !== this.#dropped) this.finish()
+    this.#dropped = count
+  }
+
   /** The publish is over, or its packets have a hole: the open segment ends, and what follows begins anew. */
   finish(): void {
     if (this.#held) this.#release(this.#held)
     if (this.#hasOpen) this.#close(this.#end(null), this.#cutter.endMs())
     this.#packager = null
+  }
+
+  /** Whether there is something for `takeFinished`. */
+  get hasFinished(): boolean {
+    return this.#finished.length > 0
   }
 
   /** Segments that were finished since the last call. */
@@ -252,8 +272,11 @@ export class Segmenter {
   /** When what has this time was made, by the wall clock. */
   #wallMs(dtsMs: number): number {
     const offsetMs = this.#clock.wallMs() - dtsMs
-    const isOff = !(Math.abs(offsetMs - this.#wallOffsetMs) <= WALL_TOLERANCE_MS)
-    if (isOff) this.#wallOffsetMs = offsetMs
+    const awayMs = offsetMs - this.#wallOffsetMs
+    const mostMs = Math.max(0, WALL_PULL * (dtsMs - this.#wallDtsMs))
+    const isNear = Math.abs(awayMs) <= WALL_TOLERANCE_MS
+    this.#wallOffsetMs = isNear ? this.#wallOffsetMs + Math.max(-mostMs, Math.min(mostMs, awayMs)) : offsetMs
+    this.#wallDtsMs = dtsMs
     return dtsMs + this.#wallOffsetMs
   }
 

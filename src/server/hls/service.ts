@@ -39,8 +39,8 @@ export class HlsService {
   readonly #context: ServerContext
   readonly #notices: HlsNotices | null
   readonly #streams = new Map<string, LiveStream>()
-  /** Which stream has which playlist. */
-  readonly #playlists = new Map<string, string>()
+  /** By the vhost and path of its playlist. */
+  readonly #playlists = new Map<string, LiveStream>()
   readonly #served = new Set<Publication>()
   readonly #life: string
   #isStopping = false
@@ -56,6 +56,11 @@ export class HlsService {
 
   get(key: string): LiveStream | null {
     return this.#streams.get(key) ?? null
+  }
+
+  /** The stream whose playlist is at this path; null: none is, or not yet. */
+  at(vhost: string, path: string): LiveStream | null {
+    return this.#playlists.get(vhost + path) ?? null
   }
 
   /** The configuration has changed: what is published now and was no HLS becomes it. What is HLS follows by itself. */
@@ -99,7 +104,7 @@ export class HlsService {
     const names = namesOf(key)
     const playlist = playlistName(options.hlsM3u8File, names)
     const place = `${names.vhost}/${playlist}`
-    const owner = this.#playlists.get(place)
+    const owner = this.#playlists.get(place)?.stream.key
     if (owner !== undefined || this.#streams.size >= MOST_STREAMS) {
       publisher.log.warn({ stream: key, owner, streams: this.#streams.size }, 'no HLS: the playlist is taken')
       return null
@@ -115,7 +120,6 @@ export class HlsService {
       finished: (turn, segment, path) => this.#tell(turn, stream, segment, path),
       over: ({ publication }) => this.#served.delete(publication),
     })
-    this.#playlists.set(place, key)
     const thread = world.spawn('hls', async (own) => {
       try {
         await keeper.run(own)
@@ -126,6 +130,7 @@ export class HlsService {
     })
     const live = { stream, keeper, thread, playlists: new PlaylistCache(stream, this.#life) }
     this.#streams.set(key, live)
+    this.#playlists.set(place, live)
     return live
   }
 

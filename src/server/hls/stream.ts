@@ -2,11 +2,19 @@ import { Condition } from '../../st/condition.ts'
 import type { World } from '../../st/world.ts'
 import type { HlsFile, HlsFiles } from './files.ts'
 import { encrypt, type HlsKey, makeKey } from './keys.ts'
-import { entryUri, needsDuration, type SegmentFacts, segmentName, type StreamNames, withSuffix } from './names.ts'
+import {
+  entryUri,
+  givesUniqueNames,
+  needsDuration,
+  type SegmentFacts,
+  segmentName,
+  type StreamNames,
+  withSuffix,
+} from './names.ts'
 import { firstDiscontinuity, firstSequence, FloorNumbers } from './numbers.ts'
 import type { HlsOptions } from './options.ts'
 import type { Piece } from './packager.ts'
-import type { HlsSegment, Making } from './segment.ts'
+import type { HlsSegment, Making, Opening, Past } from './segment.ts'
 import type { HlsTracks } from './tracks.ts'
 import { SegmentWindow } from './window.ts'
 
@@ -17,32 +25,12 @@ export const QUERY_MARK = '?$hls$'
 
 const CONTENT_TYPE = { ts: 'video/mp2t', fmp4: 'video/mp4', key: 'application/octet-stream' } as const
 
-/** What the first frame of a segment brings with it. */
-export interface Opening {
-  /** Other tracks or another time than in the segment before. */
-  readonly startsAnew: boolean
-  readonly isIndependent: boolean
-  /** Wall clock of its first frame, ms since 1970. */
-  readonly wallMs: number
-  readonly tracks: HlsTracks
-  /** What the tracks need before them (fMP4). */
-  readonly init: Buffer | null
-}
-
 /** Who a stream is. */
 export interface HlsIdentity {
   /** Of its source. */
   readonly key: string
   readonly names: StreamNames
   readonly playlistName: string
-}
-
-/** What was there of a stream before the server was started. */
-export interface Past {
-  readonly nextSequence: number
-  readonly discontinuitySequence: number
-  readonly targetSeconds: number
-  readonly segments: readonly HlsSegment[]
 }
 
 /** One stream as HLS: its playlist and the files in it. It lives on over the publishers that come and go. */
@@ -282,25 +270,29 @@ export class HlsStream {
   /** The same tracks need the same bytes before them. */
   #initFile(init: Buffer, facts: SegmentFacts): HlsFile {
     if (this.#init?.bytes?.equals(init)) return this.#init
-    const name = segmentName(this.#options.hlsInitFile, this.names, facts)
-    return this.#files.add(this.names.vhost, { name, contentType: CONTENT_TYPE.fmp4, bytes: init }, facts.sequence)
+    return this.#make(this.#options.hlsInitFile, facts, CONTENT_TYPE.fmp4, init)
   }
 
   #keyFor(facts: SegmentFacts): HlsKey {
     const { hlsFragmentsPerKey, hlsKeyFile, hlsKeyUrl } = this.#options
     if (this.#key && facts.sequence - this.#keySequence < hlsFragmentsPerKey) return this.#key
     const { secret, iv } = makeKey(this.#world.clock)
-    const name = segmentName(hlsKeyFile, this.names, facts)
-    const secretFile = { name, contentType: CONTENT_TYPE.key, bytes: secret }
-    const file = this.#files.add(this.names.vhost, secretFile, facts.sequence)
+    const file = this.#make(hlsKeyFile, facts, CONTENT_TYPE.key, secret)
     this.#keySequence = facts.sequence
     const uri = hlsKeyUrl === '' ? entryUri('', this.playlistName, file.name) + QUERY_MARK : hlsKeyUrl + file.name
     return { uri, iv, file }
   }
 
+  #make(template: string, facts: SegmentFacts, contentType: string, bytes: Buffer): HlsFile {
+    const name = segmentName(template, this.names, facts)
+    const file = { name, contentType, isUnique: givesUniqueNames(template), bytes }
+    return this.#files.add(this.names.vhost, file, facts.sequence)
+  }
+
   #add(name: string, sequence: number, promise: Condition | null): HlsFile {
     const contentType = this.#options.hlsUseFmp4 ? CONTENT_TYPE.fmp4 : CONTENT_TYPE.ts
-    return this.#files.add(this.names.vhost, { name, contentType, bytes: null, promise }, sequence)
+    const isUnique = givesUniqueNames(this.#template)
+    return this.#files.add(this.names.vhost, { name, contentType, isUnique, bytes: null, promise }, sequence)
   }
 
   /** The next part of the open segment can be asked for. */

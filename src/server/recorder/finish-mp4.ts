@@ -20,9 +20,12 @@ const FRAGMENTED = 'ftypiso6'
  */
 export async function finishMp4(thread: Thread, disk: Disk, path: string): Promise<CodecError | DiskError | null> {
   const copyPath = path + COPY_SUFFIX
-  const part = await disk.open(thread, path, 'read', DISK_TIMEOUT_MS)
+  const part = await disk.open(thread, path, 'update', DISK_TIMEOUT_MS)
   try {
-    const movie = await readMovie(thread, disk, part, path)
+    const reading = await readRecording(thread, disk, part, path)
+    // What was written of a fragment when the disk was full or the server killed.
+    if (reading?.isCut) await part.truncate(thread, reading.wholeBytes, DISK_TIMEOUT_MS)
+    const movie = reading && finishedMovie(reading.tracks, reading.index)
     if (movie) await makeCopy(thread, disk, part, movie, copyPath)
     if (movie) await disk.rename(thread, copyPath, path, DISK_TIMEOUT_MS)
     return null
@@ -34,8 +37,13 @@ export async function finishMp4(thread: Thread, disk: Disk, path: string): Promi
   }
 }
 
-/** The recipe of the finished file; null when it is finished already. */
-async function readMovie(thread: Thread, disk: Disk, part: DiskFile, path: string): Promise<FinishedMovie | null> {
+/** What is in the file; null when it is finished already. */
+async function readRecording(
+  thread: Thread,
+  disk: Disk,
+  part: DiskFile,
+  path: string,
+): Promise<RecordingReader | null> {
   const brand = await part.read(thread, BRAND_BYTES, 0, DISK_TIMEOUT_MS)
   if (brand.length === BRAND_BYTES && brand.toString('latin1', 4) !== FRAGMENTED) return null
   const info = await disk.info(thread, path, DISK_TIMEOUT_MS)
@@ -43,7 +51,7 @@ async function readMovie(thread: Thread, disk: Disk, part: DiskFile, path: strin
   for (let range = reading.wanted; range; range = reading.wanted) {
     reading.push(await part.read(thread, range.length, range.offset, DISK_TIMEOUT_MS))
   }
-  return finishedMovie(reading.tracks, reading.index)
+  return reading
 }
 
 async function makeCopy(

@@ -11,6 +11,13 @@ export const PART_SUFFIX = '.tmp'
 /** Of so many recordings of one name that there are already. */
 const MAX_NAMES = 10_000
 
+/** A recording under its name. */
+export interface PublishedFile {
+  readonly bytes: number
+  /** Why it is a fragmented MP4 all the same, which plays too; null: it is not. */
+  readonly fragmented: string | null
+}
+
 /** A recording on the disk: aside while it grows, under its name when it is finished. */
 export class RecordingFile {
   /** Where it will be, as configured. */
@@ -61,15 +68,20 @@ export class RecordingFile {
   /**
    * Puts the closed file under its name, an MP4 with its index in front.
    * @param isBroken not all could be written
-   * @returns why it is a fragmented MP4 all the same, which plays too; null: it is not
+   * @returns null when there is no frame in it: it was removed
    * @throws DiskError, TimeoutError, InterruptedError: the part is still there, and the next start finishes it
    */
-  async publish(thread: Thread, isBroken: boolean): Promise<string | null> {
+  async publish(thread: Thread, isBroken: boolean): Promise<PublishedFile | null> {
     const isMp4 = this.path.endsWith('.mp4')
-    if (isBroken && !isMp4) await finishFlv(thread, this.#disk, this.partPath)
+    const hasFrames = isMp4 || !isBroken || (await finishFlv(thread, this.#disk, this.partPath))
     const failure = isMp4 ? await finishMp4(thread, this.#disk, this.partPath) : null
+    if (!hasFrames || failure?.code === 'mp4_no_samples') {
+      await this.#disk.remove(thread, this.partPath, DISK_TIMEOUT_MS)
+      return null
+    }
     await this.#disk.rename(thread, this.partPath, this.path, DISK_TIMEOUT_MS)
-    return failure?.message ?? null
+    const info = await this.#disk.info(thread, this.path, DISK_TIMEOUT_MS)
+    return { bytes: info?.bytes ?? 0, fragmented: failure?.message ?? null }
   }
 }
 

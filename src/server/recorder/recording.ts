@@ -212,10 +212,11 @@ export class Recording {
       const onDisk = file.onDisk ?? (pieces.length > 0 ? await this.#onDisk(thread, file) : null)
       if (!onDisk) return
       await this.#writeLast(thread, onDisk, pieces)
-      const fragmented = await onDisk.publish(thread, this.#hasFailed)
+      const published = await onDisk.publish(thread, this.#hasFailed)
+      if (!published) return
       this.files++
-      this.#finishedBytes += onDisk.bytes
-      thread.log.info({ file: onDisk.path, bytes: onDisk.bytes, fragmented }, 'recorded')
+      this.#finishedBytes += published.bytes
+      thread.log.info({ file: onDisk.path, ...published }, 'recorded')
       this.#parts.finished(onDisk)
     } catch (error) {
       this.#failed(thread, error)

@@ -15,6 +15,8 @@ export interface TcpHandle {
   readStop(): number
   /** Takes the bytes now, or (`streamState[LAST_WRITE_WAS_ASYNC]`) keeps `request` until they are taken. */
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number
+  /** The same for several. `allBuffers`: none of them is a string. */
+  writev(request: WriteRequest, chunks: readonly Uint8Array[], allBuffers: true): number
   shutdown(request: ShutdownRequest): number
   close(onClosed: () => void): void
   setNoDelay(isOn: boolean): number

@@ -71,8 +71,13 @@ export class NetPipe implements Pipe {
     return socket.pause()
   }
 
-  write(bytes: Buffer): boolean {
+  write(bytes: Buffer, behind?: Buffer): boolean {
+    if (behind) this.#socket.cork()
     this.#socket.write(bytes)
+    if (behind) {
+      this.#socket.write(behind)
+      this.#socket.uncork()
+    }
     return this.#socket.writableLength === 0
   }
 

@@ -1,9 +1,10 @@
 import * as net from 'node:net'
 import type { ConnectOptions, Network, Pipe, PortHandle } from '../network.ts'
-import { connectionHandle, listenHandle, streamBinding, takeHandle } from './handle.ts'
+import { connectionHandle, streamBinding, takeHandle } from './handle.ts'
 import { NetPipe } from './net-pipe.ts'
+import { OpenPort } from './open-port.ts'
 import { TcpPipes } from './tcp-pipe.ts'
-import { connectTls, TlsReadyPipe } from './tls.ts'
+import { connectTls } from './tls.ts'
 
 /** Connections that the kernel keeps for us before they are accepted; SRS's value. */
 const BACKLOG = 512
@@ -16,6 +17,8 @@ export class RealNetwork implements Network {
   readonly #pipes: TcpPipes | null
   /** Why connections cost more than they need; null: they do not. */
   readonly slowReason: string | null
+  /** By host, as it was asked for, and port. */
+  readonly #open = new Map<string, OpenPort>()
 
   /** @param useHandles false: only the documented interface of Node */
   constructor(useHandles = true) {
@@ -24,7 +27,19 @@ export class RealNetwork implements Network {
     this.slowReason = binding instanceof Error ? binding.message : null
   }
 
-  listen(host: string, port: number, onPipe: (pipe: Pipe) => void, forTls = false): Promise<PortHandle> {
+  async listen(host: string, port: number, onPipe: (pipe: Pipe) => void, forTls = false): Promise<PortHandle> {
+    const known = this.#open.get(`${host} ${port}`)
+    if (known) return known.join({ onPipe, forTls })
+    const server = await this.#listen(host, port)
+    const { address, port: chosen } = server.address() as net.AddressInfo
+    const key = `${host} ${chosen}`
+    const open = new OpenPort(server, { host: address, port: chosen }, this.#pipes, () => this.#open.delete(key))
+    this.#open.set(key, open)
+    return open.join({ onPipe, forTls })
+  }
+
+  /** A server that does nothing yet with its connections; they wait in the kernel until this turn is over. */
+  #listen(host: string, port: number): Promise<net.Server> {
     // The high-water mark of 1 makes 'drain' follow every write that the kernel did not take whole.
     const server = net.createServer({ allowHalfOpen: true, highWaterMark: 1, noDelay: true })
     return new Promise((resolve, reject) => {
@@ -32,17 +47,7 @@ export class RealNetwork implements Network {
       server.listen({ ...(host === '' ? {} : { host }), port, backlog: BACKLOG }, () => {
         server.off('error', reject)
         server.on('error', ignoreFailedAccept)
-        if (!forTls) this.#acceptOnHandle(server, onPipe)
-        const address = server.address() as net.AddressInfo
-        resolve({
-          local: { host: address.address, port: address.port },
-          close: () => server.close(),
-        })
-      })
-      server.on('connection', (socket) => {
-        // A peer that is gone before it was accepted would otherwise end the process by an unhandled 'error'.
-        socket.on('error', ignoreError)
-        onPipe(forTls ? new TlsReadyPipe(socket) : new NetPipe(socket))
+        resolve(server)
       })
     })
   }
@@ -73,18 +78,6 @@ export class RealNetwork implements Network {
       socket.on('error', ignoreError)
       socket.removeAllListeners('connect')
       socket.destroy()
-    }
-  }
-
-  #acceptOnHandle(server: net.Server, onPipe: (pipe: Pipe) => void): void {
-    const pipes = this.#pipes
-    const listening = pipes && listenHandle(server)
-    if (!listening) return
-    listening.onconnection = (status, handle) => {
-      // No descriptor or memory was left for one connection: its peer is told by the kernel, and the port goes on.
-      if (status < 0) return
-      const pipe = pipes.accept(handle)
-      if (pipe) onPipe(pipe)
     }
   }
 }

@@ -15,8 +15,9 @@ interface OwnedHandle extends TcpHandle {
 
 interface OwnedWrite extends WriteRequest {
   pipe: TcpPipe
-  /** libuv holds only their address. */
+  /** libuv holds only their addresses. */
   bytes: Buffer
+  behind: Buffer | undefined
 }
 
 interface OwnedShutdown extends ShutdownRequest {
@@ -43,17 +44,18 @@ export class TcpPipes {
   }
 
   /** @returns the bytes that are not taken yet, or a negative error number */
-  write(pipe: TcpPipe, handle: TcpHandle, bytes: Buffer): number {
+  write(pipe: TcpPipe, handle: TcpHandle, bytes: Buffer, behind: Buffer | undefined): number {
     const request = this.#request
-    const error = handle.writeBuffer(request, bytes)
+    const error = behind ? handle.writev(request, [bytes, behind], true) : handle.writeBuffer(request, bytes)
     if (error !== 0) return error
     if (this.binding.streamBaseState[this.binding.kLastWriteWasAsync] === 0) return 0
     const taken = request as OwnedWrite
     taken.pipe = pipe
     taken.bytes = bytes
+    taken.behind = behind
     taken.oncomplete = onWritten
     this.#request = new this.binding.WriteWrap()
-    return bytes.length
+    return lengthOf(bytes, behind)
   }
 
   /** The outcome of the read that is being reported. */
@@ -101,11 +103,11 @@ class TcpPipe implements Pipe {
     this.#check(handle.readStart())
   }
 
-  write(bytes: Buffer): boolean {
-    if (this.#closed || bytes.length === 0) return this.pendingBytes === 0
-    const outcome = this.#shared.write(this, this.#handle, bytes)
+  write(bytes: Buffer, behind?: Buffer): boolean {
+    if (this.#closed || lengthOf(bytes, behind) === 0) return this.pendingBytes === 0
+    const outcome = this.#shared.write(this, this.#handle, bytes, behind)
     if (outcome === 0) return true
-    this.pendingBytes += outcome > 0 ? outcome : bytes.length
+    this.pendingBytes += outcome > 0 ? outcome : lengthOf(bytes, behind)
     if (outcome < 0) this.fail(outcome)
     return false
   }
@@ -171,8 +173,12 @@ function onRead(this: TcpHandle): void {
 }
 
 function onWritten(this: WriteRequest, status: number): void {
-  const { pipe, bytes } = this as OwnedWrite
-  pipe.written(bytes.length, status)
+  const { pipe, bytes, behind } = this as OwnedWrite
+  pipe.written(lengthOf(bytes, behind), status)
+}
+
+function lengthOf(bytes: Buffer, behind: Buffer | undefined): number {
+  return bytes.length + (behind?.length ?? 0)
 }
 
 function onShutdown(this: ShutdownRequest, status: number): void {

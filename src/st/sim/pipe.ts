@@ -58,7 +58,12 @@ export class SimPipe implements Pipe {
     this.#planDelivery()
   }
 
-  write(bytes: Buffer): boolean {
+  write(bytes: Buffer, behind?: Buffer): boolean {
+    if (behind) this.write(bytes)
+    return this.#write(behind ?? bytes)
+  }
+
+  #write(bytes: Buffer): boolean {
     if (this.#isClosed || bytes.length === 0) return this.pendingBytes === 0
     if (this.#out.wantsEnd) throw new Error('write after end')
     this.#wire.simulation.operations++

@@ -67,6 +67,42 @@ describe('a forward', () => {
     expect(failure?.['reason']).toMatch(/BadName/)
   })
 
+  test('does not bring a stream back to a server through which it has come', async () => {
+    const one = await TestHouse.open(conf())
+    const two = await TestHouse.open(conf(destination(one)))
+    const three = await TestHouse.open(conf(destination(two)))
+    await one.reload(conf(destination(three)))
+    const publisher = await startPublisher(one, 'cam')
+    await eventually('the refusal', () => two.logged('forward failed: tried again every 3 s').length === 1)
+    expect(two.logged('forward failed: tried again every 3 s')[0]?.['reason']).toMatch(/loop/)
+    expect([three, two].map((house) => house.logged('publishing').length)).toEqual([1, 1])
+    expect(one.logged('publishing').length).toBe(1)
+    publisher.raw.end()
+    await eventually('the end everywhere', () => [one, two, three].every(({ house }) => house.streams === 0))
+  })
+
+  test('is shown by the API', async () => {
+    const copy = await TestHouse.open(conf())
+    await startPublisher(copy, 'busy')
+    const origin = await TestHouse.open(conf(destination(copy)))
+    await startPublisher(origin, 'cam')
+    await startPublisher(origin, 'busy')
+    await eventually('the refusal', () => origin.logged('forward failed: tried again every 3 s').length === 1)
+    await eventually('the forward', () => copy.logged('publishing').length === 2)
+    const { forwards, total } = JSON.parse((await origin.ask('/api/v1/forwards')).body) as {
+      forwards: Record<string, unknown>[]
+      total: number
+    }
+    expect(total).toBe(2)
+    const to = `rtmp://127.0.0.1:${copy.rtmpPort}/live`
+    expect(forwards).toMatchObject([
+      { url: '/live/cam', to: `${to}/cam`, active: true, dropped_packets: 0, error: '' },
+      { url: '/live/busy', to: `${to}/busy`, active: false, alive: 0, send_bytes: 0 },
+    ])
+    expect(forwards[1]?.['error']).toMatch(/BadName/)
+    expect(forwards[0]?.['send_bytes']).toBeGreaterThan(3_000)
+  })
+
   test('begins and ends with a reload, for streams that run, and is left alone when it has not changed', async () => {
     const [one, two] = [await TestHouse.open(conf()), await TestHouse.open(conf())]
     const origin = await TestHouse.open(conf())

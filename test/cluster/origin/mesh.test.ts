@@ -60,6 +60,18 @@ describe('a play at an origin that does not have the stream', () => {
     expect(withHost.headers['location']).toBe(`http://127.0.0.1:${one.httpPort}/live/c%c3%a4m.ts`)
   })
 
+  test('HLS: 302 for the playlist, whose segments are at the other server then', async () => {
+    const vhost = 'hls { enabled on; hls_fragment 1; }'
+    const [one, two] = (await startMesh(2, { vhost })) as [TestHouse, TestHouse]
+    const publisher = await startPublisher(one, 'cam')
+    const answer = await HttpProbe.ask(two, '/live/cam.m3u8?k=v')
+    expect([answer.status, answer.headers['location']]).toEqual([
+      302,
+      `http://127.0.0.1:${one.httpPort}/live/cam.m3u8?k=v`,
+    ])
+    publisher.raw.end()
+  })
+
   test('waits while the stream is nowhere, and plays when it comes here', async () => {
     const [one] = (await startMesh(2)) as [TestHouse, TestHouse]
     const player = await asking(one, 'cam')
@@ -77,6 +89,28 @@ describe('a play at an origin that does not have the stream', () => {
     const publisher = await startPublisher(two, 'cam')
     expect(await refused(player)).toMatchObject({ ex: { redirect2: `rtmp://127.0.0.1:${two.rtmpPort}/live/cam` } })
     publisher.raw.end()
+  })
+
+  test('RTMP players that stay when their stream ends are sent after it when it comes elsewhere', async () => {
+    const [one, two] = (await startMesh(2)) as [TestHouse, TestHouse]
+    const publisher = await startPublisher(one, 'cam')
+    const player = await asking(one, 'cam')
+    await player.next('video key k1')
+    publisher.raw.end()
+    await player.next('onStatus NetStream.Play.UnpublishNotify')
+    const again = await startPublisher(two, 'cam')
+    await player.raw.untilOver()
+    expect(one.logged('stream has moved')).toMatchObject([{ origin: `127.0.0.1:${two.rtmpPort}`, players: 1 }])
+    expect(await refused(await asking(one, 'cam'))).toMatchObject({ ex: { code: 302 } })
+    again.raw.end()
+  })
+
+  test('RTMP players that go while they wait are noticed', async () => {
+    const [one] = (await startMesh(1, { cluster: 'wait_publisher 60;' })) as [TestHouse]
+    const player = await asking(one, 'cam')
+    await eventually('the player', () => one.logged('identified').length === 1)
+    player.raw.end()
+    await eventually('its end', () => one.house.connections === 0)
   })
 
   test('is refused when it is nowhere: at once where the configuration says so', async () => {

@@ -3,7 +3,7 @@ import { HttpProbe } from '../../server/http-probe.ts'
 import { RtmpProbe, startPublisher } from '../../server/rtmp-probe.ts'
 import { eventually } from '../../server/support.ts'
 import { CallbackServer } from '../../support/callback-server.ts'
-import type { TestHouse } from '../../support/house.ts'
+import { TestHouse } from '../../support/house.ts'
 import { asking, refused, startMesh, startRedis } from './support.ts'
 
 /** Asks to publish, without waiting for what comes of it. */
@@ -51,6 +51,21 @@ describe('servers with a registry', () => {
     backEnd.reply = () => ({ body: '1' })
     expect(await refused(await publishing(two, 'cam'))).toMatchObject({ code: 'NetStream.Publish.Denied' })
     await eventually('the end of the claim', () => Object.keys(redis.live).length === 0)
+  })
+
+  test.each(['rtmp', 'flv'])('lead an edge to the origin that has the stream, over %s', async (protocol) => {
+    const { root } = await startRedis()
+    const [one] = (await startMesh(2, { root, isMesh: false })) as [TestHouse, TestHouse]
+    const publisher = await startPublisher(one, 'cam')
+    // Where the list of the configuration leads, nobody is.
+    const cluster = `cluster { mode remote; origin 127.0.0.1:1; protocol ${protocol}; linger 0; }`
+    const edge = await TestHouse.open(
+      `listen 127.0.0.1:0;\n${root}\nvhost __defaultVhost__ { min_latency on; ${cluster} }\n`,
+    )
+    const player = await asking(edge, 'cam')
+    await player.next('video key k1')
+    publisher.raw.end()
+    player.raw.end()
   })
 
   test('start without Redis, and say it once', async () => {

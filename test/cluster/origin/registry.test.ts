@@ -1,4 +1,8 @@
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { RedisConnection, type RedisReply } from '../../../src/cluster/origin/redis-connection.ts'
+import { Registry } from '../../../src/cluster/origin/registry.ts'
+import { MemoryRedis } from '../../support/memory-redis.ts'
+import { RegistryRun } from './registry-run.ts'
 import { ask, publish, SimCluster, type SimOrigin } from './support.ts'
 
 const AWAY = 'registry cannot be reached: running streams go on, others are looked for at the coworkers'
@@ -133,6 +137,34 @@ describe('the registry', () => {
     expect([sim.announced, a.registry.leases]).toEqual([{}, 0])
   })
 
+  test('one publish more costs one stream, not all of them', async () => {
+    const { sim, a } = await cluster()
+    for (let index = 0; index < 50; index++) publish(a, `s${index}`)
+    await sim.run(5_000)
+    sim.redis?.heard.splice(0)
+    const one = publish(a, 'one')
+    await sim.run(30)
+    one.leave()
+    await sim.run(30)
+    expect(sim.redis?.heard.filter(([name]) => name === 'SET' || name === 'DEL')).toHaveLength(2)
+  })
+
+  test('announces what nobody claimed and is published all the same, as long as that lasts', async () => {
+    const { sim, a, b } = await cluster()
+    a.own.set(
+      'v/live/file',
+      a.world.spawn('ingest', (thread) => thread.sleep(3_600_000)),
+    )
+    a.registry.published()
+    await sim.run(100)
+    const there = ask(b, 'file')
+    await sim.run(20_000)
+    expect([there.hosts, sim.announced]).toEqual([['a'], { file: 'a' }])
+    a.own.clear()
+    await sim.run(5_000)
+    expect(sim.announced).toEqual({})
+  })
+
   test('withdraws its streams when it stops', async () => {
     const { sim, a } = await cluster()
     publish(a, 'cam')
@@ -206,7 +238,6 @@ describe('while Redis is away', () => {
       ],
     })
     await sim.run(3_000)
-    const { MemoryRedis } = await import('../../support/memory-redis.ts')
     const second = new MemoryRedis(other.boot(a.log))
     await second.start(6380, '')
     publish(a, 'cam')
@@ -230,40 +261,42 @@ describe('while Redis is away', () => {
   })
 })
 
-describe('a registry whose Redis comes and goes, with any seed', () => {
+describe('a registry whose Redis comes and goes', () => {
   test.each(Array.from({ length: 20 }, (_, index) => index + 1))('agrees in the end: seed %i', async (seed) => {
-    const sim = new SimCluster(seed)
-    const random = sim.simulation.random.fork('test')
-    await sim.startRedis()
-    const names = ['a', 'b', 'c']
-    const origins = new Map(names.map((name) => [name, sim.start(name)]))
-    let publishes: { at: string; stream: string; publish: ReturnType<typeof publish> }[] = []
-    for (let step = 0; step < 60; step++) {
-      const at = random.pick(names)
-      const origin = origins.get(at)
-      const what = random.below(10)
-      if (what < 6 && origin) {
-        const stream = `s${random.below(4)}`
-        const mine = publishes.find(
-          (one) => one.at === at && one.stream === stream && one.publish.state === 'publishes',
-        )
-        if (mine) mine.publish.leave()
-        else publishes.push({ at, stream, publish: publish(origin, stream) })
-      } else if (what === 6) {
-        publishes = publishes.filter((one) => one.at !== at)
-        origins.set(at, sim.start(at))
-      } else if (what === 7) sim.redisHost.crash('process')
-      else if (what === 8) await sim.startRedis()
-      else if (origin) sim.network.cut(origin.host, sim.redisHost)
-      await sim.run(random.between(10, 6_000))
-      for (const one of origins.values()) sim.network.heal(one.host, sim.redisHost)
-    }
-    await sim.startRedis()
-    await sim.run(40_000)
-    const live = publishes.filter((one) => one.publish.state === 'publishes')
-    expect(sim.announced).toEqual(Object.fromEntries(live.map(({ stream, at }) => [stream, at])))
-    expect(live).toHaveLength(new Set(live.map(({ stream }) => stream)).size)
-    for (const { registry, world } of origins.values())
-      expect([registry.leases >= 0, world.failures]).toEqual([true, 0])
+    expect(await new RegistryRun(seed).run()).toBeNull()
   })
+})
+
+describe('what must not be is noticed', () => {
+  /** Runs seeds until a rule is broken. */
+  async function noticed(): Promise<string | null> {
+    let broken: string | null = null
+    for (let seed = 1; seed <= 20 && broken === null; seed++) broken = await new RegistryRun(seed).run()
+    return broken
+  }
+
+  test('a lease that never expires', async () => {
+    const plant = vi.spyOn(MemoryRedis.prototype, 'expires').mockReturnValue(Infinity)
+    expect(await noticed()).toMatch(/^announced /)
+    expect(plant).toHaveBeenCalled()
+  })
+
+  test('a claim in two steps: what another one did between them is not seen', async () => {
+    const plant = vi.spyOn(RedisConnection.prototype, 'update')
+    plant.mockImplementation(async function (this: RedisConnection, thread, keys, decide, timeoutMs) {
+      const [values] = await this.ask(thread, [['MGET', ...keys]], timeoutMs)
+      const commands = decide(values as readonly RedisReply[])
+      if (commands.length > 0) await this.ask(thread, commands, timeoutMs)
+    })
+    expect(await noticed()).toMatch(/ has [23] publishers: /)
+    expect(plant).toHaveBeenCalled()
+  })
+
+  test('a claim that Redis is not asked about', async () => {
+    const plant = vi.spyOn(Registry.prototype, 'claim').mockImplementation(async () => () => {})
+    expect(await noticed()).not.toBeNull()
+    expect(plant).toHaveBeenCalled()
+  })
+
+  afterEach(() => void vi.restoreAllMocks())
 })

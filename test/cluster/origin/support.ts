@@ -29,6 +29,8 @@ export interface SimOrigin {
   readonly host: SimHost
   readonly world: World
   readonly registry: Registry
+  /** Streams that it publishes itself, by their keys. */
+  readonly own: Map<string, Thread>
   readonly log: RecordingLog
 }
 
@@ -58,10 +60,15 @@ export class SimCluster {
     const host = this.network.find(name) ?? this.network.add(name, `10.0.0.${name.length + name.charCodeAt(0) - 60}`)
     const log = new RecordingLog()
     const world = host.boot(log)
+    const own = new Map<string, Thread>()
     const self: Origin = { host: name, port: 1935, httpPort: 8080, api: `${name}:1985` }
-    const registry = new Registry(world, { ...OPTIONS, ...options }, () => self)
+    const registry = new Registry(
+      world,
+      { ...OPTIONS, ...options },
+      { self: () => self, published: () => own.entries() },
+    )
     registry.start()
-    return { host, world, registry, log }
+    return { host, world, registry, log, own }
   }
 
   run(durationMs: number): Promise<void> {

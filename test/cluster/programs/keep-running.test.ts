@@ -55,7 +55,7 @@ describe('a program that is kept running', () => {
     const text = disk.files.get('logs/a.log')?.toString() ?? ''
     expect(text).toMatch(/process 1: ffmpeg -i rtmp:\/\/h\/live\/a\?token=\*\*\* x\.flv\nframe=1\rUnknown encoder\n$/)
     const ended = log.lines.find((line) => line.text === 'program ended')
-    expect(ended?.fields).toMatchObject({ pid: 1, code: 8, said: 'frame=1 Unknown encoder' })
+    expect(ended?.fields).toMatchObject({ child: 1, code: 8, said: 'frame=1 Unknown encoder' })
     thread.interrupt('over')
     await clock.settle()
   })

@@ -175,7 +175,7 @@ describe('the process and the machine', () => {
   test('features say what there is', async () => {
     const api = await serveApi()
     const { features } = (await api.get('/api/v1/features'))['data'] as { features: Record<string, boolean> }
-    expect(features).toMatchObject({ api: true, httpd: true, stat: true, hds: false })
+    expect(features).toMatchObject({ ssl: true, hls: true, dvr: true, httpd: true, stat: true, hds: false })
   })
 })
 

@@ -49,7 +49,7 @@ export class ApiServer {
       identity: makeIdentity(server.world, 'vid-server1'),
       version: '1.2.3',
       config: () => config,
-      clusters: () => ({ data: { query: { ip: '', vhost: '', app: '', stream: '' }, origin: null } }),
+      forwards: () => [],
       reloader: {
         last: { rid: '', err: 0, msg: 'Success', state: 0 },
         reload: async () => {
@@ -59,6 +59,10 @@ export class ApiServer {
       },
       isDraining: () => this.isDraining,
       post: null,
+      origins: {
+        answer: () => ({ data: { query: { ip: '', vhost: '', app: '', stream: '' }, origin: null } }),
+        state: { isRegistryUp: true, announced: 4, sought: 5, redirects: 6 },
+      },
       refused: () => new Map([['refused_security', 3]]),
     })
   }

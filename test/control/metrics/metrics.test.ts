@@ -114,6 +114,8 @@ describe('/metrics', () => {
     expect(value(metrics, 'sluice_clients', { protocol: 'http', role: 'publish' })).toBe(0)
     expect(value(metrics, 'sluice_refused_total', { reason: 'refused_security' })).toBe(3)
     expect(value(metrics, 'sluice_max_connections')).toBe(1000)
+    const cluster = ['registry_up', 'registry_streams', 'streams_sought', 'redirects_total']
+    expect(cluster.map((name) => value(metrics, `sluice_${name}`))).toEqual([1, 4, 5, 6])
     expect(value(metrics, 'sluice_threads')).toBe(api.server.world.threads.size)
   })
 

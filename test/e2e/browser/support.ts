@@ -187,7 +187,11 @@ export class PlayerSite {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}/player-page.html`
+    return this.at('player-page.html')
+  }
+
+  at(page: string): string {
+    return `http://127.0.0.1:${this.#port}/${page}`
   }
 
   async #start(): Promise<void> {
@@ -195,6 +199,9 @@ export class PlayerSite {
     const files = new Map([
       ['/player-page.html', { type: 'text/html', bytes: readFileSync(join(here, 'player-page.html')) }],
       ['/player-page.js', { type: 'text/javascript', bytes: readFileSync(join(here, 'player-page.js')) }],
+      ['/hls-page.html', { type: 'text/html', bytes: readFileSync(join(here, 'hls-page.html')) }],
+      ['/hls-page.js', { type: 'text/javascript', bytes: readFileSync(join(here, 'hls-page.js')) }],
+      ['/hls.js', { type: 'text/javascript', bytes: readFileSync(require.resolve('hls.js')) }],
       ['/flv.js', { type: 'text/javascript', bytes: readFileSync(require.resolve('flv.js')) }],
       ['/mpegts.js', { type: 'text/javascript', bytes: readFileSync(require.resolve('mpegts.js')) }],
     ])

@@ -26,7 +26,7 @@ vhost __defaultVhost__ {
     const url = `rtmp://127.0.0.1:${port}/live/cam?who=me`
     const publisher = publishFile(start, clips.get('H.264 and AAC').path, url)
     await until('both programs', () => (server.out.match(/"program started"/g)?.length ?? 0) === 2)
-    const pids = [...server.out.matchAll(/"pid":(\d+),"command"/g)].map(([, pid]) => Number(pid))
+    const pids = [...server.out.matchAll(/"child":(\d+),"command"/g)].map(([, pid]) => Number(pid))
     await publisher.succeeded()
     await until('the programs to be gone', () => !pids.some(isRunning))
     const { video, audio } = await readPackets(join(server.folder, 'cam.flv'))

@@ -56,10 +56,12 @@ test('ffmpeg plays on when the server behind is killed: in order, and what comes
     expect(parseDecoded(stdout).pictures.length).toBeGreaterThan(60)
     const metrics = `${/http\S+\/metrics/.exec(String((await sharp.says('metrics:'))['msg']))?.[0]}`
     const text = await (await fetch(metrics)).text()
-    expect(text.match(/sluice_proxy_server_up\{server="s\d"\} \d/g)?.map((line) => line.at(-1)).toSorted()).toEqual([
-      '0',
-      '1',
-    ])
+    expect(
+      text
+        .match(/sluice_proxy_server_up\{server="s\d"\} \d/g)
+        ?.map((line) => line.at(-1))
+        .toSorted(),
+    ).toEqual(['0', '1'])
     expect(text).toMatch(/^sluice_proxy_connections [23]$/m)
   })
 })

@@ -35,12 +35,12 @@ test('makes another stream of a stream, once, for as long as it is published', a
     const server = await Program.start(CONF)
     const base = `rtmp://127.0.0.1:${await server.port('RTMP')}/live`
     const publisher = publishFile(start, clips.get('H.264 and AAC').path, `${base}/cam`)
-    const { pid } = await server.says('program started')
+    const { child } = await server.says('program started')
     const entries = ['-show_entries', 'stream=codec_name,width,height,channels', '-of', 'csv=p=0']
     const probe = await start('ffprobe', ['-v', 'error', ...entries, `${base}/cam_ff`]).succeeded()
     expect(probe.stdout.trim().split('\n').toSorted()).toEqual(['aac,1', 'h264,160,120'])
     await publisher.succeeded()
-    await until('the transcoder to be gone', () => !isRunning(Number(pid)))
+    await until('the transcoder to be gone', () => !isRunning(Number(child)))
     expect(server.out.match(/"program started"/g)?.length).toBe(1)
     const logs = readdirSync(join(server.folder, 'logs'))
     expect(logs).toEqual(['ffmpeg-encoder-__defaultVhost__-live-cam-ff.log'])
@@ -55,7 +55,7 @@ test('its children do not outlive a server that is killed', async () => {
     )
     publishFile(start, clips.get('H.264 and AAC').path, `rtmp://127.0.0.1:${await server.port('RTMP')}/live/cam`)
     await until('both programs', () => (server.out.match(/"program started"/g)?.length ?? 0) === 2)
-    const pids = [...server.out.matchAll(/"pid":(\d+),"command"/g)].map(([, pid]) => Number(pid))
+    const pids = [...server.out.matchAll(/"child":(\d+),"command"/g)].map(([, pid]) => Number(pid))
     expect(pids.map(isRunning)).toEqual([true, true])
     server.signal('SIGKILL')
     await server.ended()

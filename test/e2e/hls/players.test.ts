@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import type { HlsOptions } from '../../../src/server/hls/options.ts'
-import { Clips, DECODED_LIST, parseDecoded, readDecoded } from '../support/clips.ts'
+import { Clips, DECODED_LIST, type Decoded, parseDecoded, readDecoded } from '../support/clips.ts'
 import { LiveServer } from '../support/live-server.ts'
 import { type StartTool, type Tool, withTools } from '../support/tool.ts'
 
@@ -30,50 +30,51 @@ const FORMS: readonly (readonly [string, Partial<HlsOptions>])[] = [
   ['encrypted MPEG-TS', { hlsKeys: true }],
 ]
 
-for (const [form, hls] of FORMS) {
-  const live = LiveServer.use({ hls: { enabled: true, hlsFragmentMs: 2_000, ...hls } })
-  const name = form.replaceAll(/\W/g, '-')
-  const url = (): string => `http://127.0.0.1:${live.server.httpPort}/live/${name}.m3u8`
-
-  test(`ffmpeg plays ${form}: every picture, once, as it was published`, async () => {
-    const clip = clips.get(CLIP)
-    await withTools(async (start) => {
-      publishForever(start, clip.path, live.rtmpUrl(name))
-      await live.isLive(name)
-      const player = start('ffmpeg', ['-v', 'error', '-i', url(), '-t', '6', ...DECODED_LIST, '-'])
-      const { stdout, stderr } = await player.succeeded()
-      const { pictures, sounds } = parseDecoded(stdout)
-      expect(pictures.length).toBeGreaterThan(PICTURES)
-      expect(placeOf(pictures, clip.decoded.pictures)).toBeGreaterThanOrEqual(0)
-      expect(sounds.length).toBeGreaterThan(200)
-      expect(stderr).toBe('')
-    })
-  })
+async function playWithFfmpeg(start: StartTool, url: string): Promise<Decoded> {
+  const { stdout, stderr } = await start('ffmpeg', [
+    '-v',
+    'error',
+    '-i',
+    url,
+    '-t',
+    '6',
+    ...DECODED_LIST,
+    '-',
+  ]).succeeded()
+  expect(stderr).toBe('')
+  return parseDecoded(stdout)
 }
 
-for (const [form, hls] of FORMS.slice(0, 2)) {
+async function recordWithVlc(start: StartTool, url: string, folder: string): Promise<Decoded> {
+  mkdirSync(folder)
+  chmodSync(folder, 0o777)
+  const record = `#std{access=file,mux=mkv,dst=${folder}/out.mkv}`
+  const vlc = ['cvlc', '-I', 'dummy', '--no-color', '--run-time=8', url, '--sout', record, 'vlc://quit']
+  const isRoot = process.getuid?.() === 0
+  const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups']
+  const [program = '', ...args] = isRoot ? [...asNobody, ...vlc] : vlc
+  await start(program, args, { env: { HOME: folder }, cwd: folder }).succeeded()
+  return readDecoded(`${folder}/out.mkv`)
+}
+
+for (const [form, hls] of FORMS) {
   const live = LiveServer.use({ hls: { enabled: true, hlsFragmentMs: 2_000, ...hls } })
 
-  test(`VLC records ${form}`, async () => {
+  test.concurrent(`ffmpeg and VLC play ${form}: every picture, once, as it was published`, async () => {
     const clip = clips.get(CLIP)
-    const folder = clips.output(form)
-    mkdirSync(folder)
-    chmodSync(folder, 0o777)
     await withTools(async (start) => {
-      publishForever(start, clip.path, live.rtmpUrl('vlc'))
-      await live.isLive('vlc')
-      const record = `#std{access=file,mux=mkv,dst=${folder}/out.mkv}`
-      const url = `http://127.0.0.1:${live.server.httpPort}/live/vlc.m3u8`
-      const vlc = ['cvlc', '-I', 'dummy', '--no-color', '--run-time=8', url, '--sout', record, 'vlc://quit']
-      const isRoot = process.getuid?.() === 0
-      const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups']
-      const [program = '', ...args] = isRoot ? [...asNobody, ...vlc] : vlc
-      await start(program, args, { env: { HOME: folder }, cwd: folder }).succeeded()
-      const { pictures, sounds } = await readDecoded(`${folder}/out.mkv`)
-      expect(pictures.length).toBeGreaterThan(50)
-      // The first picture may be one of the middle of a group.
-      expect(placeOf(pictures.slice(0, -1), clip.decoded.pictures)).toBeGreaterThanOrEqual(0)
-      expect(sounds.length).toBeGreaterThan(100)
+      publishForever(start, clip.path, live.rtmpUrl('cam'))
+      await live.isLive('cam')
+      const url = `http://127.0.0.1:${live.server.httpPort}/live/cam.m3u8`
+      const folder = clips.output(form.replaceAll(/\W/g, '-'))
+      const [ffmpeg, vlc] = await Promise.all([playWithFfmpeg(start, url), recordWithVlc(start, url, folder)])
+      expect(ffmpeg.pictures.length).toBeGreaterThan(PICTURES)
+      expect(placeOf(ffmpeg.pictures, clip.decoded.pictures)).toBeGreaterThanOrEqual(0)
+      expect(ffmpeg.sounds.length).toBeGreaterThan(200)
+      expect(vlc.pictures.length).toBeGreaterThan(50)
+      // VLC may stop in the middle of a group.
+      expect(placeOf(vlc.pictures.slice(0, -1), clip.decoded.pictures)).toBeGreaterThanOrEqual(0)
+      expect(vlc.sounds.length).toBeGreaterThan(100)
     })
   })
 }

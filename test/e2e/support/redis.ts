@@ -1,5 +1,6 @@
 import * as net from 'node:net'
 import { until } from '../../support/until.ts'
+import { freePort } from './port.ts'
 import type { StartTool, Tool } from './tool.ts'
 
 /** Debian's Redis, with nothing on disk: what a kill leaves of it is nothing. */
@@ -49,15 +50,4 @@ export class Redis {
       })
     })
   }
-}
-
-/** Redis wants to be told its port. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
 }

@@ -15,6 +15,8 @@ export interface ToolResult {
 export interface ToolOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** It reads what `write` is given. */
+  readonly hasInput?: boolean
 }
 
 /** A program that runs as a child process, without a shell. */
@@ -29,7 +31,7 @@ export class Tool {
   constructor(program: string, args: readonly string[], options: ToolOptions = {}) {
     this.name = program
     this.#child = spawn(program, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [options.hasInput ? 'pipe' : 'ignore', 'pipe', 'pipe'],
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
     })
@@ -42,6 +44,8 @@ export class Tool {
         resolve({ code, signal, stdout: this.#stdout, stderr: this.#stderr })
       })
     })
+    // What it does not read any more is lost; how it ended says the rest.
+    this.#child.stdin?.on('error', () => {})
     // A tool that cannot be started fails in the test that waits for it, not before.
     this.#ended.catch(() => {})
   }
@@ -57,6 +61,10 @@ export class Tool {
 
   get isOver(): boolean {
     return this.#isOver
+  }
+
+  write(bytes: Buffer): void {
+    this.#child.stdin?.write(bytes)
   }
 
   kill(signal: NodeJS.Signals): void {

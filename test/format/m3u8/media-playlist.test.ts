@@ -211,12 +211,7 @@ describe('Low-Latency HLS', () => {
     })
     expect(parsed.partTargetDuration).toBe(0.5)
     expect(parsed.renditionReports).toEqual([{ uri: '../low/live.m3u8', lastMSN: 20, lastPart: 1 }])
-    expect(parsed.segments.slice(0, 20).map((each) => each.parts.length)).toEqual([
-      ...Array<number>(17).fill(0),
-      4,
-      4,
-      4,
-    ])
+    expect(parsed.segments.slice(0, 20).map((each) => each.parts.length)).toEqual([...Array<number>(18).fill(0), 4, 4])
     expect(parsed.segments.at(-1)?.parts.map(({ uri, hint }) => [uri, hint ?? false])).toEqual([
       ['20.0.m4s', false],
       ['20.1.m4s', false],

@@ -79,6 +79,7 @@ describe('writeFragment', () => {
 test('a fragment is independent when each picture in it begins with a key frame', () => {
   expect(isIndependent(BOTH)).toBe(true)
   expect(isIndependent([{ track: audio, samples: [sound] }])).toBe(true)
+  expect(isIndependent([{ track: video, samples: [] }, ...BOTH.slice(1)])).toBe(false)
   expect(isIndependent([{ track: video, samples: [delta] }, ...BOTH.slice(1)])).toBe(false)
 })
 

@@ -105,3 +105,22 @@ describe('a gap in time', () => {
     expect(Math.abs((last.programDateTimeMs ?? 0) + last.durationMs - stage.clock.wallMs())).toBeLessThan(4_100)
   })
 })
+
+test('the wall clock of segments does not jump when an encoder was slow at first: it follows within a hundredth', async () => {
+  const stage = new HlsStage({ ...FRAGMENT, hlsFragmentMs: 1_000 })
+  const publisher = stage.publish()
+  await stage.clock.pass(1_500)
+  await publisher.burst(synthetic(1_500))
+  await publisher.send(synthetic(58_500, { fromMs: 1_500, gopMs: 1_000 }), 0)
+  const { segments } = stage.live().stream
+  expect(segments.length).toBeGreaterThan(50)
+  for (const [index, { programDateTimeMs, durationMs }] of segments.entries()) {
+    const next = segments[index + 1]
+    const offMs = (next?.programDateTimeMs ?? 0) - (programDateTimeMs ?? 0) - durationMs
+    if (next) expect(Math.abs(offMs)).toBeLessThanOrEqual(durationMs / 100 + 1)
+  }
+  const [first, last] = [segments[0] as HlsSegment, segments.at(-1) as HlsSegment]
+  const lengthMs = segments.reduce((sum, { durationMs }) => sum + durationMs, 0)
+  const saidMs = (last.programDateTimeMs ?? 0) + last.durationMs - (first.programDateTimeMs ?? 0)
+  expect(lengthMs - saidMs).toBeGreaterThan(500)
+})

@@ -236,7 +236,7 @@ describe('Low-Latency HLS', () => {
     const { playlist } = readMedia(await stage.playlist())
     expect(playlist.lowLatencyCompatibility).toMatchObject({ canBlockReload: true, canSkipUntil: 12 })
     const parts = playlist.segments.flatMap((segment) => segment.parts).filter((part) => !part.hint)
-    expect(parts.length).toBeGreaterThan(30)
+    expect(parts.length).toBeGreaterThan(20)
     for (const { duration } of parts) expect(duration).toBeLessThanOrEqual(playlist.partTargetDuration ?? 0)
     const last = playlist.segments.at(-1)?.parts ?? []
     expect(last.at(-1)?.hint).toBe(true)
@@ -321,4 +321,18 @@ describe('Low-Latency HLS', () => {
     expect(text).not.toContain('PART')
     expect(readMedia(text).numbers.length).toBeGreaterThan(2)
   })
+})
+
+test('Low-Latency HLS whose publisher has gone: something stands behind the last segment, no part is of sound alone', async () => {
+  const stage = new HlsStage(LOW)
+  const publisher = stage.publish()
+  await publisher.send(synthetic(9_500))
+  await publisher.end()
+  const text = await stage.playlist()
+  // hls.js takes the last segment for one that is being made when nothing stands behind it.
+  expect(text.trim().split('\n').at(-1)).toMatch(/^#/)
+  const { parts, durationMs } = stage.live().stream.segments.at(-1) ?? { parts: [], durationMs: 0 }
+  expect(parts.filter(({ isIndependent }) => isIndependent)).toHaveLength(1)
+  const partsMs = parts.reduce((sum, part) => sum + part.durationMs, 0)
+  expect(Math.abs(partsMs - durationMs)).toBeLessThan(1)
 })

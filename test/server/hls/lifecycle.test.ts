@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { TestDisk } from '../../st/support/disk.ts'
 import { readMedia as read, type ReadMedia } from './parser.ts'
-import { HlsStage, type Message, synthetic } from './support.ts'
+import { fixtureMessages, HlsStage, type Message, synthetic } from './support.ts'
 
 const OPTIONS = { hlsFragmentMs: 2_000, hlsWindowMs: 10_000, hlsCtx: false, hlsDisposeMs: 30_000 }
 const ON_DISK = { ...OPTIONS, hlsPath: './html' }
@@ -120,6 +120,31 @@ describe('over a restart of the process', () => {
     const after = read(await next.playlist())
     expect(after.numbers[0]).toBeGreaterThan(before.numbers.at(-1) ?? 0)
     expectOtherLife(after, before)
+  })
+
+  test('in memory a life of a second is told apart from the next one', async () => {
+    const stage = new HlsStage(OPTIONS)
+    await stage.publish().send(synthetic(3_000))
+    const next = new HlsStage(OPTIONS, { laterMs: 1_000 })
+    await next.publish().send(synthetic(3_000))
+    expectOtherLife(read(await next.playlist()), read(await stage.playlist()))
+  })
+
+  test('in memory the initialization segment of another codec has the old name, and no cache keeps it', async () => {
+    const form = { ...OPTIONS, hlsUseFmp4: true }
+    const stage = new HlsStage(form)
+    await stage.publish().send(fixtureMessages('h264-aac', 5_000, 5_000))
+    const next = new HlsStage(form, { laterMs: 60_000 })
+    await next.publish().send(fixtureMessages('hevc-aac', 5_000, 5_000))
+    const [before, after] = [await stage.ask('/live/cam/init.mp4'), await next.ask('/live/cam/init.mp4')]
+    expect(after.headers['cache-control']).toBe('no-cache')
+    const tag = before.headers['etag'] ?? ''
+    expect((await stage.ask('/live/cam/init.mp4', { 'If-None-Match': tag })).status).toBe(304)
+    expect((await next.ask('/live/cam/init.mp4', { 'If-None-Match': tag })).status).toBe(200)
+    const named = new HlsStage({ ...form, hlsInitFile: '[app]/[stream]-[seq].mp4' })
+    await named.publish().send(synthetic(5_000))
+    const [map] = read(await named.playlist()).maps
+    expect((await named.ask(`/live/${map}`)).headers['cache-control']).toContain('immutable')
   })
 
   test.each([

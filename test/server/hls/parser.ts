@@ -1,5 +1,8 @@
 import * as HLS from 'hls-parser'
 
+// What it would only complain of is an error.
+HLS.setOptions({ strictMode: true })
+
 /** What a playlist says, by a parser that is not ours. */
 export interface ReadMedia {
   readonly numbers: readonly number[]

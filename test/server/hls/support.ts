@@ -168,7 +168,12 @@ export class Publisher {
     })
     this.source = stage.hub.acquire(key)
     const vhost = testVhost({})
-    this.publication = this.source.publish(thread, { ...vhost.play, minLatency: false, takeoverAfterMs: 0 })
+    this.publication = this.source.publish(thread, {
+      ...vhost.play,
+      minLatency: false,
+      fastCacheMs: 0,
+      takeoverAfterMs: 0,
+    })
     this.#startMs = stage.clock.nowMs()
   }
 

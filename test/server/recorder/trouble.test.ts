@@ -49,6 +49,16 @@ describe('a disk that is full', () => {
     expect(metadata).toMatchObject({ filesize: file.length, hasVideo: true })
   })
 
+  test.each(['.flv', '.mp4'])('that has room for no frame at all leaves nothing, and tells it (%s)', async (ending) => {
+    const recorder = await RecordingServer.start(`[stream]${ending}`, {}, new SmallDisk(1_500))
+    const publisher = await recorder.publisher('cam')
+    await sendTags(publisher, AVC_AAC)
+    await untilStopped(recorder)
+    await eventually('nothing', () => recorder.files.length === 0)
+    expect(recorder.logged('recording stopped')).toHaveLength(1)
+    expect(recorder.logged('recorded')).toHaveLength(0)
+  })
+
   test('that has no room for the finished MP4 keeps the fragmented one, which plays too', async () => {
     const disk = new SmallDisk(1_000_000)
     const recorder = await RecordingServer.start('[stream].mp4', {}, disk)

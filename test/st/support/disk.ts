@@ -39,6 +39,7 @@ export class TestDisk implements Disk {
     const bytes = this.files.get(from)
     if (!bytes) throw new DiskError('ENOENT', `no file ${from}`)
     this.files.delete(from)
+    this.written.delete(from)
     this.#set(thread, to, bytes)
     this.renamed.push(to)
   }
@@ -46,6 +47,7 @@ export class TestDisk implements Disk {
   async remove(thread: Thread, path: string): Promise<void> {
     await this.#turn(thread)
     if (!this.files.delete(path)) throw new DiskError('ENOENT', `no file ${path}`)
+    this.written.delete(path)
   }
 
   async list(thread: Thread): Promise<readonly DiskEntry[]> {

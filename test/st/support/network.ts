@@ -22,8 +22,9 @@ export class TestPipe implements Pipe {
     this.#handler = handler
   }
 
-  write(bytes: Buffer): boolean {
+  write(...pieces: (Buffer | undefined)[]): boolean {
     if (this.isEnded || this.isDestroyed) throw new Error('write after end')
+    const bytes = Buffer.concat(pieces.filter((piece) => piece !== undefined))
     this.written.push(bytes)
     if (this.isStuck) this.pendingBytes += bytes.length
     return this.pendingBytes === 0
