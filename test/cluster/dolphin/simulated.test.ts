@@ -61,7 +61,7 @@ async function close(stage: SimStage, { world, dolphin }: SimDolphin): Promise<v
   expect(dolphin.servers.map(({ open }) => open)).toEqual([0, 0])
 }
 
-const SEEDS = [1, 2, 3]
+const SEEDS = [1, 2]
 
 describe.each(SEEDS)('seed %i, origins by stream', (seed) => {
   test('streams are whole, and come back after the end of a server, of the network, of the proxy', async () => {
@@ -70,10 +70,10 @@ describe.each(SEEDS)('seed %i, origins by stream', (seed) => {
     await stage.serve(one)
     await stage.serve(two)
     let running = await proxy(front, 'hash')
-    const names = ['a', 'b', 'c', 'd']
+    const names = ['a', 'b', 'c']
     for (const name of names) stage.publish('proxy', name, 400)
     await stage.run(3_000)
-    const players = names.flatMap((name) => [stage.play('proxy', name), stage.play('proxy', name)])
+    const players = [...names, 'a'].map((name) => stage.play('proxy', name))
     const allPlay = async (what: string): Promise<void> => {
       await stage.run(RECOVERY_MS)
       const before = players.map((seen) => seen.length)
