@@ -14,6 +14,7 @@ import type { Metadata, Packet } from '../stream/packet.ts'
 const LOOK_MS = 1_000
 /** What goes out in one write at most. */
 const BATCH_BYTES = 256 * 1024
+const BATCH_MESSAGES = 1_024
 /** A stream that shows no key frame for so long goes out as sound: its picture has ceased. */
 const KEY_WAIT_MS = 10_000
 const TIMESTAMP_MODULUS = 2 ** 32
@@ -50,7 +51,8 @@ export async function pushPackets(
   for (let read = await nextPacket(thread, client, reader); read; read = await nextPacket(thread, client, reader)) {
     const messages: RtmpMessage[] = []
     let bytes = 0
-    for (let next: ReadPacket | null = read; next; next = bytes < BATCH_BYTES ? reader.take() : null) {
+    const isFull = (): boolean => bytes >= BATCH_BYTES || messages.length >= BATCH_MESSAGES
+    for (let next: ReadPacket | null = read; next; next = isFull() ? null : reader.take()) {
       messages.push(...sender.messagesOf(next))
       bytes += next.packet.payload.length
     }

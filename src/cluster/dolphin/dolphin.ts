@@ -149,6 +149,7 @@ export class Dolphin {
     const { server, socket } = await this.#reach(thread, client, kind, question)
     const startedMs = thread.world.clock.nowMs()
     let reason = 'interrupted'
+    server.connections.add(thread)
     try {
       if (question.said) socket.write(question.said)
       if (question.rtmp) await repeatRtmp(thread, client, socket, question.rtmp, QUESTION_TIMEOUT_MS)
@@ -157,6 +158,7 @@ export class Dolphin {
       reason = asError(error).message
       throw error
     } finally {
+      server.connections.delete(thread)
       socket.close()
       server.receivedBytes += socket.sentBytes
       server.sentBytes += socket.receivedBytes

@@ -129,7 +129,9 @@ export class HlsStream {
     this.#key = this.#options.hlsKeys ? this.#keyFor(facts) : null
     const template = this.#template
     this.#making = {
-      ...facts,
+      sequence,
+      timestamp,
+      wallMs: nowMs,
       discontinuity: startsAnew && this.#hasHistory,
       programDateTimeMs: wallMs,
       key: this.#key,
@@ -241,7 +243,8 @@ export class HlsStream {
   }
 
   #finish(making: Making, durationMs: number): HlsSegment {
-    const whole = Buffer.concat(making.pieces)
+    const [first] = making.pieces
+    const whole = first && making.pieces.length === 1 ? first : Buffer.concat(making.pieces)
     const bytes = making.key ? encrypt(whole, making.key) : whole
     let offset = 0
     // Once in memory, not twice.
@@ -284,8 +287,10 @@ export class HlsStream {
   }
 
   #make(template: string, facts: SegmentFacts, contentType: string, bytes: Buffer): HlsFile {
-    const name = segmentName(template, this.names, facts)
-    const file = { name, contentType, isUnique: givesUniqueNames(template), bytes }
+    const fixed = segmentName(template, this.names, facts)
+    // Nothing else may ever be under its URL, neither later nor after a restart: caches keep it for ever.
+    const name = givesUniqueNames(template) ? fixed : withSuffix(fixed, `-${facts.sequence}`)
+    const file = { name, contentType, isUnique: true, bytes }
     return this.#files.add(this.names.vhost, file, facts.sequence)
   }
 

@@ -178,6 +178,34 @@ describe('over a restart of the process', () => {
     expect([...disk.files.keys()]).toEqual([])
   })
 
+  test('on disk, after a crash nothing comes back that players could have seen: numbers and names are new', async () => {
+    const disk = new TestDisk()
+    const stage = new HlsStage({ ...ON_DISK, hlsUseFmp4: true }, { disk })
+    await stage.publish().send(synthetic(9_000))
+    const before = read(await stage.playlist())
+    // Not stopped: what it had in memory is gone.
+    const next = new HlsStage({ ...ON_DISK, hlsUseFmp4: true }, { disk, laterMs: 20_000 })
+    await next.publish().send(synthetic(5_000))
+    const after = read(await next.playlist())
+    expect(after.numbers[0]).toBeGreaterThan(before.numbers.at(-1) ?? 0)
+    for (const name of [...after.uris, ...after.maps]) expect([...before.uris, ...before.maps]).not.toContain(name)
+    expect(after.discontinuities).toEqual(after.numbers.slice(0, 1))
+    expect([...disk.files.keys()].filter((name) => name.endsWith('.m4s'))).toHaveLength(after.numbers.length)
+  })
+
+  test('an initialization segment never has the name of another one', async () => {
+    const stage = new HlsStage({ ...OPTIONS, hlsUseFmp4: true })
+    const publisher = stage.publish()
+    await publisher.send(synthetic(9_000))
+    await publisher.end()
+    const [before = ''] = read(await stage.playlist()).maps
+    await stage.clock.pass(31_000)
+    await stage.publish().send(synthetic(9_000, { audio: false }))
+    const [after = ''] = read(await stage.playlist()).maps
+    expect(after).toMatch(/^cam\/init-\d+\.mp4$/)
+    expect(after).not.toBe(before)
+  })
+
   test('on disk, what was over long ago is removed, and its numbers go on', async () => {
     const disk = new TestDisk()
     const stage = new HlsStage(ON_DISK, { disk })
