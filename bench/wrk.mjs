@@ -12,8 +12,8 @@ const CONNECTIONS = 100
  */
 export async function runWrk(url, seconds) {
   if (!canRun('wrk', ['-v'])) throw new Error('wrk is not there: install the Debian package wrk')
-  const args = ['--threads', '1', '--connections', String(CONNECTIONS), '--duration', `${seconds}s`, '--latency', url]
-  const child = startPinned(LOAD_CORE, 'wrk', args, ['ignore', 'pipe', 'inherit'])
+  const args = ['--threads', '1', '--connections', String(CONNECTIONS), '--duration', `${seconds}s`, '--timeout', '10s']
+  const child = startPinned(LOAD_CORE, 'wrk', [...args, '--latency', url], ['ignore', 'pipe', 'inherit'])
   let text = ''
   child.stdout.setEncoding('utf8').on('data', (some) => (text += some))
   await once(child, 'close')

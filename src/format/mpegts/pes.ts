@@ -18,7 +18,6 @@ const TIMESTAMP_BYTES = 5
 const LENGTH_END = 6
 const MAX_LENGTH = 0xff_ff
 const STREAM_ID_VIDEO = 0xe0
-const START_CODE = 0x00_00_01
 /** |10:2|scrambling:2|priority:1|alignment:1|00:2|: each PES packet begins with a frame. */
 const ALIGNED = 0x84
 const HAS_PTS = 0x80
@@ -95,7 +94,9 @@ function writePesHeader(out: Buffer, at: number, pes: Pes): number {
   const head = headerBytes(pes)
   // A picture may be larger than the field can say: 0 is allowed for it, and means up to the next one.
   const length = track.streamId === STREAM_ID_VIDEO ? 0 : head + esBytes - LENGTH_END
-  out.writeUIntBE(START_CODE, at, 3)
+  out[at] = 0
+  out[at + 1] = 0
+  out[at + 2] = 1
   out[at + 3] = track.streamId
   out.writeUInt16BE(length, at + 4)
   out[at + 6] = ALIGNED

@@ -36,9 +36,12 @@ export function playlistName(template: string, names: StreamNames): string {
 /** A segment's, part's, initialization segment's or key's name by its template. */
 export function segmentName(template: string, names: StreamNames, facts: SegmentFacts): string {
   const { sequence, timestamp, wallMs, durationMs } = facts
+  const { vhost, app, stream } = names
   const date = new Date(wallMs)
   return fill(template, {
-    ...names,
+    vhost,
+    app,
+    stream,
     seq: String(sequence),
     timestamp: String(timestamp),
     duration: String(Math.round(durationMs)),

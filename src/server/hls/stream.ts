@@ -129,7 +129,9 @@ export class HlsStream {
     this.#key = this.#options.hlsKeys ? this.#keyFor(facts) : null
     const template = this.#template
     this.#making = {
-      ...facts,
+      sequence,
+      timestamp,
+      wallMs: nowMs,
       discontinuity: startsAnew && this.#hasHistory,
       programDateTimeMs: wallMs,
       key: this.#key,
@@ -241,7 +243,8 @@ export class HlsStream {
   }
 
   #finish(making: Making, durationMs: number): HlsSegment {
-    const whole = Buffer.concat(making.pieces)
+    const [first] = making.pieces
+    const whole = first && making.pieces.length === 1 ? first : Buffer.concat(making.pieces)
     const bytes = making.key ? encrypt(whole, making.key) : whole
     let offset = 0
     // Once in memory, not twice.

@@ -3,8 +3,9 @@ import { NO_PIECE, type Packager, type Piece } from './packager.ts'
 import { SoundClock } from './sound-clock.ts'
 import { type HlsFrame, type HlsTracks, tsTrack } from './tracks.ts'
 
-/** Units are written when there are so many bytes of them: in one go a large segment would hold up everybody else. */
+/** So many bytes are a piece: in one go a large segment would hold up everybody else. */
 const PIECE_BYTES = 128 * 1024
+const NOTHING = Buffer.alloc(0)
 /** Sound is put together as long as its PES packet is not late: the clock is 100 ms behind decoding. */
 const SOUND_GROUP_MS = 90
 const SOUND_GROUP_BYTES = 32 * 1024
@@ -14,8 +15,9 @@ export class TsPackager implements Packager {
   readonly init = null
   readonly #muxer: TsMuxer
   readonly #clock: SoundClock | null
-  #units: TsUnit[] = []
-  #bytes = 0
+  /** Each frame is written here at once: those that wait would be objects that live long, which costs more than a copy. */
+  #room = NOTHING
+  #used = 0
   #sounds: Buffer[] = []
   #soundBytes = 0
   #soundMs = 0
@@ -40,13 +42,13 @@ export class TsPackager implements Packager {
     }
     if (frame.kind === 'audio') this.#addSound(frame)
     else this.#push(this.#muxer.picture(frame))
-    return this.#bytes >= PIECE_BYTES ? this.#take() : NO_PIECE
+    return this.#used >= PIECE_BYTES ? this.#take() : NO_PIECE
   }
 
   end(): readonly Piece[] {
     this.#flushSound()
     this.#needsTables = true
-    return this.#units.length > 0 ? this.#take() : NO_PIECE
+    return this.#used > 0 ? this.#take() : NO_PIECE
   }
 
   #addSound({ dtsMs, body }: HlsFrame): void {
@@ -68,16 +70,19 @@ export class TsPackager implements Packager {
   }
 
   #push(unit: TsUnit): void {
-    this.#units.push(unit)
-    this.#bytes += unit.bytes
+    const needed = this.#used + unit.bytes
+    if (needed > this.#room.length) {
+      const room = Buffer.allocUnsafeSlow(Math.max(PIECE_BYTES, 2 * needed))
+      this.#room.copy(room, 0, 0, this.#used)
+      this.#room = room
+    }
+    this.#used = this.#muxer.write(this.#room, this.#used, unit)
   }
 
   #take(): readonly Piece[] {
-    const bytes = Buffer.allocUnsafeSlow(this.#bytes)
-    let offset = 0
-    for (const unit of this.#units) offset = this.#muxer.write(bytes, offset, unit)
-    this.#units = []
-    this.#bytes = 0
+    const bytes = Buffer.allocUnsafeSlow(this.#used)
+    this.#room.copy(bytes, 0, 0, this.#used)
+    this.#used = 0
     return [{ bytes, durationMs: 0, isIndependent: false }]
   }
 }
