@@ -74,7 +74,7 @@ export const PLANTED: readonly PlantedBug[] = [
   },
   { name: 'an interrupt that is lost, once in 5', plant: () => dropping(Thread, 'interrupt', 5) },
   { name: 'a timeout that never fires, once in 50', plant: () => dropping(Scheduler, 'expire', 50) },
-  { name: 'a drain that is not told, once in 2', plant: () => dropping(Socket, 'onDrain', 2) },
+  { name: 'a drain that is not told, once in 2', isRare: true, plant: () => dropping(Socket, 'onDrain', 2) },
   {
     name: 'a callback that is sent twice, once in 20',
 
