@@ -6,4 +6,5 @@ export const REGRESSIONS: readonly { readonly seed: number; readonly bug: string
     bug: 'a later initialization segment came under the URL of an earlier one, which caches keep for a year',
   },
   { seed: 71, bug: 'a recording that had got its name was empty after a power cut' },
+  { seed: 334, bug: 'numbers of segments that players had seen were used again after a crash' },
 ]
