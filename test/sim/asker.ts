@@ -23,20 +23,14 @@ export async function ask(
 }
 
 async function answer(thread: Thread, what: Exclude<AskAction['what'], 'reload'>, choice: number): Promise<string> {
-  switch (what) {
-    case 'kick': {
-      const id = await pick(thread, 'clients', choice)
-      return id === null ? 'nobody to kick' : request(thread, 'DELETE', `/api/v1/clients/${id}`)
-    }
-    case 'record':
-    case 'end of record': {
-      const id = await pick(thread, 'streams', choice)
-      if (id === null) return 'no stream'
-      return request(thread, what === 'record' ? 'PUT' : 'DELETE', `/api/v1/recordings/${id}`)
-    }
-    default:
-      return request(thread, 'GET', `/api/v1/${what}`)
+  if (what === 'kick') {
+    const id = await pick(thread, 'clients', choice)
+    return id === null ? 'nobody to kick' : request(thread, 'DELETE', `/api/v1/clients/${id}`)
   }
+  if (what !== 'record' && what !== 'end of record') return request(thread, 'GET', `/api/v1/${what}`)
+  const id = await pick(thread, 'streams', choice)
+  if (id === null) return 'no stream'
+  return request(thread, what === 'record' ? 'PUT' : 'DELETE', `/api/v1/recordings/${id}`)
 }
 
 /** The id of one of those that there are. */

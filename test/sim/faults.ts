@@ -21,11 +21,11 @@ export interface Struck {
   readonly network: SimNetwork
   readonly backEnd: BackEnd
   /** Of this name; null: the machine has another program. */
-  server(name: string): SimServer | null
+  readonly server: (name: string) => SimServer | null
   /** A machine, which is made when it is not there. */
-  host(name: string): SimHost
+  readonly host: (name: string) => SimHost
   /** The program of a machine is gone; null: there was none. @returns starts it again */
-  crashed(name: string, kind: 'process' | 'machine'): (() => void) | null
+  readonly crashed: (name: string, kind: 'process' | 'machine') => (() => void) | null
 }
 
 /** Lets something go wrong. @returns makes it well again; null: there is nothing to make well */
@@ -60,6 +60,11 @@ export function strike({ what, host: name, forMs }: FaultAction, struck: Struck)
       return () => {
         host.disk.isFull = false
       }
+    case 'back end slow':
+    case 'back end refuses':
+    case 'back end fails':
+    case 'back end hangs':
+    case 'back end closes':
     default:
       struck.backEnd.mood = MOODS[what]
       return () => {

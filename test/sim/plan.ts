@@ -178,16 +178,16 @@ function describe(action: Action): string {
   switch (action.kind) {
     case 'publish': {
       const { host, stream, forMs, makeup, framesPerSecond, gopFrames, frameBytes, stayMs } = action
-      const stay = stayMs > 0 ? `, in pieces of ${seconds(stayMs)}` : ''
+      const pieces = stayMs > 0 ? `, in pieces of ${seconds(stayMs)}` : ''
       const what = `${makeup}, ${framesPerSecond} frames/s of ${frameBytes} bytes, a key every ${gopFrames}`
-      return `${host} publishes ${stream} for ${seconds(forMs)} (${what})${stay}`
+      return `${host} publishes ${stream} for ${seconds(forMs)} (${what})${pieces}`
     }
     case 'play': {
       const { host, stream, forMs, protocol, pauseAfterMs, pauseMs, control, stayMs } = action
-      const stay = stayMs > 0 ? `, in pieces of ${seconds(stayMs)}` : ''
+      const pieces = stayMs > 0 ? `, in pieces of ${seconds(stayMs)}` : ''
       const pause =
         pauseMs > 0 ? `, ${control ?? 'reads nothing'} for ${seconds(pauseMs)} after ${seconds(pauseAfterMs)}` : ''
-      return `${host} plays ${stream} by ${protocol} for ${seconds(forMs)}${stay}${pause}`
+      return `${host} plays ${stream} by ${protocol} for ${seconds(forMs)}${pieces}${pause}`
     }
     case 'ask':
       return `the API is asked: ${action.what} (${action.choice})`

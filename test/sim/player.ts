@@ -37,7 +37,7 @@ export async function runPlayer(
   random: SeededRandom,
 ): Promise<void> {
   const { clock } = thread.world
-  const pause = { isDue: action.pauseMs > 0 }
+  const pause = { atMs: action.pauseMs > 0 ? clock.nowMs() + action.pauseAfterMs : Infinity }
   while (clock.nowMs() < untilMs) {
     const leaveMs = action.stayMs > 0 ? clock.nowMs() + action.stayMs : Infinity
     const session = new Session(thread, action, Math.min(untilMs, leaveMs), view, pause)
@@ -59,20 +59,18 @@ class Session {
   readonly #view: PlayerView
   readonly #check: PlayerCheck
   /** Of all its connections one is not read for a while. */
-  readonly #pauses: { isDue: boolean }
+  readonly #due: { atMs: number }
   #heardMs: number
-  #pauseAtMs: number
   #resumeAtMs = Infinity
 
-  constructor(thread: Thread, action: PlayAction, untilMs: number, view: PlayerView, pause: { isDue: boolean }) {
-    this.#pauses = pause
+  constructor(thread: Thread, action: PlayAction, untilMs: number, view: PlayerView, pause: { atMs: number }) {
+    this.#due = pause
     this.#thread = thread
     this.#action = action
     this.#untilMs = untilMs
     this.#view = view
     this.#check = view.check()
     this.#heardMs = thread.world.clock.nowMs()
-    this.#pauseAtMs = pause.isDue ? this.#heardMs + action.pauseAfterMs : Infinity
   }
 
   async rtmp(): Promise<void> {
@@ -128,12 +126,18 @@ class Session {
     return nowMs < this.#untilMs && nowMs - this.#heardMs < PATIENCE_MS
   }
 
+  /** Whether its pause begins now; when it was not connected at the time there is none. */
+  #isDue(nowMs: number): boolean {
+    const { atMs } = this.#due
+    if (nowMs < atMs) return false
+    this.#due.atMs = Infinity
+    return nowMs < atMs + 2 * READ_MS
+  }
+
   /** Tells the server what it wants, and later that it wants all again. */
   #steer(client: RtmpClient, control: NonNullable<PlayAction['control']>): void {
     const nowMs = this.#thread.world.clock.nowMs()
-    if (nowMs >= this.#pauseAtMs) {
-      this.#pauseAtMs = Infinity
-      this.#pauses.isDue = false
+    if (this.#isDue(nowMs)) {
       this.#resumeAtMs = nowMs + this.#action.pauseMs
       this.#tell(client, control, true)
     } else if (nowMs >= this.#resumeAtMs) {
@@ -154,9 +158,7 @@ class Session {
 
   async #pause(): Promise<void> {
     const { clock } = this.#thread.world
-    if (clock.nowMs() < this.#pauseAtMs) return
-    this.#pauseAtMs = Infinity
-    this.#pauses.isDue = false
+    if (!this.#isDue(clock.nowMs())) return
     await this.#thread.sleep(this.#action.pauseMs)
     this.#heardMs = clock.nowMs()
   }

@@ -13,13 +13,15 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024
 /** As players do: so far behind the end they begin. */
 const FIRST_SEGMENTS = 3
 const OK = 200
+/** A pause that would begin later is left out: the time after the faults is for all to play again. */
+const MOST_LATE_MS = 5_000
 
 /** What viewers do, seen from outside. */
 export interface ViewerView {
   readonly check: HlsCheck
   readonly isCalm: boolean
   /** A segment with so many frames came. */
-  received(frames: number): void
+  readonly received: (frames: number) => void
 }
 
 /** Watches by HLS until `untilMs`; begins anew when something fails. */
@@ -56,14 +58,14 @@ class Viewer {
   #mediaSequence = -1
   #last = -1
   #untilMs = 0
-  #isToPause: boolean
+  #pauseAtMs: number
   readonly #parts = new Set<string>()
 
   constructor(thread: Thread, action: PlayAction, view: ViewerView) {
     this.#thread = thread
     this.#pool = new HttpPool(thread.world)
     this.#action = action
-    this.#isToPause = action.pauseMs > 0
+    this.#pauseAtMs = action.pauseMs > 0 ? thread.world.clock.nowMs() + action.pauseAfterMs : Infinity
     this.#view = view
   }
 
@@ -80,15 +82,15 @@ class Viewer {
     if (!first) return
     const variant = variantOf(first.toString())
     const target = variant === null ? start : `/live/${variant}`
-    const pauseAtMs = this.#isToPause ? clock.nowMs() + this.#action.pauseAfterMs : Infinity
     for (let query = ''; clock.nowMs() < untilMs; ) {
       const text = await this.#get(target + query)
       if (!text) return
       const playlist = readPlaylist(text.toString(), start)
       await this.#take(playlist)
-      if (this.#isToPause && clock.nowMs() >= pauseAtMs) {
-        this.#isToPause = false
-        await this.#thread.sleep(this.#action.pauseMs)
+      if (clock.nowMs() >= this.#pauseAtMs) {
+        const isLate = clock.nowMs() > this.#pauseAtMs + MOST_LATE_MS
+        this.#pauseAtMs = Infinity
+        if (!isLate) await this.#thread.sleep(this.#action.pauseMs)
       }
       query = this.#next(playlist, target.includes('?') ? '&' : '?')
       if (query === '') await this.#thread.sleep(Math.max(500, playlist.targetSeconds * 500))

@@ -7,7 +7,7 @@ import { ProcessDisk, SimDisk } from './disk.ts'
 import { Life } from './life.ts'
 import type { Path } from './path.ts'
 import { SimPipe, type Wire } from './pipe.ts'
-import { SimPlatform } from './platform.ts'
+import { simPlatform } from './platform.ts'
 import type { SeededRandom } from './random.ts'
 import type { Simulation } from './simulation.ts'
 
@@ -122,7 +122,7 @@ export class SimHost {
     this.#vanished.clear()
     const life = new Life(simulation, simulation.random.fork(`${this.name} ${++this.#boots}`))
     this.#life = life
-    const platform = new SimPlatform(life, this.name, this.#boots)
+    const platform = simPlatform(life, this.name, this.#boots)
     return new World(
       life,
       new HostNetwork(this, life),
