@@ -100,6 +100,8 @@ export class ClusterRun {
       this.#host(name).crash(what === 'power' ? 'machine' : 'process')
       await this.#stage.run(forMs)
       await this.#serve(name)
+      // Who had connections there is told by the machine that is back, within 3 s: not if it goes again before.
+      if (what === 'power') await this.#stage.run(4_000)
     } else if (what === 'stall') {
       this.#host(origin).life?.stall(forMs)
       await this.#stage.run(forMs)
