@@ -159,7 +159,7 @@ export class RtmpPlayer implements PlayerQueue {
           // From the last of the old feed to the first of the new one without an await: nothing is lost between them.
           const rest: Buffer[] = cursor.rest()
           this.#leave(publication, cursor, format)
-          const hadVideo = selection.video
+          const hadVideo = selection.video && !cursor.needsKey
           selection = this.#selection
           format = new RtmpFormat(selection, originMs)
           cursor = publication.rejoin(format, selection.video && !hadVideo ? 'next key' : 'now')

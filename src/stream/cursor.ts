@@ -43,6 +43,11 @@ export class Cursor implements Follower {
     return this.#feed.ended && this.#seq >= this.#feed.nextSeq
   }
 
+  /** What this player gets next must begin with a key frame: it has begun with nothing yet, or lost the thread. */
+  get needsKey(): boolean {
+    return this.#needsKey
+  }
+
   /** Decode time of the last packet that was given out, ms; null before the first. */
   get positionMs(): number | null {
     return this.#positionMs
