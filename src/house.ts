@@ -100,7 +100,7 @@ export class House {
     this.#server = new Server(world, options, version, gates, {
       utcTime: config.utcTime,
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
-      recorded: (client, file) => this.#hooks.dvr(client, { cwd: process.cwd(), file }),
+      recorded: (client, file) => this.#hooks.dvr(client, { cwd: world.platform.folder, file }),
     })
     this.#server.hub.watchers.add(this.#edge.published)
     this.#relays = makeRelays({ world, server: this.#server, settings, self: edgeParts.self, forwards })

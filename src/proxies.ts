@@ -10,6 +10,7 @@ import { HttpSite } from './server/http-site.ts'
 import { Sharp, type SharpOptions } from './sharp.ts'
 import { handleSignals } from './signals.ts'
 import { type Endpoint, formatEndpoint } from './st/network.ts'
+import { keepYoungGenerationSmall } from './st/real/heap.ts'
 import type { Thread } from './st/thread.ts'
 import type { World } from './st/world.ts'
 
@@ -101,6 +102,7 @@ async function run(
   log.info({ servers: proxy.servers.map(({ name }) => name) }, 'started')
   for (const line of face.listens()) log.info({}, line)
   for (const at of site.addresses) log.info({}, `metrics: http://${formatEndpoint(at)}/metrics`)
+  keepYoungGenerationSmall()
 }
 
 function said(what: string, addresses: readonly Endpoint[]): string[] {

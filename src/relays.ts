@@ -4,6 +4,7 @@ import { type SelfDescription, upnodeArgument } from './cluster/edge/upnode.ts'
 import { Relays } from './cluster/relays.ts'
 import type { ForwardQuestions } from './control/hooks/on-forward.ts'
 import type { Settings } from './control/settings.ts'
+import type { Client } from './server/client.ts'
 import type { Server } from './server/server.ts'
 import type { World } from './st/world.ts'
 
@@ -18,6 +19,11 @@ export interface RelayParts {
 
 export function makeRelays({ world, server, settings, self, forwards }: RelayParts): Relays {
   const { clients, hub } = server
+  // An edge's pull has the id of the player for whom it began.
+  const publisher = (id: string): Client | null => {
+    const client = clients.get(id)
+    return client?.role === 'publish' ? client : null
+  }
   return new Relays(world, hub, {
     vhosts: () => settings.config.vhosts.values(),
     resolveVhost: (name) => settings.resolveVhost(name),
@@ -26,11 +32,11 @@ export function makeRelays({ world, server, settings, self, forwards }: RelayPar
       return { ffLogDir, ffLogLevel, utcTime }
     },
     rtmp: () => server.addresses.rtmp,
-    publisher: (id) => clients.get(id)?.url ?? null,
+    publisher: (id) => publisher(id)?.url ?? null,
     introduction: (id) => ({
       connectExtra: { sluice_chain: joinChains([clients.get(id)?.chain ?? ''], self.id) },
       connectArgument: upnodeArgument(self, id),
     }),
-    backend: { urls: (thread, backend, id) => forwards.urls(thread, backend, clients.get(id)) },
+    backend: { urls: (thread, backend, id) => forwards.urls(thread, backend, publisher(id)) },
   })
 }

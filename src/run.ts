@@ -16,6 +16,7 @@ import { RealClock } from './st/real/clock.ts'
 import { RealDisk } from './st/real/disk.ts'
 import { keepYoungGenerationSmall } from './st/real/heap.ts'
 import { RealNetwork } from './st/real/network.ts'
+import { RealPlatform } from './st/real/platform.ts'
 import { RealPrograms } from './st/real/programs.ts'
 import { World } from './st/world.ts'
 
@@ -72,7 +73,10 @@ export function realWorld(
       'connections are served on the sockets of Node: each costs more CPU and memory',
     )
   }
-  return { world: new World(new RealClock(), network, log, new RealDisk(), new RealPrograms()), ...rest }
+  return {
+    world: new World(new RealClock(), network, log, new RealDisk(), new RealPrograms(), new RealPlatform()),
+    ...rest,
+  }
 }
 
 /** What the process is told by other means than signals. */

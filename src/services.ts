@@ -1,23 +1,22 @@
 /** What is around the server: the API, the exporter, the circuit breaker, the heartbeat. Put together from a configuration. */
-import { readFileSync } from 'node:fs'
 import { makeApi, makeExporter } from './control/api/api.ts'
 import type { ApiOptions, ApiSettings, ApiVhost, ClusterQuery, Reloader } from './control/api/options.ts'
 import { Breaker, type BreakerSettings } from './control/breaker.ts'
 import { deviceIp, type HeartbeatSettings, type Post, runHeartbeat } from './control/heartbeat.ts'
 import type { ServerIdentity } from './control/identity.ts'
 import type { Instance } from './control/instance.ts'
-import { type ClusterState, type LoopDelay, metrics } from './control/metrics/metrics.ts'
+import { type ClusterState, metrics } from './control/metrics/metrics.ts'
 import { Sampler } from './control/metrics/sampler.ts'
 import { Statistics } from './control/metrics/statistics.ts'
 import { runProgress } from './control/progress.ts'
 import { Machine } from './control/system/machine.ts'
-import { processCpuMs, summaries } from './control/system/process.ts'
+import { summaries } from './control/system/process.ts'
 import type { HttpContext, HttpHandler } from './server/http-session.ts'
 import { HttpSite } from './server/http-site.ts'
 import { type PortChange, prepareAll } from './server/ports.ts'
 import type { Server } from './server/server.ts'
 import { type Endpoint, formatEndpoint, type ServerTls } from './st/network.ts'
-import { watchLoopDelay } from './st/real/loop-delay.ts'
+import type { LoopDelay } from './st/platform.ts'
 import type { Thread } from './st/thread.ts'
 import type { World } from './st/world.ts'
 
@@ -71,10 +70,10 @@ export interface ServicesParts {
 }
 
 /** The breaker exists before the server: it is one of its gates. */
-export function makeBreaker(config: () => ServicesConfig, { scheduler }: World): Breaker {
+export function makeBreaker(config: () => ServicesConfig, { scheduler, platform }: World): Breaker {
   return new Breaker(
     () => config().circuitBreaker,
-    processCpuMs,
+    () => platform.cpuMs(),
     () => scheduler.backlogMs,
   )
 }
@@ -96,12 +95,12 @@ export class Services {
   constructor(parts: ServicesParts) {
     const { world, server, identity, version, config } = parts
     this.#parts = parts
-    this.#instance = { ...identity, pid: String(process.pid), version, startedMs: world.clock.nowMs() }
+    this.#instance = { ...identity, pid: String(world.platform.pid), version, startedMs: world.clock.nowMs() }
     this.#statistics = new Statistics(world, server.hub, server.clients, (key) => identity.streamId(key))
     this.#machine = new Machine({
       clock: world.clock,
-      readFile: (path) => (config().stats.enabled ? readProc(path) : ''),
-      processCpuMs,
+      platform: world.platform,
+      isOn: () => config().stats.enabled,
       disks: () => config().stats.disk,
     })
     this.#sampler = new Sampler(this.#statistics, this.#machine, () => this.#takeLoopDelay())
@@ -165,7 +164,7 @@ export class Services {
 
   #takeLoopDelay(): LoopDelay {
     if (!this.#parts.config().exporter.enabled) return NO_DELAY
-    this.#loopDelay ??= watchLoopDelay()
+    this.#loopDelay ??= this.#parts.world.platform.watchLoop()
     return this.#loopDelay()
   }
 
@@ -209,7 +208,7 @@ export class Services {
   #heartbeat(post: Post): Parameters<typeof runHeartbeat>[1] {
     const { world, config } = this.#parts
     const parts = {
-      clock: world.clock,
+      world,
       instance: this.#instance,
       statistics: this.#statistics,
       machine: this.#machine,
@@ -225,15 +224,6 @@ export class Services {
       summaries: () => summaries(parts),
       post,
     }
-  }
-}
-
-function readProc(path: string): string {
-  try {
-    return readFileSync(path, 'latin1')
-  } catch {
-    // Not Linux, or a container that hides it.
-    return ''
   }
 }
 

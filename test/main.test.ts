@@ -96,6 +96,19 @@ describe('the command line', () => {
     expect(err).toContain('usage:')
   })
 
+  test.each(['dolphin', 'sharp'])('%s -c tests and wants a configuration of its own', async (proxy) => {
+    expect(await run([proxy, '-t', '-c', `conf/${proxy}.conf`])).toMatchObject({
+      code: 0,
+      out: 'The configuration is valid.\n',
+    })
+    expect(await run([proxy])).toMatchObject({ code: 2, err: expect.stringContaining(`${proxy} needs -c FILE`) })
+    const file = config(`${proxy}.conf`, `${proxy} { listen nowhere; }`)
+    expect(await run([proxy, '-c', file])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(`${file}:1: ${proxy}.listen "nowhere" is not allowed`),
+    })
+  })
+
   test('-t accepts the default configuration', async () => {
     const { code, out, err } = await run(['-t'])
     expect({ code, out }).toEqual({ code: 0, out: 'The configuration is valid.\n' })

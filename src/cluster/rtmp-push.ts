@@ -3,7 +3,8 @@ import { asObject } from '../rtmp/amf-value.ts'
 import { type AmfObject, ecmaArray } from '../rtmp/amf0.ts'
 import { type RtmpClient, RtmpRefusedError } from '../rtmp/client.ts'
 import { decodeCommand, encodeData } from '../rtmp/command.ts'
-import { isCommand, MSG, type RtmpMessage } from '../rtmp/message.ts'
+import { isCommand, MSG, type RtmpMessage, USER_EVENT, userControl } from '../rtmp/message.ts'
+import type { Clock } from '../st/clock.ts'
 import { ClosedError, TimeoutError } from '../st/errors.ts'
 import type { Thread } from '../st/thread.ts'
 import type { HeaderSet } from '../stream/headers.ts'
@@ -14,6 +15,10 @@ import type { Metadata, Packet } from '../stream/packet.ts'
 const LOOK_MS = 1_000
 /** What goes out in one write at most. */
 const BATCH_BYTES = 256 * 1024
+const BATCH_MESSAGES = 1_024
+/** How often the peer is asked whether it is there, and how long one that has answered before may be silent. */
+const PING_MS = 5_000
+const SILENCE_MS = 30_000
 /** A stream that shows no key frame for so long goes out as sound: its picture has ceased. */
 const KEY_WAIT_MS = 10_000
 const TIMESTAMP_MODULUS = 2 ** 32
@@ -36,7 +41,7 @@ export interface PushOptions {
  * metadata and sequence headers first and again when they change. While the peer takes nothing, the reader's queue fills
  * and drops to a key frame. Called again with the same reader and another client, it begins at a key frame again.
  * @param client whose `publish` has been answered; the caller closes it
- * @throws ClosedError (the peer has gone), RtmpRefusedError (the peer ends the publish), TimeoutError (the peer takes nothing),
+ * @throws ClosedError (the peer has gone, or does not answer for half a minute), RtmpRefusedError (the peer ends the publish), TimeoutError (the peer takes nothing),
  *   InterruptedError, CodecError
  */
 export async function pushPackets(
@@ -47,28 +52,69 @@ export async function pushPackets(
 ): Promise<void> {
   const { connection } = client
   const sender = new PacketMessages(client.streamId)
-  for (let read = await nextPacket(thread, client, reader); read; read = await nextPacket(thread, client, reader)) {
+  const peer = new Peer(thread, client)
+  for (let read = await nextPacket(thread, peer, reader); read; read = await nextPacket(thread, peer, reader)) {
     const messages: RtmpMessage[] = []
     let bytes = 0
-    for (let next: ReadPacket | null = read; next; next = bytes < BATCH_BYTES ? reader.take() : null) {
+    const isFull = (): boolean => bytes >= BATCH_BYTES || messages.length >= BATCH_MESSAGES
+    for (let next: ReadPacket | null = read; next; next = isFull() ? null : reader.take()) {
       messages.push(...sender.messagesOf(next))
       bytes += next.packet.payload.length
     }
     if (messages.length > 0) connection.send(...messages)
     await connection.socket.drain(thread, sendTimeoutMs)
-    checkAnswers(client)
+    peer.check()
   }
 }
 
 /** The next packet, null at the end of the publish; while none comes, the peer's answers are looked at. */
-async function nextPacket(thread: Thread, client: RtmpClient, reader: PacketReader): Promise<ReadPacket | null> {
+async function nextPacket(thread: Thread, peer: Peer, reader: PacketReader): Promise<ReadPacket | null> {
   for (;;) {
     try {
       return reader.take() ?? (await reader.next(thread, LOOK_MS))
     } catch (error) {
       if (!(error instanceof TimeoutError)) throw error
-      checkAnswers(client)
+      peer.check()
     }
+  }
+}
+
+/**
+ * Whoever is sent to. A machine that vanishes says nothing, and TCP notices only when its buffers have filled and its
+ * tries are over: minutes, with a stream of a low rate.
+ */
+class Peer {
+  readonly #clock: Clock
+  readonly #client: RtmpClient
+  #receivedBytes: number
+  #heardMs: number
+  #pingedMs = -Infinity
+  #hasPinged = false
+  #answers = false
+
+  constructor({ world: { clock } }: Thread, client: RtmpClient) {
+    this.#clock = clock
+    this.#client = client
+    this.#receivedBytes = client.connection.socket.receivedBytes
+    this.#heardMs = clock.nowMs()
+  }
+
+  /** @throws what `checkAnswers` does; ClosedError when it does not answer any more */
+  check(): void {
+    checkAnswers(this.#client)
+    const { connection } = this.#client
+    const nowMs = this.#clock.nowMs()
+    const { receivedBytes } = connection.socket
+    if (receivedBytes > this.#receivedBytes) {
+      this.#receivedBytes = receivedBytes
+      this.#heardMs = nowMs
+      this.#answers ||= this.#hasPinged
+    }
+    if (this.#answers && nowMs - this.#heardMs > SILENCE_MS) throw new ClosedError('the peer does not answer any more')
+    if (nowMs - this.#pingedMs < PING_MS) return
+    this.#pingedMs = nowMs
+    this.#hasPinged = true
+    connection.send(userControl(USER_EVENT.PING_REQUEST, Math.floor(nowMs) % TIMESTAMP_MODULUS))
   }
 }
 

@@ -9,6 +9,9 @@ type CertificateSettings = Pick<RootConfig, 'httpServer' | 'httpApi' | 'rtmps'> 
   readonly vhosts: ReadonlyMap<string, VhostConfig>
 }
 
+/** The part of a configuration that names other origins. */
+type ClusterSettings = Pick<RootConfig, 'redis'> & { readonly vhosts: ReadonlyMap<string, VhostConfig> }
+
 /** What listens somewhere. */
 interface Service {
   readonly enabled: boolean
@@ -53,6 +56,16 @@ export function* checkCertificates(config: CertificateSettings, readFile: (path:
     if (!problem) continue
     const { of, message } = problem
     yield wrong(`${place}.${of}`, `${place}.${of} ${files[of]} ${message}`)
+  }
+}
+
+/** What is odd about vhosts whose streams may be on other origins. */
+export function* checkCluster({ redis, vhosts }: ClusterSettings): Iterable<Finding> {
+  for (const { name, enabled, cluster } of vhosts.values()) {
+    const { originCluster, mode, coworkers } = cluster
+    if (!enabled || !originCluster || mode !== 'local' || coworkers.length > 0 || redis.enabled) continue
+    const message = 'origin_cluster has nobody to ask: it needs coworkers, or redis'
+    yield odd(`vhost.${name}.cluster.origin_cluster`, message)
   }
 }
 

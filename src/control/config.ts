@@ -1,6 +1,6 @@
 /** From configuration text and environment to typed values. Pure: files and environment are handed in. */
 import { isAbsolute, join } from 'node:path'
-import { checkCertificates, checkRoot, checkVhost, type Finding } from './checks.ts'
+import { checkCertificates, checkCluster, checkRoot, checkVhost, type Finding } from './checks.ts'
 import { ROOT_DIRECTIVES, VHOST_DIRECTIVES } from './directives.ts'
 import { type Environment, unknownVariables } from './environment.ts'
 import { type ConfigProblem, type Directive, parseConfig } from './grammar.ts'
@@ -70,6 +70,7 @@ export function loadConfig(source: ConfigSource): Config {
   const findings = [
     ...checkRoot(root, openFiles),
     ...checkCertificates({ ...root, vhosts }, readNamed),
+    ...checkCluster({ ...root, vhosts }),
     ...[...vhosts.values()].flatMap(checkVhost),
   ]
   for (const finding of findings) report(finding, reader, file ?? ENVIRONMENT)

@@ -37,6 +37,8 @@ export interface DiskFile {
   read(thread: Thread, length: number, position: number, timeoutMs: number): Promise<Buffer>
   /** Cuts the file off behind `bytes`. */
   truncate(thread: Thread, bytes: number, timeoutMs: number): Promise<void>
+  /** Waits until what was written is on the disk itself: what is not may be lost with the machine's power. */
+  sync(thread: Thread, timeoutMs: number): Promise<void>
   /** Waits for what an interrupted call has left under way. */
   close(thread: Thread, timeoutMs: number): Promise<void>
 }

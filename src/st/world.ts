@@ -2,6 +2,7 @@ import type { Clock } from './clock.ts'
 import { type Disk, NO_DISK } from './disk.ts'
 import type { Log } from './log.ts'
 import type { Network } from './network.ts'
+import { NO_PLATFORM, type Platform } from './platform.ts'
 import { NO_PROGRAMS, type Programs } from './programs.ts'
 import { Scheduler } from './scheduler.ts'
 import { type Body, type OnEnd, Thread } from './thread.ts'
@@ -9,24 +10,33 @@ import { type Body, type OnEnd, Thread } from './thread.ts'
 const ID_ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz'
 const ID_LENGTH = 8
 
-/** Everything a server stands on: a clock, a scheduler, a network, a disk, programs and the threads that live now. */
+/** Everything a server stands on: a clock, a scheduler, a network, a disk, programs, the process and the threads that live now. */
 export class World {
   readonly clock: Clock
   readonly network: Network
   readonly log: Log
   readonly disk: Disk
   readonly programs: Programs
+  readonly platform: Platform
   readonly scheduler: Scheduler
   readonly threads = new Set<Thread>()
   /** Threads that ended with an error which nobody joined. */
   failures = 0
 
-  constructor(clock: Clock, network: Network, log: Log, disk: Disk = NO_DISK, programs: Programs = NO_PROGRAMS) {
+  constructor(
+    clock: Clock,
+    network: Network,
+    log: Log,
+    disk: Disk = NO_DISK,
+    programs: Programs = NO_PROGRAMS,
+    platform: Platform = NO_PLATFORM,
+  ) {
     this.clock = clock
     this.network = network
     this.log = log
     this.disk = disk
     this.programs = programs
+    this.platform = platform
     this.scheduler = new Scheduler(clock)
   }
 

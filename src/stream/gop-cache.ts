@@ -1,3 +1,4 @@
+import type { Feed } from './feed.ts'
 import type { HeaderSet } from './headers.ts'
 import type { StreamOptions } from './options.ts'
 import type { Packet } from './packet.ts'
@@ -33,6 +34,14 @@ export class GopCache {
 
   get kept(): readonly Kept[] {
     return this.#kept
+  }
+
+  /** Gives a feed that is made now what is kept. */
+  fill(feed: Feed): void {
+    for (const { packet, headers, dtsMs } of this.#kept) {
+      if (packet) feed.append(packet, headers)
+      else feed.appendMetadata(headers, dtsMs)
+    }
   }
 
   /** Whether it goes back to the first frame of the publish. */

@@ -216,24 +216,13 @@ export class Publication {
     let feed = this.#feeds.get(format.key)
     if (!feed) {
       feed = new Feed(format, this.publisher.world.clock, this.#options)
-      this.#begin(feed)
+      const cache = !format.carriesVideo && this.#options.fastCacheMs > 0 ? this.#sound : this.#gop
+      cache.fill(feed)
       this.#feeds.set(format.key, feed)
     }
     const hasPicture = this.#headers.hasVideo && !this.#pictureCeased()
     if (this.#ended) feed.end()
     return feed.join(at, hasPicture)
-  }
-
-  /** Gives a new feed what its first player may need of what was before. */
-  #begin(feed: Feed): void {
-    if (!feed.format.carriesVideo && this.#options.fastCacheMs > 0) {
-      for (const { packet, headers } of this.#sound.kept) feed.append(packet, headers)
-      return
-    }
-    for (const { packet, headers, dtsMs } of this.#gop.kept) {
-      if (packet) feed.append(packet, headers)
-      else feed.appendMetadata(headers, dtsMs)
-    }
   }
 
   #parse(kind: 'audio' | 'video', payload: Buffer): UntimedPacket[] {

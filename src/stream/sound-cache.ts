@@ -1,3 +1,4 @@
+import type { Feed } from './feed.ts'
 import type { HeaderSet } from './headers.ts'
 import type { Packet } from './packet.ts'
 
@@ -11,8 +12,9 @@ export class SoundCache {
   #kept: { readonly packet: Packet; readonly headers: HeaderSet }[] = []
   #bytes = 0
 
-  get kept(): readonly { readonly packet: Packet; readonly headers: HeaderSet }[] {
-    return this.#kept
+  /** Gives a feed that is made now what is kept. */
+  fill(feed: Feed): void {
+    for (const { packet, headers } of this.#kept) feed.append(packet, headers)
   }
 
   /**

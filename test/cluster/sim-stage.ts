@@ -18,6 +18,8 @@ import { RecordingLog } from '../support/world.ts'
 const PATH: Path = { latencyMs: 1, jitterMs: 1, bytesPerMs: 10_000, bufferBytes: 256 * 1024, splits: 0.1 }
 const ANSWER_MS = 5_000
 const AGAIN_MS = 200
+/** A player that gets nothing for so long comes again: its server's machine may have gone in silence. */
+const PATIENCE_MS = 15_000
 const SURROUNDINGS = `listen 1935;
 http_api { enabled on; listen 1985; }
 stats { enabled off; }
@@ -59,12 +61,13 @@ export class SimStage {
     return this.network.add(name, `10.0.0.${++this.#addresses}`)
   }
 
-  /** Starts a server. @param vhost directives of the default vhost */
-  async serve(host: SimHost, vhost = '', disk?: Disk, programs?: Programs): Promise<SimHouse> {
+  /** Starts a server. @param vhost directives of the default vhost @param root of the root */
+  async serve(host: SimHost, vhost = '', disk?: Disk, programs?: Programs, root = ''): Promise<SimHouse> {
     const log = new RecordingLog()
     const world = host.boot(log, disk, programs)
     const settings = { vhost }
-    const readFile = (): string => `${SURROUNDINGS}vhost __defaultVhost__ { min_latency on; ${settings.vhost} }\n`
+    const readFile = (): string =>
+      `${SURROUNDINGS}${root}\nvhost __defaultVhost__ { min_latency on; ${settings.vhost} }\n`
     const load = () => loadConfig({ file: 'a.conf', readFile, env: {} })
     const identity = makeIdentity(world, `vid-${host.name}`)
     const house = new House({
@@ -175,7 +178,7 @@ async function playOnce(
   const client = await open(thread, server)
   try {
     await client.play(stream)
-    for (let message = await client.read(60_000); message; message = await client.read(60_000)) {
+    for (let message = await client.read(PATIENCE_MS); message; message = await client.read(PATIENCE_MS)) {
       const { typeId, timestampMs, payload } = message
       const isMedia = typeId === MSG.AUDIO || typeId === MSG.VIDEO
       if (isMedia) take({ atMs: clock.nowMs(), timestampMs, label: mediaLabel(typeId, payload).trim() })

@@ -38,6 +38,16 @@ describe('settings that exclude or need each other', () => {
     expect(problems(`listen 1935;\n${text}`)).toEqual([problem])
   })
 
+  test('an origin cluster with nobody to ask is a warning', () => {
+    const text = (root: string, cluster: string): string => `listen 1;\n${root}\nvhost a { cluster { ${cluster} } }\n`
+    const warnings = (root: string, cluster: string): readonly string[] => load(text(root, cluster)).warnings
+    expect(warnings('', 'origin_cluster on;')).toEqual([
+      'a.conf:3: origin_cluster has nobody to ask: it needs coworkers, or redis',
+    ])
+    expect(warnings('redis { enabled on; }', 'origin_cluster on;')).toEqual([])
+    expect(warnings('', 'origin_cluster on; coworkers 10.0.0.2:1985;')).toEqual([])
+  })
+
   test('one address for API and players is right, and so is sharing both', () => {
     const shared = 'listen 1; http_server { enabled on; https { enabled on; } } http_api { enabled on; listen 8080;'
     expect(problems(`${shared} https { enabled on; listen 8088; } }`)).toEqual([])

@@ -59,10 +59,10 @@ describe('our client with our server', () => {
   })
 
   test('a refused connect throws, and the connection is closed', async () => {
-    const server = await serve({}, { resolveVhost: () => null })
+    const server = await serve()
     await runThread(server.world, async (thread) => {
-      const opened = RtmpClient.open(thread, to(server), TIMEOUT_MS)
-      await expect(opened).rejects.toThrow(/connect was refused: .*vhost/)
+      const opened = RtmpClient.open(thread, { ...to(server), tcUrl: '' }, TIMEOUT_MS)
+      await expect(opened).rejects.toThrow(/connect was refused: .*tcUrl/)
     })
   })
 

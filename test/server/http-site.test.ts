@@ -106,10 +106,10 @@ describe('a site', () => {
   })
 
   test('that cannot open one of its ports opens none', async () => {
-    const server = await serve()
+    const [server, other] = [await serve(), await serve()]
     const addresses = [
       { host: LOCAL, port: 0 },
-      { host: LOCAL, port: server.httpPort },
+      { host: LOCAL, port: other.httpPort },
     ]
     const site = new HttpSite(server.world, { options: OPTIONS, version: 'test' }, [siteHandler])
     await expect(open(site, addresses)).rejects.toMatchObject({ code: 'EADDRINUSE' })

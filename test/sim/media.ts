@@ -1,29 +1,44 @@
 import { SeededRandom } from '../../src/st/sim/random.ts'
 
-// Media messages that say which one they are: of which publish, and its place in it.
+// Media messages that say which one they are: of which publish, and its place in it. They look like H.264 and AAC, so
+// that they go into every container; what stands in them nobody can decode.
 
 /** What a message is. */
 export type MediaKind = 'video header' | 'video key' | 'video inter' | 'audio header' | 'audio frame'
 
-const HEADS: Readonly<Record<MediaKind, Buffer>> = {
-  'video header': Buffer.of(0x17, 0, 0, 0, 0),
-  'video key': Buffer.of(0x17, 1, 0, 0, 0),
-  'video inter': Buffer.of(0x27, 1, 0, 0, 0),
-  'audio header': Buffer.of(0xaf, 0),
-  'audio frame': Buffer.of(0xaf, 1),
-}
-const ID_BYTES = 8
+/** An AVCDecoderConfigurationRecord up to its one PPS, which says what it is of. */
+const AVC_CONFIG = Buffer.from('0142c00affe100176742c00ad9020db0110000030001000003000a0f122648', 'hex')
+const PPS = Buffer.of(0x68)
+const IDR = Buffer.of(0x65)
+const SLICE = Buffer.of(0x41)
+const VIDEO_HEAD = { 'video header': [0x17, 0], 'video key': [0x17, 1], 'video inter': [0x27, 1] } as const
+/** AAC LC, 44.1 kHz, stereo. */
+const AUDIO_HEADER = Buffer.of(0xaf, 0, 0x12, 0x10)
+const AUDIO_FRAME = Buffer.of(0xaf, 1)
+const ID = /<([0-9a-f]{8}):([0-9a-f]{8})>/g
+const ID_BYTES = 19
 
 /** One message of a publish. */
 export interface SentMessage {
   readonly kind: MediaKind
+  readonly track: 'audio' | 'video'
   readonly timestampMs: number
   readonly payload: Buffer
+  /** The end of the payload: which message it is, and what else it says. Every container keeps it as it is. */
+  readonly said: Buffer
   /** Number among the frames; of a header: how many frames came before it. */
   readonly frame: number
+  /** The same among those of its track. */
+  readonly trackFrame: number
   /** Place of the headers that were in force. */
   readonly videoHeader: number
   readonly audioHeader: number
+}
+
+/** Which publish a message is of, and its place there. */
+export interface MediaId {
+  readonly publish: number
+  readonly place: number
 }
 
 /** All that one publisher sent in one go, and where it stands among all. */
@@ -31,46 +46,83 @@ export class SentPublish {
   readonly number: number
   readonly stream: string
   readonly hasPicture: boolean
+  readonly hasSound: boolean
+  /** From key frame to key frame. */
+  readonly gopMs: number
   readonly messages: SentMessage[] = []
   readonly #random: SeededRandom
-  #frames = 0
+  readonly #frames = { audio: 0, video: 0 }
   #videoHeader = -1
   #audioHeader = -1
 
-  constructor(number: number, stream: string, hasPicture: boolean, seed: number) {
+  constructor(number: number, stream: string, has: { picture: boolean; sound: boolean }, gopMs: number, seed: number) {
     this.number = number
     this.stream = stream
-    this.hasPicture = hasPicture
+    this.hasPicture = has.picture
+    this.hasSound = has.sound
+    this.gopMs = gopMs
     this.#random = new SeededRandom(seed).fork(`media ${number}`)
   }
 
   /** Makes the next message. */
   add(kind: MediaKind, timestampMs: number, bytes: number): SentMessage {
-    const head = HEADS[kind]
     const place = this.messages.length
-    const id = Buffer.alloc(ID_BYTES)
-    id.writeUInt32BE(this.number, 0)
-    id.writeUInt32BE(place, 4)
-    const filler = Buffer.alloc(this.#random.below(bytes + 1), this.#random.below(256))
+    const track = kind.startsWith('audio') ? 'audio' : 'video'
+    // No byte is 0: that would look like a start code in MPEG-TS.
+    const filler = Buffer.alloc(this.#random.below(bytes + 1), 1 + this.#random.below(255))
+    const said = Buffer.concat([Buffer.from(`<${hex(this.number)}:${hex(place)}>`), filler])
     if (kind === 'video header') this.#videoHeader = place
     if (kind === 'audio header') this.#audioHeader = place
-    const isFrame = !kind.endsWith('header')
     const message = {
       kind,
+      track,
       timestampMs,
-      payload: Buffer.concat([head, id, filler]),
-      frame: isFrame ? this.#frames++ : this.#frames,
+      payload: payloadOf(kind, said),
+      said,
+      frame: this.#frames.audio + this.#frames.video,
+      trackFrame: this.#frames[track],
       videoHeader: this.#videoHeader,
       audioHeader: this.#audioHeader,
-    }
+    } as const
+    if (!kind.endsWith('header')) this.#frames[track]++
     this.messages.push(message)
     return message
   }
+
+  /** How many frames of a track were sent. */
+  count(track: 'audio' | 'video'): number {
+    return this.#frames[track]
+  }
 }
 
-/** Which publish a message is of, and its place there; null: it is no message of ours. */
-export function identify(track: 'audio' | 'video', payload: Buffer): { publish: number; place: number } | null {
-  const head = track === 'audio' ? HEADS['audio frame'].length : HEADS['video key'].length
-  if (payload.length < head + ID_BYTES) return null
-  return { publish: payload.readUInt32BE(head), place: payload.readUInt32BE(head + 4) }
+function payloadOf(kind: MediaKind, said: Buffer): Buffer {
+  if (kind === 'audio header') return Buffer.concat([AUDIO_HEADER, said])
+  if (kind === 'audio frame') return Buffer.concat([AUDIO_FRAME, said])
+  const head = Buffer.of(...VIDEO_HEAD[kind], 0, 0, 0)
+  if (kind === 'video header') return Buffer.concat([head, AVC_CONFIG, Buffer.of(1), behindLength(PPS, said, 2)])
+  return Buffer.concat([head, behindLength(kind === 'video key' ? IDR : SLICE, said, 4)])
+}
+
+function behindLength(first: Buffer, rest: Buffer, lengthBytes: number): Buffer {
+  const length = Buffer.alloc(lengthBytes)
+  length.writeUIntBE(first.length + rest.length, 0, lengthBytes)
+  return Buffer.concat([length, first, rest])
+}
+
+/** Which message this is; null: it is none of ours. */
+export function identify(payload: Buffer): MediaId | null {
+  return identifyAll(payload.subarray(0, AVC_CONFIG.length + ID_BYTES + 16))[0] ?? null
+}
+
+/** All messages in bytes of any form, in their order, and where what they say begins. */
+export function identifyAll(bytes: Buffer): (MediaId & { readonly at: number })[] {
+  const found: (MediaId & { at: number })[] = []
+  for (const { 1: publish = '', 2: place = '', index } of bytes.toString('latin1').matchAll(ID)) {
+    found.push({ publish: Number.parseInt(publish, 16), place: Number.parseInt(place, 16), at: index })
+  }
+  return found
+}
+
+function hex(value: number): string {
+  return value.toString(16).padStart(8, '0')
 }

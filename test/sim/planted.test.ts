@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 import { seedsNeeded } from './find-planted.ts'
-import { PLANTED } from './planted.ts'
+import { MOST_SEEDS, PLANTED } from './planted.ts'
 
-test.each(PLANTED.map((bug) => [bug.name, bug] as const))(
+// Those that are rare are found by `npm run simulate -- --planted 60`.
+test.each(PLANTED.filter(({ isRare }) => !isRare).map((bug) => [bug.name, bug] as const))(
   'finds %s',
   async (_name, bug) => {
-    expect(await seedsNeeded(bug, bug.seeds)).not.toBeNull()
+    expect(await seedsNeeded(bug, MOST_SEEDS)).not.toBeNull()
   },
   120_000,
 )

@@ -2,6 +2,7 @@ import { CodecError } from '../../src/codec/errors.ts'
 import { FlvReader } from '../../src/format/flv/reader.ts'
 import { FLV_AUDIO, FLV_VIDEO } from '../../src/format/flv/tag.ts'
 import { RtmpClient } from '../../src/rtmp/client.ts'
+import { encodeCommand } from '../../src/rtmp/command.ts'
 import { MSG } from '../../src/rtmp/message.ts'
 import { StError } from '../../src/st/errors.ts'
 import type { SeededRandom } from '../../src/st/sim/random.ts'
@@ -17,6 +18,7 @@ const READ_MS = 1_000
 /** A player that gets nothing for so long comes again. */
 const PATIENCE_MS = 15_000
 const HTTP_PORT = 8080
+const CSID_STREAM = 8
 
 /** What players do, seen from outside. */
 export interface PlayerView {
@@ -35,8 +37,10 @@ export async function runPlayer(
   random: SeededRandom,
 ): Promise<void> {
   const { clock } = thread.world
+  const pause = { atMs: action.pauseMs > 0 ? clock.nowMs() + action.pauseAfterMs : Infinity }
   while (clock.nowMs() < untilMs) {
-    const session = new Session(thread, action, untilMs, view)
+    const leaveMs = action.stayMs > 0 ? clock.nowMs() + action.stayMs : Infinity
+    const session = new Session(thread, action, Math.min(untilMs, leaveMs), view, pause)
     try {
       if (action.protocol === 'rtmp') await session.rtmp()
       else await session.flv()
@@ -54,17 +58,19 @@ class Session {
   readonly #untilMs: number
   readonly #view: PlayerView
   readonly #check: PlayerCheck
+  /** Of all its connections one is not read for a while. */
+  readonly #due: { atMs: number }
   #heardMs: number
-  #pauseAtMs: number
+  #resumeAtMs = Infinity
 
-  constructor(thread: Thread, action: PlayAction, untilMs: number, view: PlayerView) {
+  constructor(thread: Thread, action: PlayAction, untilMs: number, view: PlayerView, pause: { atMs: number }) {
+    this.#due = pause
     this.#thread = thread
     this.#action = action
     this.#untilMs = untilMs
     this.#view = view
     this.#check = view.check()
     this.#heardMs = thread.world.clock.nowMs()
-    this.#pauseAtMs = action.pauseMs > 0 ? this.#heardMs + action.pauseAfterMs : Infinity
   }
 
   async rtmp(): Promise<void> {
@@ -73,7 +79,8 @@ class Session {
     try {
       await client.play(this.#action.stream)
       while (this.#goesOn()) {
-        await this.#pause()
+        if (this.#action.control === null) await this.#pause()
+        else this.#steer(client, this.#action.control)
         const message = await this.#inTime(client.read(READ_MS))
         if (message === null) return
         if (message) this.#take(message.typeId, message.timestampMs, message.payload)
@@ -119,10 +126,39 @@ class Session {
     return nowMs < this.#untilMs && nowMs - this.#heardMs < PATIENCE_MS
   }
 
+  /** Whether its pause begins now; when it was not connected at the time there is none. */
+  #isDue(nowMs: number): boolean {
+    const { atMs } = this.#due
+    if (nowMs < atMs) return false
+    this.#due.atMs = Infinity
+    return nowMs < atMs + 2 * READ_MS
+  }
+
+  /** Tells the server what it wants, and later that it wants all again. */
+  #steer(client: RtmpClient, control: NonNullable<PlayAction['control']>): void {
+    const nowMs = this.#thread.world.clock.nowMs()
+    if (this.#isDue(nowMs)) {
+      this.#resumeAtMs = nowMs + this.#action.pauseMs
+      this.#tell(client, control, true)
+    } else if (nowMs >= this.#resumeAtMs) {
+      this.#resumeAtMs = Infinity
+      this.#tell(client, control, false)
+    }
+    // It wants nothing at present.
+    if (this.#resumeAtMs < Infinity) this.#heardMs = nowMs
+  }
+
+  #tell({ connection, streamId }: RtmpClient, control: NonNullable<PlayAction['control']>, isLess: boolean): void {
+    const payload =
+      control === 'pause'
+        ? encodeCommand('pause', 0, null, isLess, 0)
+        : encodeCommand(control === 'no sound' ? 'receiveAudio' : 'receiveVideo', 0, null, !isLess)
+    connection.send({ csid: CSID_STREAM, timestampMs: 0, typeId: MSG.COMMAND_AMF0, streamId, payload })
+  }
+
   async #pause(): Promise<void> {
     const { clock } = this.#thread.world
-    if (clock.nowMs() < this.#pauseAtMs) return
-    this.#pauseAtMs = Infinity
+    if (!this.#isDue(clock.nowMs())) return
     await this.#thread.sleep(this.#action.pauseMs)
     this.#heardMs = clock.nowMs()
   }

@@ -33,7 +33,8 @@ export async function runPublisher(
   const { clock } = thread.world
   while (clock.nowMs() < untilMs) {
     try {
-      await publishOnce(thread, action, untilMs, view, random)
+      const leaveMs = action.stayMs > 0 ? clock.nowMs() + action.stayMs : Infinity
+      await publishOnce(thread, action, Math.min(untilMs, leaveMs), view, random)
     } catch (error) {
       if (!(error instanceof StError) && !(error instanceof CodecError)) throw error
     }
@@ -49,12 +50,14 @@ async function publishOnce(
   random: SeededRandom,
 ): Promise<void> {
   const { stream, makeup } = action
+  const gopMs = (action.gopFrames * 1000) / action.framesPerSecond
   const where = { host: 'server', port: 1935, tcUrl: 'rtmp://server/live', app: 'live' }
   const client = await RtmpClient.open(thread, where, ANSWER_MS)
   let isOn = false
   try {
     await client.publish(stream)
-    const sent = new SentPublish(view.publishes.length, stream, makeup !== 'sound', view.seed)
+    const has = { picture: makeup !== 'sound', sound: makeup !== 'picture' }
+    const sent = new SentPublish(view.publishes.length, stream, has, gopMs, view.seed)
     view.publishes.push(sent)
     view.publishing(stream, true)
     isOn = true

@@ -1,29 +1,32 @@
 import { createHash } from 'node:crypto'
-import { encodeRequest, ResponseParser } from '../../src/http/client.ts'
-import { StError } from '../../src/st/errors.ts'
 import type { Log } from '../../src/st/log.ts'
-import { type SimHost, SimNetwork } from '../../src/st/sim/network.ts'
-import type { Path } from '../../src/st/sim/path.ts'
+import { type CrashKind, type SimHost, SimNetwork } from '../../src/st/sim/network.ts'
 import { Simulation } from '../../src/st/sim/simulation.ts'
-import { connect } from '../../src/st/socket.ts'
 import type { Thread } from '../../src/st/thread.ts'
 import type { World } from '../../src/st/world.ts'
+import { ask } from './asker.ts'
 import { BackEnd } from './back-end.ts'
 import { checkPairs } from './callback-check.ts'
+import { checkLeftovers, checkPlaylists, checkRecordings } from './disk-check.ts'
+import { strike } from './faults.ts'
+import { HlsCheck } from './hls-check.ts'
 import type { SentPublish } from './media.ts'
-import type { Action, AskAction, FaultAction, Plan, PlayAction } from './plan.ts'
+import { type Action, type AskAction, DEEDS, type FaultAction, type Plan, type PlayAction } from './plan.ts'
 import { PlayerCheck } from './player-check.ts'
 import { runPlayer } from './player.ts'
 import { runPublisher } from './publisher.ts'
 import { SimServer } from './sim-server.ts'
+import { runViewer } from './viewer.ts'
 import { Violation } from './violation.ts'
 
 /** After the faults: within this time every player plays again. */
-const RECOVERY_MS = 60_000
+const RECOVERY_MS = 45_000
 /** A stream that has been published for so long without a break must reach its players. */
-const STEADY_MS = 30_000
+const STEADY_MS = 22_000
 /** So much of nothing is too much: longer than the longest batch and the longest way. */
 const SILENCE_MS = 4_000
+/** Of a viewer: a segment may be as long as a group of pictures and the aimed length together, and is asked for later. */
+const HLS_SILENCE_MS = 20_000
 /** Until all that clients left has ended; where a peer is silently gone, until its kernel gives up. */
 const LAST_MS = 60_000
 const LAST_AFTER_MACHINE_CRASH_MS = 900_000
@@ -32,16 +35,6 @@ const MAX_PENDING_BYTES = 512 * 1024
 const STEPS_BETWEEN_LOOKS = 100
 /** One turn of a process does no more than this: 128 threads and 512 steps of followers, some calls for each. */
 const MAX_OPERATIONS = 2_500
-const ASK_MS = 10_000
-const SLOW: Partial<Path> = { bytesPerMs: 4, latencyMs: 400 }
-
-const MOODS = {
-  'back end slow': 'slow',
-  'back end refuses': 'refuses',
-  'back end fails': 'fails',
-  'back end hangs': 'hangs',
-  'back end closes': 'closes',
-} as const
 
 /** What came of a run. */
 export interface Outcome {
@@ -53,6 +46,10 @@ export interface Outcome {
   readonly frames: number
   readonly skips: number
   readonly callbacks: number
+  /** HLS segments that viewers got. */
+  readonly segments: number
+  /** Files that were on the disk in the end. */
+  readonly recordings: number
   readonly mostPendingBytes: number
   readonly mostOperations: number
 }
@@ -78,6 +75,10 @@ class Run {
   readonly #published = new Map<string, { count: number; sinceMs: number }>()
   readonly #players: PlayerState[] = []
   readonly #checks: PlayerCheck[] = []
+  readonly #hls = new Map<string, HlsCheck>()
+  #segments = 0
+  #segmentFrames = 0
+  #recordings = 0
   readonly #hash = createHash('sha256')
   readonly #onLine: ((line: string) => void) | null
   readonly #isCalm: boolean
@@ -91,8 +92,8 @@ class Run {
     this.#isCalm = !plan.actions.some(
       (action) =>
         action.kind === 'fault' ||
-        (action.kind === 'ask' && (action.what === 'kick' || action.what === 'reload')) ||
-        (action.kind === 'play' && action.pauseMs > 0),
+        (action.kind === 'ask' && DEEDS.some((what) => what === action.what)) ||
+        (action.kind === 'play' && action.pauseMs > 0 && action.control !== 'no sound'),
     )
     this.#simulation = new Simulation(plan.seed)
     this.#simulation.watch = () => {
@@ -126,9 +127,11 @@ class Run {
       hash: this.#hash.digest('hex'),
       simulatedMs: this.#simulation.nowMs,
       steps: this.#simulation.steps,
-      frames: this.#checks.reduce((sum, { frames }) => sum + frames, 0),
+      frames: this.#checks.reduce((sum, { frames }) => sum + frames, this.#segmentFrames),
       skips: this.#checks.reduce((sum, { skips }) => sum + skips, 0),
       callbacks: this.#backEnd.calls.length,
+      segments: this.#segments,
+      recordings: this.#recordings,
       mostPendingBytes: this.#mostPendingBytes,
       mostOperations: this.#mostOperations,
     }
@@ -138,7 +141,7 @@ class Run {
     const { busyMs, actions } = this.#plan
     await this.#backEnd.start(this.#network.add('backend', '10.0.0.2').boot(this.#log('backend')))
     await this.#server.start()
-    await this.#simulation.run(3_000)
+    await this.#simulation.run(2_500)
     this.#server.remember()
     const startMs = this.#simulation.nowMs
     const endMs = startMs + busyMs + RECOVERY_MS
@@ -155,7 +158,21 @@ class Run {
     const stopped = this.#server.stop()
     await this.#simulation.run(30_000)
     this.#checkStopped(stopped.isOver)
-    if (this.#plan.settings.hooks) checkPairs(this.#backEnd.calls, this.#plan, this.#server.crashesAtMs.length > 0)
+    if (this.#plan.settings.hooks) checkPairs(this.#backEnd.calls, this.#plan, this.#server.crashes)
+    await this.#checkDisk()
+  }
+
+  async #checkDisk(): Promise<void> {
+    const { files } = this.#server.host.disk
+    const { recordings, frames } = await checkRecordings(files, this.#publishes, this.#had('machine'))
+    this.#recordings = recordings
+    const sent = this.#publishes.reduce((sum, one) => sum + one.count('audio') + one.count('video'), 0)
+    if (this.#isCalm && this.#plan.settings.dvr && frames !== sent) {
+      throw new Violation('recording', `${frames} frames of ${sent} are recorded`)
+    }
+    if (this.#had('disk')) return
+    checkLeftovers(files)
+    if (!this.#had('machine')) checkPlaylists(files)
   }
 
   #begin(action: Action, index: number, untilMs: number): void {
@@ -183,15 +200,36 @@ class Run {
   #addPlayer(action: PlayAction, untilMs: number, random: Parameters<typeof runPlayer>[4]): void {
     const state = { action, lastFrameMs: 0 }
     this.#players.push(state)
-    const check = (): PlayerCheck => {
-      const made = new PlayerCheck(action.host, action.stream, this.#publishes, this.#isCalm)
-      this.#checks.push(made)
-      return made
-    }
     const received = (): void => {
       state.lastFrameMs = this.#simulation.nowMs
     }
+    if (action.protocol === 'hls' || action.protocol === 'll-hls') {
+      const view = {
+        check: this.#hlsCheck(action.stream),
+        isCalm: this.#isCalm,
+        received: (frames: number) => {
+          this.#segments++
+          this.#segmentFrames += frames
+          received()
+        },
+      }
+      this.#program(action.host, (thread) => runViewer(thread, action, untilMs, view, random))
+      return
+    }
+    const switchesSound = action.control === 'no sound' || action.control === 'no picture'
+    const check = (): PlayerCheck => {
+      const { host, stream } = action
+      const made = new PlayerCheck(host, stream, this.#publishes, this.#isCalm, switchesSound)
+      this.#checks.push(made)
+      return made
+    }
     this.#program(action.host, (thread) => runPlayer(thread, action, untilMs, { check, received }, random))
+  }
+
+  #hlsCheck(stream: string): HlsCheck {
+    const check = this.#hls.get(stream) ?? new HlsCheck(stream, this.#publishes)
+    this.#hls.set(stream, check)
+    return check
   }
 
   /** Runs a program on a machine, which is made when it is not there. */
@@ -232,63 +270,30 @@ class Run {
   }
 
   #strike(fault: FaultAction): void {
-    const end = (undo: () => void): void => {
-      this.#simulation.after(fault.forMs, () => {
-        this.#line(`over: ${fault.what} at ${fault.host}`)
-        undo()
-      })
-    }
-    const host = this.#host(fault.host)
-    const server = this.#server.host
-    switch (fault.what) {
-      case 'partition': {
-        const other = host === server ? this.#host('backend') : server
-        this.#network.cut(host, other)
-        end(() => this.#network.heal(host, other))
-        break
-      }
-      case 'reset':
-        for (const pipe of host.pipes) pipe.sever()
-        break
-      case 'slow link':
-        for (const pipe of host.pipes) pipe.usePath(SLOW)
-        end(() => {
-          for (const pipe of host.pipes) pipe.usePath({ bytesPerMs: 1_000, latencyMs: 10 })
-        })
-        break
-      case 'stall':
-        host.life?.stall(fault.forMs)
-        break
-      case 'process crash':
-      case 'machine crash':
-        this.#crash(fault, host, end)
-        break
-      case 'back end slow':
-      case 'back end refuses':
-      case 'back end fails':
-      case 'back end hangs':
-      case 'back end closes':
-        this.#spoilBackEnd(fault.what, end)
-    }
+    const undo = strike(fault, {
+      network: this.#network,
+      backEnd: this.#backEnd,
+      server: (name) => (name === this.#server.host.name ? this.#server : null),
+      host: (name) => this.#host(name),
+      crashed: (name, kind) => this.#crash(name, kind),
+    })
+    if (!undo) return
+    this.#simulation.after(fault.forMs, () => {
+      this.#line(`over: ${fault.what} at ${fault.host}`)
+      undo()
+    })
   }
 
-  #crash(fault: FaultAction, host: SimHost, end: (undo: () => void) => void): void {
-    const kind = fault.what === 'process crash' ? 'process' : 'machine'
-    if (host === this.#server.host) {
-      this.#server.crash(kind, this.#simulation.nowMs)
-      end(() => {
-        if (!this.#server.house) void this.#server.start()
-      })
-      return
-    }
-    // Who publishes from here is no longer heard; nobody takes it back.
-    const program = this.#programs.get(fault.host)
-    if (!program) return
+  /** Who publishes from here is no longer heard; nobody takes it back. */
+  #crash(name: string, kind: CrashKind): (() => void) | null {
+    const program = this.#programs.get(name)
+    if (!program) return null
+    const host = this.#host(name)
     host.crash(kind)
-    this.#forget(fault.host)
-    end(() => {
-      if (!host.life) host.boot(this.#log(fault.host)).spawn(fault.host, program)
-    })
+    this.#forget(name)
+    return () => {
+      if (!host.life) host.boot(this.#log(name)).spawn(name, program)
+    }
   }
 
   /** The publisher at a machine that crashed cannot say that it has ended. */
@@ -298,13 +303,6 @@ class Run {
       const state = this.#published.get(action.stream)
       if (state) this.#published.set(action.stream, { count: 0, sinceMs: this.#simulation.nowMs })
     }
-  }
-
-  #spoilBackEnd(what: keyof typeof MOODS, end: (undo: () => void) => void): void {
-    this.#backEnd.mood = MOODS[what]
-    end(() => {
-      this.#backEnd.mood = 'well'
-    })
   }
 
   #checkSlice(): void {
@@ -327,8 +325,10 @@ class Run {
       const published = this.#published.get(action.stream)
       const isSteady = published && published.count > 0 && nowMs - published.sinceMs > STEADY_MS
       const isThere = action.atMs + action.forMs > this.#plan.busyMs + RECOVERY_MS
-      if (!isSteady || !isThere) continue
-      if (nowMs - lastFrameMs <= SILENCE_MS) continue
+      // Who leaves again and again may leave before there is anything for it.
+      if (!isSteady || !isThere || action.stayMs > 0) continue
+      const mostMs = action.protocol.endsWith('hls') ? HLS_SILENCE_MS : SILENCE_MS
+      if (nowMs - lastFrameMs <= mostMs) continue
       const since = `${Math.round(nowMs - lastFrameMs)} ms`
       throw new Violation('recovery', `${action.host} has got nothing of ${action.stream} for ${since}`)
     }
@@ -344,7 +344,8 @@ class Run {
     if (now.threads.join() !== idle.threads.join()) {
       throw new Violation('leak', `threads: ${now.threads.join()}; before: ${idle.threads.join()}`)
     }
-    if (now.timers > idle.timers) throw new Violation('leak', `${now.timers} timers, before: ${idle.timers}`)
+    if (host.disk.openFiles > 0) throw new Violation('leak', `${host.disk.openFiles} files are open`)
+    if (now.timers > now.waits) throw new Violation('leak', `${now.timers} timers for ${now.waits} waits`)
   }
 
   #checkStopped(isOver: boolean): void {
@@ -359,12 +360,17 @@ class Run {
 
   #log(name: string): Log {
     const put = (level: string, fields: object, text: string): void => {
-      const shown = JSON.stringify(fields, (_key, value: unknown) => (value instanceof Error ? value.stack : value))
+      // Without its stack, which has the paths of this machine in it.
+      const shown = JSON.stringify(fields, (_key, value: unknown) => (value instanceof Error ? String(value) : value))
       this.#line(`${name} ${level} ${text} ${shown}`)
       if (this.#isCalm && name === 'server' && shown.includes('timed out after')) {
         this.#violation ??= new Violation('calm', `${text} ${shown}`)
       }
-      if (level === 'error' && name === 'server') this.#violation ??= new Violation('failure', `${text} ${shown}`)
+      const isDamage = level === 'warn' && /damaged|left frames out|leaves a frame out/.test(text)
+      if (isDamage && name === 'server') this.#violation ??= new Violation('failure', `${text} ${shown}`)
+      if (level === 'error' && name === 'server' && !this.#isExpected(text, shown)) {
+        this.#violation ??= new Violation('failure', `${text} ${shown}`)
+      }
     }
     return {
       debug: (fields, text) => put('debug', fields, text),
@@ -372,6 +378,16 @@ class Run {
       warn: (fields, text) => put('warn', fields, text),
       error: (fields, text) => put('error', fields, text),
     }
+  }
+
+  /** Errors that are the fault of who runs the server: a disk that fails, a reload while it stops. */
+  #isExpected(text: string, shown: string): boolean {
+    if (text === 'recording stopped') return this.#had('disk')
+    return text.startsWith('reload failed') && shown.includes('the server is stopping')
+  }
+
+  #had(fault: string): boolean {
+    return this.#plan.actions.some((action) => action.kind === 'fault' && action.what.startsWith(fault))
   }
 
   #line(text: string): void {
@@ -383,39 +399,4 @@ class Run {
 
 function forMs(action: Action): number {
   return action.kind === 'ask' ? 0 : action.forMs
-}
-
-async function ask(
-  thread: Thread,
-  what: 'streams' | 'clients' | 'kick',
-  choice: number,
-  onLine: (line: string) => void,
-): Promise<void> {
-  try {
-    const list = await request(thread, 'GET', `/api/v1/${what === 'streams' ? 'streams' : 'clients'}/?count=100`)
-    const { clients = [], streams = [] } = JSON.parse(list) as { clients?: { id: string }[]; streams?: object[] }
-    onLine(`API: ${clients.length} clients, ${streams.length} streams`)
-    const client = clients[choice % Math.max(1, clients.length)]
-    if (what === 'kick' && client) await request(thread, 'DELETE', `/api/v1/clients/${client.id}`)
-  } catch (error) {
-    if (!(error instanceof StError)) throw error
-  }
-}
-
-async function request(thread: Thread, method: 'GET' | 'DELETE', target: string): Promise<string> {
-  const socket = await connect(thread, { host: 'server', port: 1985 }, ASK_MS)
-  try {
-    const bytes = encodeRequest({ method: 'GET', target, headers: { Host: 'server', Connection: 'close' }, body: '' })
-    socket.write(method === 'GET' ? bytes : Buffer.from(bytes.toString('latin1').replace('GET', method)))
-    const parser = new ResponseParser(ASK_MS * 1_000)
-    for (;;) {
-      const response = parser.read()
-      if (response) return response.body.toString()
-      const part = await socket.read(thread, ASK_MS)
-      if (!part) return parser.end().body.toString()
-      parser.push(part)
-    }
-  } finally {
-    socket.close()
-  }
 }

@@ -16,6 +16,7 @@ const ANSWER_MS = 10_000
 const PATIENCE_MS = 40_000
 const FRAMES_PER_SECOND = 10
 const FRAME_BYTES = 1_000
+const GAP_MS = 1_000
 
 /** Comes back again and again, until it is interrupted. */
 async function again(thread: Thread, random: SeededRandom, once: () => Promise<void>): Promise<void> {
@@ -62,23 +63,32 @@ export class SoakPublisher {
 
   async #send(thread: Thread, client: RtmpClient): Promise<void> {
     const { socket } = client.connection
-    client.sendMedia(MSG.VIDEO, 0, media('video header', this.stream))
+    // Of another publish, a frame is another one.
+    const text = (frame: number): string => `${this.stream} ${this.sessions}.${frame} `
+    client.sendMedia(MSG.VIDEO, 0, media('video header', `${this.stream} `))
     for (let frame = 0; !socket.closed && !socket.ended; frame++) {
       const kind = frame % FRAMES_PER_SECOND === 0 ? 'video key' : 'video inter'
-      client.sendMedia(MSG.VIDEO, (frame * 1_000) / FRAMES_PER_SECOND, media(kind, this.stream, FRAME_BYTES))
+      client.sendMedia(MSG.VIDEO, (frame * 1_000) / FRAMES_PER_SECOND, media(kind, text(frame), FRAME_BYTES))
       await socket.drain(thread, ANSWER_MS)
       await thread.sleep(1_000 / FRAMES_PER_SECOND)
     }
   }
 }
 
-/** Plays one stream at one edge, and notes how long nothing came. */
+/** Nothing came to a player. */
+export interface Gap {
+  readonly sinceMs: number
+  readonly forMs: number
+}
+
+/** Plays one stream at one edge, and notes when nothing came. */
 export class SoakPlayer {
   readonly stream: string
   readonly #edge: SoakServer
   readonly #protocol: 'rtmp' | 'flv'
   lastFrameMs = 0
-  longestGapMs = 0
+  /** Times in which nothing came, longer than a second: since when, and how long. */
+  readonly gaps: Gap[] = []
   frames = 0
   sessions = 0
   /** What must not be: frames of another stream, no key frame first, times that go back. */
@@ -146,7 +156,8 @@ export class SoakPlayer {
     this.#expected = kind === 'header' ? 'key' : 'any'
     this.#lastTimeMs = timestampMs
     const nowMs = world.clock.nowMs()
-    if (this.frames > 0) this.longestGapMs = Math.max(this.longestGapMs, nowMs - this.lastFrameMs)
+    const forMs = nowMs - this.lastFrameMs
+    if (this.frames > 0 && forMs > GAP_MS) this.gaps.push({ sinceMs: this.lastFrameMs, forMs: Math.round(forMs) })
     this.lastFrameMs = nowMs
     this.frames++
   }

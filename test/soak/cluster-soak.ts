@@ -10,7 +10,7 @@ import { Redis } from '../e2e/support/redis.ts'
 import { type StartTool, withTools } from '../e2e/support/tool.ts'
 import { RecordingLog, runThread } from '../support/world.ts'
 import { until } from '../support/until.ts'
-import { SoakPlayer, SoakPublisher } from './cluster-clients.ts'
+import { type Gap, SoakPlayer, SoakPublisher } from './cluster-clients.ts'
 import { type Held, SoakServer } from './cluster-servers.ts'
 
 /** How large, how long. */
@@ -29,8 +29,8 @@ export interface SoakSize {
 
 /** What came of it. */
 export interface SoakReport {
-  readonly faults: readonly string[]
-  readonly players: { readonly frames: number; readonly sessions: number; readonly gapsMs: readonly number[] }
+  readonly faults: readonly { readonly what: string; readonly gapsMs: readonly number[] }[]
+  readonly players: { readonly frames: number; readonly sessions: number }
   readonly publishers: { readonly sessions: number; readonly refused: number }
   /** Players that got nothing at the end, by stream. */
   readonly stuck: readonly string[]
@@ -46,6 +46,8 @@ export interface SoakReport {
   readonly errors: readonly string[]
 }
 
+/** What was on its way when a fault came. */
+const EARLIER_MS = 500
 /** A player is stuck when nothing came for so long. */
 const STUCK_MS = 5_000
 /** Until edges let go what nobody plays, and leases are withdrawn. */
@@ -69,7 +71,7 @@ class Soak {
   readonly #note: (line: string) => void
   readonly #random: SeededRandom
   readonly #world = new World(new RealClock(), new RealNetwork(), new RecordingLog())
-  readonly #faults: string[] = []
+  readonly #faults: { readonly what: string; readonly atMs: number }[] = []
 
   constructor(size: SoakSize, start: StartTool, folder: string, note: (line: string) => void) {
     this.#size = size
@@ -96,11 +98,10 @@ class Soak {
     })
     const after = await this.#untilReleased(servers, before)
     return {
-      faults: this.#faults,
+      faults: this.#gapsByFault(players.flatMap(({ gaps }) => gaps)),
       players: {
         frames: sum(players.map(({ frames }) => frames)),
         sessions: sum(players.map(({ sessions }) => sessions)),
-        gapsMs: players.map(({ longestGapMs }) => Math.round(longestGapMs)).toSorted((one, other) => one - other),
       },
       publishers: {
         sessions: sum(publishers.map(({ sessions }) => sessions)),
@@ -182,8 +183,17 @@ class Soak {
     }
   }
 
+  /** Gaps that began after a fault, and before the next one, sorted. */
+  #gapsByFault(gaps: readonly Gap[]): SoakReport['faults'] {
+    return this.#faults.map(({ what, atMs }, index) => {
+      const nextMs = this.#faults[index + 1]?.atMs ?? Infinity
+      const own = gaps.filter(({ sinceMs }) => sinceMs >= atMs - EARLIER_MS && sinceMs < nextMs - EARLIER_MS)
+      return { what, gapsMs: own.map(({ forMs }) => forMs).toSorted((one, other) => one - other) }
+    })
+  }
+
   #fault(what: string): void {
-    this.#faults.push(what)
+    this.#faults.push({ what, atMs: this.#world.clock.nowMs() })
     this.#note(what)
   }
 }

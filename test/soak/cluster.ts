@@ -32,12 +32,12 @@ async function main(): Promise<number> {
 }
 
 function describe({ players, publishers, stuck, wrong, held, leaks, keys, errors, faults }: SoakReport): void {
-  const { gapsMs, frames, sessions } = players
-  const gap = (share: number): number => gapsMs[Math.min(gapsMs.length - 1, Math.floor(gapsMs.length * share))] ?? 0
-  print(`${faults.length} faults; publishers: ${publishers.sessions} sessions, ${publishers.refused} refused`)
-  print(
-    `players: ${frames} frames, ${sessions} sessions; the longest gap of each, ms: p50 ${gap(0.5)}, p90 ${gap(0.9)}, most ${gap(1)}`,
-  )
+  for (const { what, gapsMs } of faults) {
+    const gap = (share: number): number => gapsMs[Math.min(gapsMs.length - 1, Math.floor(gapsMs.length * share))] ?? 0
+    print(`${what}: ${gapsMs.length} gaps of players, ms: p50 ${gap(0.5)}, p90 ${gap(0.9)}, most ${gap(1)}`)
+  }
+  print(`publishers: ${publishers.sessions} sessions, ${publishers.refused} refused`)
+  print(`players: ${players.frames} frames, ${players.sessions} sessions`)
   print(`stuck: ${stuck.length} ${stuck.join(' ')}`)
   print(`wrong: ${wrong.length} ${wrong.slice(0, 20).join('; ')}`)
   print(`keys left in Redis: ${keys}; servers that hold more than before: ${leaks.length} ${leaks.join(' ')}`)

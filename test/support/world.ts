@@ -2,6 +2,7 @@ import type { Disk } from '../../src/st/disk.ts'
 import { RealClock } from '../../src/st/real/clock.ts'
 import { RealDisk } from '../../src/st/real/disk.ts'
 import { RealNetwork } from '../../src/st/real/network.ts'
+import { RealPlatform } from '../../src/st/real/platform.ts'
 import { RealPrograms } from '../../src/st/real/programs.ts'
 import type { Log } from '../../src/st/log.ts'
 import type { Thread } from '../../src/st/thread.ts'
@@ -45,7 +46,10 @@ export class RecordingLog implements Log {
  */
 export function makeWorld(useHandles = true, disk: Disk = new RealDisk()): { world: World; log: RecordingLog } {
   const log = new RecordingLog()
-  return { world: new World(new RealClock(), new RealNetwork(useHandles), log, disk, new RealPrograms()), log }
+  return {
+    world: new World(new RealClock(), new RealNetwork(useHandles), log, disk, new RealPrograms(), new RealPlatform()),
+    log,
+  }
 }
 
 /**

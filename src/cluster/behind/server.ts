@@ -1,5 +1,6 @@
 /** What stands behind a proxy. */
 import { type Endpoint, formatEndpoint } from '../../st/network.ts'
+import type { Thread } from '../../st/thread.ts'
 import type { World } from '../../st/world.ts'
 
 /** The protocols that a proxy passes on; each has ports of its own. */
@@ -26,7 +27,10 @@ export class Behind {
   /** Bytes that it got and gave, of connections that have ended. */
   receivedBytes = 0
   sentBytes = 0
-  #isUp = true
+  /** The threads of connections that are to end with it. */
+  readonly connections = new Set<Thread>()
+  /** Null: it is up. */
+  #downSinceMs: number | null = null
 
   constructor(world: World, options: BehindOptions) {
     this.#world = world
@@ -39,17 +43,22 @@ export class Behind {
 
   /** Whether it answered when it was tried last. */
   get isUp(): boolean {
-    return this.#isUp
+    return this.#downSinceMs === null
   }
 
   /** Says whether it answers; a change is logged. */
   set isUp(isUp: boolean) {
-    if (isUp === this.#isUp) return
-    this.#isUp = isUp
+    if (isUp === this.isUp) return
+    this.#downSinceMs = isUp ? null : this.#world.clock.nowMs()
     const { rtmp, http } = this.options
     const at = [rtmp, http].flatMap((one) => (one ? [formatEndpoint(one)] : [])).join(' ')
     const fields = { server: this.name, at, open: this.open }
     if (isUp) this.#world.log.info(fields, 'server is up')
     else this.#world.log.warn(fields, 'server is down')
+  }
+
+  /** For how long it has been down, ms. */
+  get downMs(): number {
+    return this.#downSinceMs === null ? 0 : this.#world.clock.nowMs() - this.#downSinceMs
   }
 }

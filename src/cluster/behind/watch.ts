@@ -11,6 +11,11 @@ import type { Behind } from './server.ts'
 
 /** A server that is down is looked at more often: it is wanted back. */
 const DOWN_INTERVAL_MS = 500
+/**
+ * After so long its connections are ended: of a machine that is gone, or a process that hangs, nothing else tells who is
+ * connected. Long enough that a pause of a busy server ends nobody.
+ */
+const GIVEN_UP_AFTER_MS = 10_000
 /** What SRS and its kin answer; any answer will do. */
 const CHECK_PATH = '/api/v1/versions'
 
@@ -30,6 +35,9 @@ export interface WatchOptions {
 export async function watch(thread: Thread, server: Behind, options: WatchOptions): Promise<void> {
   for (;;) {
     server.isUp = await answers(thread, server, options)
+    if (server.downMs >= GIVEN_UP_AFTER_MS) {
+      for (const connection of server.connections) connection.interrupt('the server does not answer')
+    }
     await thread.sleep(server.isUp ? options.checkIntervalMs : Math.min(options.checkIntervalMs, DOWN_INTERVAL_MS))
   }
 }

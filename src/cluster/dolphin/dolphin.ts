@@ -141,22 +141,24 @@ export class Dolphin {
       await this.#pass(thread, client, kind, question)
     } catch (error) {
       if (!(error instanceof StError || error instanceof CodecError)) throw error
-      thread.log.info({ peer, reason: error.message }, 'connection ended early')
+      thread.log.info({ peer, reason: error.message }, 'connection reached no server')
     }
   }
 
   async #pass(thread: Thread, client: Socket, kind: PortKind, question: Question): Promise<void> {
     const { server, socket } = await this.#reach(thread, client, kind, question)
     const startedMs = thread.world.clock.nowMs()
-    let reason = 'interrupted'
+    let reason = ''
+    server.connections.add(thread)
     try {
       if (question.said) socket.write(question.said)
       if (question.rtmp) await repeatRtmp(thread, client, socket, question.rtmp, QUESTION_TIMEOUT_MS)
       reason = await pump(thread, client, socket, this.#options.idleTimeoutMs)
     } catch (error) {
       reason = asError(error).message
-      throw error
+      if (!(error instanceof StError || error instanceof CodecError)) throw error
     } finally {
+      server.connections.delete(thread)
       socket.close()
       server.receivedBytes += socket.sentBytes
       server.sentBytes += socket.receivedBytes

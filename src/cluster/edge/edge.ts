@@ -11,14 +11,16 @@ import { Pull } from './pull.ts'
 /** For publishers that have left: until their last packets are at the origin. */
 const LAST_PACKETS_MS = 2_000
 
+/** What is pulled, by key. A class of its own so that the simulation can make it forget: a look-up must find what is there. */
+export class Pulls extends Map<string, Pull> {}
+
 /**
  * An edge: streams of its vhosts come from origins as long as somebody here wants them, once however many do, and what is
  * published here is published at an origin first.
  */
 export class Edge implements Upstream {
   readonly #parts: EdgeParts
-  /** What is pulled, by key. */
-  readonly #pulls = new Map<string, Pull>()
+  readonly #pulls = new Pulls()
   /** Those too that are just ending. */
   readonly #all = new Set<Pull>()
   /** By the thread of the publisher. */

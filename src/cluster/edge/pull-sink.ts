@@ -34,8 +34,9 @@ export class PullSink implements MessageSink {
     return this.#firstMs === null ? 0 : Math.max(1, this.lastMs - this.#firstMs)
   }
 
-  /** The origin is there and has been asked. */
+  /** The origin is there and has been asked; after a redirect another one. */
   connected(socket: Socket, transport: 'rtmp' | 'http'): void {
+    this.#feed = null
     this.#socket = socket
     this.#transport = transport
     this.lastMs = this.#clock.nowMs()

@@ -110,6 +110,7 @@ export class Pull implements PullOwner {
     const feed = this.#feed ?? this.#parts.feed(this.#thread, this.key, this.#first.vhost)
     if (feed === this.#feed) feed.reconnected()
     this.#feed = feed
+    this.#forgetClient('asks another origin')
     this.#client = newClient(this.#thread, socket, transport)
     identify(this.#client, { ...this.#first, role: 'publish', type: CLIENT_TYPE })
     this.#parts.clients().add(this.#client)
@@ -196,8 +197,7 @@ export class Pull implements PullOwner {
       const reason = failure?.message ?? 'the origin has ended the stream'
       if (sink.servedMs > 0) this.#heardMs = sink.lastMs
       ended?.(this.#client?.socket.receivedBytes ?? 0, sink.servedMs)
-      if (this.#client) this.#parts.clients().remove(this.#client, reason, false)
-      this.#client = null
+      this.#forgetClient(reason)
       this.#turns.report(origin, sink.servedMs)
       const servedMs = Math.round(sink.servedMs)
       thread.log.info({ stream: this.key, origin: nameOf(origin), servedMs, reason }, 'pull ended')
@@ -230,6 +230,12 @@ export class Pull implements PullOwner {
       const place = flvPlace(options, origin, names, protocol === 'flvs')
       await pullFlv(thread, place, headers, sink, options.originTimeoutMs)
     }
+  }
+
+  /** The connection that the API shows is over. */
+  #forgetClient(reason: string): void {
+    if (this.#client) this.#parts.clients().remove(this.#client, reason, false)
+    this.#client = null
   }
 
   /** Players stay while origins are looked for, but not for ever: then the publish is over for them. */

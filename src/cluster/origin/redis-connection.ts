@@ -16,6 +16,12 @@ const MAX_REPLY_BYTES = 16 * 1024 * 1024
 /** An update that somebody else was faster than is tried again so often. */
 const MAX_ATTEMPTS = 10
 
+/**
+ * Behind other threads: long, because whoever has his turn and gets no answer closes the connection, and all that stand in
+ * line are told at once.
+ */
+const LINE_TIMEOUT_MS = 30_000
+
 /** Name and arguments. */
 export type RedisCommand = readonly string[]
 
@@ -79,11 +85,11 @@ export class RedisConnection {
 
   /**
    * Sends commands and waits for their replies, in order.
-   * @param timeoutMs limit for all of it, standing in line included
+   * @param timeoutMs limit for it, standing in line not included
    * @throws RedisError when one of them is an error; TimeoutError, ClosedError, InterruptedError
    */
   async ask(thread: Thread, commands: readonly RedisCommand[], timeoutMs: number): Promise<RedisReply[]> {
-    await this.#mutex.lock(thread, timeoutMs)
+    await this.#mutex.lock(thread, LINE_TIMEOUT_MS)
     try {
       return await this.#exchange(thread, commands, thread.world.clock.nowMs() + timeoutMs)
     } finally {
@@ -103,7 +109,7 @@ export class RedisConnection {
     decide: (values: readonly RedisReply[]) => readonly RedisCommand[],
     timeoutMs: number,
   ): Promise<void> {
-    await this.#mutex.lock(thread, timeoutMs)
+    await this.#mutex.lock(thread, LINE_TIMEOUT_MS)
     try {
       const deadlineMs = thread.world.clock.nowMs() + timeoutMs
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {

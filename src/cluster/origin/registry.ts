@@ -14,7 +14,9 @@ const RETRY_MS = 1_000
 /** A lease is renewed so often while it lasts: two tries may fail. */
 const RENEWALS = 3
 /** So many streams are renewed in one step. */
-const BATCH = 500
+const BATCH = 200
+/** For a claim, should the keeper hang: it never does for longer than some timeouts. */
+const CLAIM_TIMEOUT_MS = 30_000
 
 /** `redis { }`. */
 export interface RegistryOptions {
@@ -44,6 +46,8 @@ interface Lease {
   /** Nobody claimed it: it is published by this server itself, such as an ingest. */
   readonly isAdopted: boolean
   isAnnounced: boolean
+  /** Another server that has the stream. */
+  holder: Entry | null
   endedMs: number
 }
 
@@ -67,8 +71,14 @@ export class Registry implements OriginFinder {
   readonly #leases = new Map<string, Lease>()
   /** To be withdrawn. */
   readonly #ended = new Set<Lease>()
+  /** Asked for and not announced yet. */
+  readonly #claims = new Set<Lease>()
   readonly #changed = new Condition('change of a lease')
+  readonly #decided = new Condition('answer of the registry')
+  /** The keeper's, which alone changes what is there. */
   #connection: RedisConnection | null = null
+  /** For look-ups, which must not hold up the renewal of leases. */
+  #reader: RedisConnection | null = null
   #attempts = 0
   #isAway = false
   #keeper: Thread | null = null
@@ -106,26 +116,19 @@ export class Registry implements OriginFinder {
    */
   async claim(thread: Thread, key: string): Promise<Leave> {
     const lease = this.#lease(key, thread, false)
-    let holder: Entry | null = null
-    try {
-      holder = await this.#announce(thread, lease)
-    } catch (error) {
-      // It may have been announced: nobody knows.
-      if (error instanceof InterruptedError) this.#end(lease)
-      this.#lost(error)
-    }
-    if (holder) throw new StreamBusyError(key, `a publisher at ${formatEndpoint(holder)}`)
+    await this.#untilDecided(thread, lease)
+    if (lease.holder) throw new StreamBusyError(key, `a publisher at ${formatEndpoint(lease.holder)}`)
     this.#leases.set(key, lease)
     return () => this.#end(lease)
   }
 
   /** Asks Redis; nobody when Redis is away. @throws InterruptedError */
   async find(thread: Thread, key: string, timeoutMs: number): Promise<readonly Origin[]> {
-    const connection = this.#connection
-    if (!connection) return []
+    const reader = this.#reader
+    if (!reader) return []
     try {
       const limitMs = Math.min(timeoutMs, this.#options.timeoutMs)
-      const [value = null] = await connection.ask(thread, [['GET', this.#name(key)]], limitMs)
+      const [value = null] = await reader.ask(thread, [['GET', this.#name(key)]], limitMs)
       const holder = otherHolder(value, this.#parts.self())
       return holder ? [holder] : []
     } catch (error) {
@@ -134,19 +137,19 @@ export class Registry implements OriginFinder {
     }
   }
 
-  /** @returns who has the stream; null: this server has it now, or Redis is away */
-  async #announce(thread: Thread, lease: Lease): Promise<Entry | null> {
-    const connection = this.#connection
-    if (!connection) return null
-    let holder: Entry | null = null
-    const decide = ([value = null]: readonly RedisReply[]): readonly RedisCommand[] => {
-      const self = this.#parts.self()
-      holder = otherHolder(value, self)
-      return holder ? [] : [this.#set(lease, self)]
+  /** Lets the keeper announce a stream; returns when it is announced, another server has it, or Redis is away. */
+  async #untilDecided(thread: Thread, lease: Lease): Promise<void> {
+    this.#claims.add(lease)
+    this.#changed.signal()
+    try {
+      while (this.#connection && this.#claims.has(lease)) await this.#decided.wait(thread, CLAIM_TIMEOUT_MS)
+    } catch (error) {
+      // It may have been announced: nobody knows.
+      if (error instanceof InterruptedError) this.#end(lease)
+      if (!(error instanceof TimeoutError)) throw error
+    } finally {
+      this.#claims.delete(lease)
     }
-    await connection.update(thread, [this.#name(lease.key)], decide, this.#options.timeoutMs)
-    lease.isAnnounced = holder === null
-    return holder
   }
 
   /** Something is published here; must not wait. */
@@ -155,7 +158,7 @@ export class Registry implements OriginFinder {
   }
 
   #lease(key: string, thread: Thread, isAdopted: boolean): Lease {
-    return { key, thread, token: this.#world.newId(), isAdopted, isAnnounced: false, endedMs: 0 }
+    return { key, thread, token: this.#world.newId(), isAdopted, isAnnounced: false, holder: null, endedMs: 0 }
   }
 
   /** Takes what is published here and was not claimed, and lets go what is not published any more. */
@@ -197,13 +200,14 @@ export class Registry implements OriginFinder {
     const secure = tls ? { ...place, tls: { serverName: host } } : place
     const connection = await RedisConnection.open(thread, secure, timeoutMs)
     this.#connection = connection
+    this.#reader = await RedisConnection.open(thread, secure, timeoutMs)
     for (let renewMs = 0; ; ) {
       const isDue = this.#world.clock.nowMs() >= renewMs
       if (isDue) renewMs = this.#world.clock.nowMs() + leaseMs / RENEWALS
       this.#adopt()
       await this.#renew(thread, connection, isDue)
       this.#found(formatEndpoint(place))
-      if (this.#ended.size > 0) continue
+      if (this.#ended.size + this.#claims.size > 0) continue
       try {
         await this.#changed.wait(thread, leftMs(thread, renewMs))
       } catch (error) {
@@ -218,7 +222,8 @@ export class Registry implements OriginFinder {
     const nowMs = this.#world.clock.nowMs()
     // Those have vanished by themselves.
     for (const lease of this.#ended) if (nowMs - lease.endedMs > leaseMs) this.#ended.delete(lease)
-    const all = [...this.#ended, ...[...this.#leases.values()].filter(({ isAnnounced }) => isDue || !isAnnounced)]
+    const leases = [...this.#leases.values()].filter(({ isAnnounced }) => isDue || !isAnnounced)
+    const all = [...this.#ended, ...leases, ...this.#claims]
     if (all.length === 0 && isDue) await connection.ask(thread, [['PING']], timeoutMs)
     for (let at = 0; at < all.length; at += BATCH) {
       await this.#renewSome(thread, connection, all.slice(at, at + BATCH))
@@ -226,30 +231,30 @@ export class Registry implements OriginFinder {
   }
 
   async #renewSome(thread: Thread, connection: RedisConnection, leases: readonly Lease[]): Promise<void> {
-    let lost: [Lease, Entry][] = []
     const self = this.#parts.self()
-    const decide = (values: readonly RedisReply[]): RedisCommand[] => {
-      lost = []
-      return leases.flatMap((lease, index) => {
-        const value = values[index] ?? null
-        if (this.#ended.has(lease))
-          return readEntry(value)?.token === lease.token ? [['DEL', this.#name(lease.key)]] : []
-        if (this.#leases.get(lease.key) !== lease) return []
-        const holder = otherHolder(value, self)
-        if (holder) lost.push([lease, holder])
-        return holder ? [] : [this.#set(lease, self)]
-      })
-    }
+    const decide = (values: readonly RedisReply[]): RedisCommand[] =>
+      leases.flatMap((lease, index) => this.#step(lease, values[index] ?? null, self))
     const ended = leases.filter((lease) => this.#ended.has(lease))
-    await connection.update(
-      thread,
-      leases.map(({ key }) => this.#name(key)),
-      decide,
-      this.#options.timeoutMs,
-    )
-    for (const lease of leases) lease.isAnnounced = true
+    const names = leases.map(({ key }) => this.#name(key))
+    await connection.update(thread, names, decide, this.#options.timeoutMs)
     for (const lease of ended) this.#ended.delete(lease)
-    for (const [lease, holder] of lost) this.#giveUp(lease, holder)
+    for (const lease of leases) {
+      lease.isAnnounced = true
+      const isClaim = this.#claims.delete(lease)
+      if (lease.holder && !isClaim) this.#giveUp(lease, lease.holder)
+    }
+    this.#decided.broadcast()
+  }
+
+  /** What is to be done about a lease, by what is there under its name. */
+  #step(lease: Lease, value: RedisReply, self: Origin): RedisCommand[] {
+    const name = this.#name(lease.key)
+    if (this.#ended.has(lease)) return readEntry(value)?.token === lease.token ? [['DEL', name]] : []
+    if (this.#leases.get(lease.key) !== lease && !this.#claims.has(lease)) return []
+    lease.holder = otherHolder(value, self)
+    if (lease.holder) return []
+    const entry = printEntry({ ...self, token: lease.token })
+    return [['SET', name, entry, 'PX', String(this.#options.leaseMs)]]
   }
 
   /** Another server has announced the stream while this one could not. */
@@ -260,10 +265,6 @@ export class Registry implements OriginFinder {
       'stream is published on another origin',
     )
     lease.thread.interrupt('published on another origin')
-  }
-
-  #set({ key, token }: Lease, self: Origin): RedisCommand {
-    return ['SET', this.#name(key), printEntry({ ...self, token }), 'PX', String(this.#options.leaseMs)]
   }
 
   #name(key: string): string {
@@ -279,19 +280,24 @@ export class Registry implements OriginFinder {
   #lost(error: unknown): void {
     if (error instanceof InterruptedError || !(error instanceof StError)) throw error
     this.#connection?.close()
+    this.#reader?.close()
     this.#connection = null
+    this.#reader = null
     if (!this.#isAway) {
       const text = 'registry cannot be reached: running streams go on, others are looked for at the coworkers'
       this.#world.log.warn({ reason: error.message }, text)
     }
     this.#isAway = true
+    this.#decided.broadcast()
     this.#changed.signal()
   }
 
   /** Withdraws everything, once. */
   async #farewell(thread: Thread): Promise<void> {
     const connection = this.#connection
+    this.#reader?.close()
     this.#connection = null
+    this.#reader = null
     if (!connection) return
     for (const lease of this.#leases.values()) this.#end(lease)
     try {

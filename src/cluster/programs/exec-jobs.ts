@@ -46,6 +46,12 @@ function problemOf([, ...words]: readonly string[], values: Values): string | nu
   const { args, stdout, stderr } = takeRedirections(words)
   const free = [stdout, stderr].flatMap((file) => namesIn(file ?? '')).find((name) => FREE_TEXTS.has(name))
   if (free !== undefined) return `[${free}] may not be in the name of a file: it is of the client's choice`
-  const option = args.find((arg) => arg.startsWith('[') && fill(arg, values).startsWith('-'))
-  return option === undefined ? null : `${option} of this stream would be taken for an option`
+  const risky = args.find((arg) => isRisky(arg, fill(arg, values)))
+  return risky === undefined ? null : `${risky} of this stream would be taken for an option, or for an address`
+}
+
+/** Programs such as ffmpeg take `-y` for an option and `tcp:host:80` for a place to write to. */
+function isRisky(arg: string, filled: string): boolean {
+  if (arg.startsWith('[') && filled.startsWith('-')) return true
+  return /^\[(?:vhost|app|stream)\]/.test(arg) && /^[\w+.-]+:/.test(filled)
 }

@@ -69,13 +69,12 @@ const REQUEST = object({ ...each('uri path METHOD', TEXT), headers: ANY_OBJECT }
 
 export function systemRoutes(options: ApiOptions): readonly Route[] {
   const { world, instance, machine, statistics } = options
-  const { clock } = world
   return [
     about('versions', 'The version of the program', VERSIONS, () => versions(instance.version)),
     about('summaries', 'The server, the process and the machine in short', SUMMARIES, () =>
-      summaries({ clock, instance, statistics, machine }),
+      summaries({ world, instance, statistics, machine }),
     ),
-    about('rusages', 'What the process has used: getrusage(2)', RUSAGES, () => resourceUsage(clock)),
+    about('rusages', 'What the process has used: getrusage(2)', RUSAGES, () => resourceUsage(world)),
     about('self_proc_stats', 'The process: /proc/self/stat', PROCESS, () => machine.processStat),
     about('system_proc_stats', 'The processors: /proc/stat', SYSTEM, () => machine.cpuStat),
     about('meminfos', 'Memory of the machine, kB: /proc/meminfo', MEMORY, () => machine.memory),

@@ -56,7 +56,8 @@ export const HLS = block('HLS.', {
   hls_init_file: text({
     default: '[app]/[stream]/init.mp4',
     reload: true,
-    meaning: 'The name of the initialization segment; a further one gets the number of its first segment behind it.',
+    meaning:
+      'The name of an initialization segment; without [seq] or [timestamp] it gets the number of its first segment behind it.',
   }),
   hls_low_latency: flag({
     default: false,

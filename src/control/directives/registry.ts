@@ -37,7 +37,7 @@ export const REDIS = block(
       meaning: 'When Redis does not answer for this long, it counts as away (Sluice).',
     }),
     lease: duration('s', LEASES, {
-      default: 10_000,
+      default: 5_000,
       reload: false,
       meaning:
         'How long a stream stays announced when its origin is gone: then another one may publish it. It is renewed three ' +

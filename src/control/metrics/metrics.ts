@@ -1,4 +1,4 @@
-import { arch, hostname, release, type, version } from 'node:os'
+import type { LoopDelay } from '../../st/platform.ts'
 import type { World } from '../../st/world.ts'
 import type { Instance } from '../instance.ts'
 import type { Machine } from '../system/machine.ts'
@@ -8,13 +8,6 @@ import { type Metric, metricsText, type Sample } from './text.ts'
 
 const CODE_NAME = 'Sluice'
 const KILO = 1024
-
-/** How late the event loop came lately, ms. */
-export interface LoopDelay {
-  readonly p50Ms: number
-  readonly p99Ms: number
-  readonly maxMs: number
-}
 
 /** What there is to say of an origin that is one of several. */
 export interface ClusterState {
@@ -38,6 +31,7 @@ export interface MetricsOptions {
   readonly labels: () => { readonly label: string; readonly tag: string }
   /** Connections of all kinds, and the most that there may be. */
   readonly connections: () => { readonly now: number; readonly limit: number }
+  /** How late the event loop came lately. */
   readonly loopDelay: () => LoopDelay
   /** Who was not let in since the start, by reason. */
   readonly refused: () => ReadonlyMap<string, number>
@@ -57,16 +51,17 @@ export function metrics(options: MetricsOptions): string {
   ])
 }
 
-function srsMetrics({ instance, statistics, machine, labels }: MetricsOptions): Metric[] {
+function srsMetrics({ world, instance, statistics, machine, labels }: MetricsOptions): Metric[] {
   const { clients, streams, allClients, failedClients, receivedBytes, sentBytes } = statistics.totals
   const { serverId: server, serviceId: service, pid } = instance
   const [major = ''] = instance.version.split('.')
+  const { name, system, release, version, architecture } = world.platform.machine
   const uname = {
-    sysname: type(),
-    nodename: hostname(),
-    release: release(),
-    version: version(),
-    machine: arch() === 'x64' ? 'x86_64' : arch(),
+    sysname: system,
+    nodename: name,
+    release,
+    version,
+    machine: architecture === 'x64' ? 'x86_64' : architecture,
   }
   const build = { server, service, pid, major, version: instance.version, code: CODE_NAME, ...labels() }
   return [
@@ -77,7 +72,7 @@ function srsMetrics({ instance, statistics, machine, labels }: MetricsOptions): 
       'CPU of the process, percent of one core.',
       Math.round(machine.processCpuFraction * 10_000) / 100,
     ),
-    gauge('srs_memory', 'Resident memory, kB.', residentKilobytes()),
+    gauge('srs_memory', 'Resident memory, kB.', residentKilobytes(world)),
     counter('srs_send_bytes_total', 'Bytes sent to clients.', sentBytes),
     counter('srs_receive_bytes_total', 'Bytes received from clients.', receivedBytes),
     gauge('srs_streams', 'Streams that have a publisher or a player.', streams),
@@ -119,7 +114,7 @@ function runtimeMetrics({ world, instance, loopDelay }: MetricsOptions): Metric[
     { labels: { quantile: '0.99' }, value: p99Ms / 1000 },
     { labels: { quantile: '1' }, value: maxMs / 1000 },
   ]
-  const memory = process.memoryUsage()
+  const memory = world.platform.memory()
   return [
     gauge('sluice_event_loop_delay_seconds', 'How late the event loop came in the last seconds.', delays),
     gauge('sluice_threads', 'Cooperative threads.', world.threads.size),
@@ -128,7 +123,7 @@ function runtimeMetrics({ world, instance, loopDelay }: MetricsOptions): Metric[
     gauge('sluice_heap_used_bytes', 'Memory of JavaScript objects.', memory.heapUsed),
     gauge('sluice_heap_total_bytes', 'Memory that is reserved for JavaScript objects.', memory.heapTotal),
     gauge('sluice_buffers_bytes', 'Memory of buffers outside the heap.', memory.arrayBuffers),
-    gauge('sluice_resident_memory_bytes', 'Resident memory.', residentKilobytes() * KILO),
+    gauge('sluice_resident_memory_bytes', 'Resident memory.', residentKilobytes(world) * KILO),
     gauge('sluice_uptime_seconds', 'Since the start.', (world.clock.nowMs() - instance.startedMs) / 1000),
   ]
 }

@@ -1,6 +1,6 @@
 import type { Thread } from '../../st/thread.ts'
 import type { Machine } from '../system/machine.ts'
-import type { LoopDelay } from './metrics.ts'
+import type { LoopDelay } from '../../st/platform.ts'
 import type { Statistics } from './statistics.ts'
 
 /** SRS's. */

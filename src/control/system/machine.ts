@@ -1,6 +1,6 @@
 /** What the process and its machine are doing, as SRS's API tells it. */
-import { availableParallelism, networkInterfaces } from 'node:os'
 import type { Clock } from '../../st/clock.ts'
+import type { Platform } from '../../st/platform.ts'
 import {
   busyFraction,
   type CpuTimes,
@@ -17,10 +17,9 @@ import {
 /** How to look at the machine; handed in, so that tests can show another one. */
 export interface MachineOptions {
   readonly clock: Clock
-  /** Text of a file of /proc, or '' where there is none. */
-  readonly readFile: (path: string) => string
-  /** CPU time of this process since its start, ms. */
-  readonly processCpuMs: () => number
+  readonly platform: Pick<Platform, 'processors' | 'cpuMs' | 'interfaces' | 'readProc'>
+  /** `stats.enabled`: else nothing is read of /proc. */
+  readonly isOn: () => boolean
   /** Devices whose traffic is summed up: `stats.disk`. */
   readonly disks: () => readonly string[]
 }
@@ -124,8 +123,8 @@ export class Machine {
       mem_ram_percent: memory.ramFraction,
       mem_swap_kbyte: memory.swapTotal,
       mem_swap_percent: memory.swapFraction,
-      cpus: availableParallelism(),
-      cpus_online: availableParallelism(),
+      cpus: this.#options.platform.processors,
+      cpus_online: this.#options.platform.processors,
       uptime,
       ilde_time: idleTime,
       load_1m: load1 ?? 0,
@@ -139,13 +138,13 @@ export class Machine {
   }
 
   #look(): Sample {
-    const { clock, processCpuMs } = this.#options
+    const { clock, platform } = this.#options
     const disks = this.#options.disks()
     return {
       atMs: clock.nowMs(),
       wallMs: clock.wallMs(),
       cpu: parseCpuTimes(this.#read('/proc/stat')),
-      processCpuMs: processCpuMs(),
+      processCpuMs: platform.cpuMs(),
       disk: parseDisks(disks.length > 0 ? this.#read('/proc/diskstats') : '', disks),
     }
   }
@@ -164,7 +163,7 @@ export class Machine {
   }
 
   #traffic(): object {
-    const outside = internetInterfaces()
+    const outside = internetInterfaces(this.#options.platform)
     const bytes = { recv: 0, send: 0, recvi: 0, sendi: 0 }
     for (const { name, received, sent } of parseInterfaces(this.#read('/proc/net/dev'))) {
       bytes[outside.has(name) ? 'recv' : 'recvi'] += received
@@ -194,7 +193,8 @@ export class Machine {
   }
 
   #read(path: string): string {
-    return this.#options.readFile(path)
+    const { isOn, platform } = this.#options
+    return isOn() ? platform.readProc(path) : ''
   }
 }
 
@@ -211,9 +211,9 @@ function changeOf(before: Sample, after: Sample): Change {
 }
 
 /** SRS's distinction: the others are loopback and those with private addresses only. */
-function internetInterfaces(): ReadonlySet<string> {
+function internetInterfaces(platform: Pick<Platform, 'interfaces'>): ReadonlySet<string> {
   const names = new Set<string>()
-  for (const [name, addresses = []] of Object.entries(networkInterfaces())) {
+  for (const [name, addresses] of platform.interfaces()) {
     if (addresses.some(({ address, internal }) => !internal && !isPrivate(address))) names.add(name)
   }
   return names

@@ -1,15 +1,16 @@
 /** What SRS's API says of the process itself, and the summaries of everything. */
 import type { Instance } from '../instance.ts'
 import type { Statistics } from '../metrics/statistics.ts'
-import type { Clock } from '../../st/clock.ts'
+import type { World } from '../../st/world.ts'
 import type { Machine } from './machine.ts'
 
 const MICROSECONDS = 1_000_000
 const KILO = 1024
 
 /** getrusage(2). */
-export function resourceUsage(clock: Clock): object {
-  const usage = process.resourceUsage()
+export function resourceUsage({ clock, platform }: World): object {
+  const usage = platform.usage()
+  if (!usage) return { ok: false, sample_time: Math.round(clock.wallMs()) }
   return {
     ok: true,
     sample_time: Math.round(clock.wallMs()),
@@ -32,40 +33,35 @@ export function resourceUsage(clock: Clock): object {
   }
 }
 
-/** CPU time of this process since its start, ms. */
-export function processCpuMs(): number {
-  const { user, system } = process.cpuUsage()
-  return (user + system) / 1000
-}
-
 /** Resident memory, kB. */
-export function residentKilobytes(): number {
-  return Math.round(process.memoryUsage.rss() / KILO)
+export function residentKilobytes({ platform }: World): number {
+  return Math.round(platform.memory().rss / KILO)
 }
 
 /** What the summaries are made of. */
 export interface SummaryParts {
-  readonly clock: Clock
+  readonly world: World
   readonly instance: Instance
   readonly statistics: Statistics
   readonly machine: Machine
 }
 
 /** `summaries.data`, for the API and the heartbeat. */
-export function summaries({ clock, instance, statistics, machine }: SummaryParts): object {
+export function summaries({ world, instance, statistics, machine }: SummaryParts): object {
+  const { clock, platform } = world
   const { ok, memFraction, system } = machine.summary
   const { receivedBytes, sentBytes, clients } = statistics.totals
-  const memoryKilobytes = residentKilobytes()
+  const memoryKilobytes = residentKilobytes(world)
   const nowMs = Math.round(clock.wallMs())
   return {
     ok,
     now_ms: nowMs,
     self: {
       version: instance.version,
-      pid: process.pid,
-      ppid: process.ppid,
-      argv: process.argv.join(' '),
-      cwd: process.cwd(),
+      pid: platform.pid,
+      ppid: platform.parentPid,
+      argv: platform.commandLine,
+      cwd: platform.folder,
       mem_kbyte: memoryKilobytes,
       mem_percent: memFraction(memoryKilobytes),
       cpu_percent: machine.processCpuFraction,

@@ -11,7 +11,7 @@ import type { HlsFile, HlsFiles } from './files.ts'
 import { HlsFolder } from './folder.ts'
 import type { HlsOptions } from './options.ts'
 import { plainPlaylist } from './playlist.ts'
-import { readPast } from './recover.ts'
+import { readPast, WHOLE } from './recover.ts'
 import type { HlsSegment } from './segment.ts'
 import { Segmenter } from './segmenter.ts'
 import type { HlsStream } from './stream.ts'
@@ -54,6 +54,8 @@ export class StreamKeeper {
   #stored = new Set<HlsFile>()
   #isStopping = false
   #hasRecovered = false
+  /** Players have seen nothing that is not on the disk. */
+  #isStored = false
 
   constructor(parts: KeeperParts) {
     this.#parts = parts
@@ -77,6 +79,9 @@ export class StreamKeeper {
     let gone: HlsFile[] = []
     try {
       for (let turn = await this.#next(thread); turn; turn = await this.#next(thread)) await this.#serve(thread, turn)
+      if (this.#isStopping && this.#isStored && this.stream.options.hlsRecover) {
+        await this.#onDisk(thread, null, () => this.#writePlaylist(thread, WHOLE))
+      }
     } finally {
       gone = this.stream.dispose()
     }
@@ -154,6 +159,9 @@ export class StreamKeeper {
         this.#stored.add(file)
         if (initFile) this.#stored.add(initFile)
       }
+      // From now on the disk is behind again.
+      await this.#writePlaylist(thread)
+      this.#isStored = past.segments.length > 0
     })
   }
 
@@ -209,13 +217,20 @@ export class StreamKeeper {
 
   async #write(thread: Thread, { initFile, key, file }: HlsSegment): Promise<void> {
     const gone = this.stream.takeGone()
+    this.#isStored = false
     if (!this.#folder) return
     if (initFile) await this.#store(thread, this.#folder, initFile)
     if (key && this.#keyFolder) await this.#store(thread, this.#keyFolder, key.file)
     await this.#store(thread, this.#folder, file)
-    const playlist = Buffer.from(plainPlaylist(this.stream))
-    await this.#folder.write(thread, this.stream.playlistName, playlist, '.temp')
+    await this.#writePlaylist(thread)
     await this.#removeFiles(thread, gone)
+    this.#isStored = true
+  }
+
+  /** @param mark what stands behind it */
+  async #writePlaylist(thread: Thread, mark = ''): Promise<void> {
+    const text = plainPlaylist(this.stream) + (mark === '' ? '' : `${mark}\n`)
+    await this.#folder?.write(thread, this.stream.playlistName, Buffer.from(text), '.temp')
   }
 
   async #store(thread: Thread, folder: HlsFolder, file: HlsFile): Promise<void> {

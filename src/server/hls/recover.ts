@@ -3,6 +3,7 @@ import type { Thread } from '../../st/thread.ts'
 import type { HlsFile, HlsFiles } from './files.ts'
 import type { HlsFolder } from './folder.ts'
 import { givesUniqueNames } from './names.ts'
+import { firstSequence } from './numbers.ts'
 import type { HlsOptions } from './options.ts'
 import type { HlsSegment, Past } from './segment.ts'
 import { type HlsStream, QUERY_MARK } from './stream.ts'
@@ -20,8 +21,12 @@ interface Entry {
   readonly isEncrypted: boolean
 }
 
+/** Ends a playlist that says all that players have seen: the server was told to end, and all is on the disk. */
+export const WHOLE = '# whole'
+
 /** What a playlist says. */
 interface ReadPlaylist {
+  readonly isWhole: boolean
   readonly sequence: number
   readonly discontinuitySequence: number
   readonly targetSeconds: number
@@ -30,7 +35,8 @@ interface ReadPlaylist {
 
 /**
  * Reads back what a stream had on the disk before the server was started: numbers go on where they were, and segments
- * that are still there stay in the playlist.
+ * that are still there stay in the playlist. After a crash nobody knows what players have seen of what was not yet on
+ * the disk: then numbers go on where they cannot have been, and the playlist begins anew.
  * @returns null when there is no playlist
  * @throws DiskError, TimeoutError, InterruptedError
  */
@@ -43,10 +49,10 @@ export async function readPast(
   const bytes = await folder.read(thread, stream.playlistName)
   const playlist = bytes && readPlaylist(bytes.toString())
   if (!playlist) return null
-  const { sequence, discontinuitySequence, targetSeconds, entries } = playlist
+  const { isWhole, sequence, discontinuitySequence, targetSeconds, entries } = playlist
   const past = new PastFiles(folder, files, stream)
   const segments: HlsSegment[] = []
-  if (await isOver(thread, folder, stream)) await past.remove(thread, entries)
+  if (!isWhole || (await isOver(thread, folder, stream))) await past.remove(thread, entries)
   else {
     // From the newest back: behind a hole a playlist cannot go on.
     for (let index = entries.length - 1; index >= 0; index--) {
@@ -57,8 +63,9 @@ export async function readPast(
     }
   }
   const lost = entries.slice(0, entries.length - segments.length).filter(({ discontinuity }) => discontinuity)
+  const next = sequence + entries.length
   return {
-    nextSequence: sequence + entries.length,
+    nextSequence: isWhole ? next : Math.max(next, firstSequence(thread.world.clock.wallMs())),
     discontinuitySequence: discontinuitySequence + lost.length,
     targetSeconds,
     segments,
@@ -162,6 +169,7 @@ function readPlaylist(text: string): ReadPlaylist | null {
     return Number.isSafeInteger(value) && value >= 0 ? value : 0
   }
   return {
+    isWhole: lines.at(-2) === WHOLE,
     sequence: number('#EXT-X-MEDIA-SEQUENCE'),
     discontinuitySequence: number('#EXT-X-DISCONTINUITY-SEQUENCE'),
     targetSeconds: Math.max(1, number('#EXT-X-TARGETDURATION')),

@@ -144,7 +144,7 @@ export class HlsService {
     const { playlistName: m3u8Url } = stream
     const tsUrl = segment.uri.replace(QUERY_MARK, '')
     this.#notices.hls(publisher, {
-      cwd: process.cwd(),
+      cwd: this.#context.world.platform.folder,
       file: path(segment.file.name),
       durationMs: segment.durationMs,
       url: /^https?:/.test(tsUrl) ? tsUrl : posix.join(posix.dirname(m3u8Url), tsUrl),

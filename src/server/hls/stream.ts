@@ -287,8 +287,10 @@ export class HlsStream {
   }
 
   #make(template: string, facts: SegmentFacts, contentType: string, bytes: Buffer): HlsFile {
-    const name = segmentName(template, this.names, facts)
-    const file = { name, contentType, isUnique: givesUniqueNames(template), bytes }
+    const fixed = segmentName(template, this.names, facts)
+    // Nothing else may ever be under its URL, neither later nor after a restart: caches keep it for ever.
+    const name = givesUniqueNames(template) ? fixed : withSuffix(fixed, `-${facts.sequence}`)
+    const file = { name, contentType, isUnique: true, bytes }
     return this.#files.add(this.names.vhost, file, facts.sequence)
   }
 

@@ -19,6 +19,7 @@ import { DISK_TIMEOUT_MS } from './folders.ts'
 import { FrameTimes } from './frame-times.ts'
 
 const PIECE_BYTES = 1024 * 1024
+const TAGS: ReadonlySet<number> = new Set([FLV_SCRIPT, FLV_VIDEO, FLV_AUDIO])
 const FIRST_TAG = FLV_HEADER_BYTES + FLV_PREVIOUS_TAG_SIZE_BYTES
 
 /**
@@ -31,9 +32,11 @@ export async function finishFlv(thread: Thread, disk: Disk, path: string): Promi
   try {
     const scan = new FlvScan()
     await readTags(thread, file, scan)
+    await scan.endWithWhole(thread, file)
     await file.truncate(thread, scan.end, DISK_TIMEOUT_MS)
     const closing = scan.closing()
     if (closing) await file.write(thread, closing, 0, DISK_TIMEOUT_MS)
+    await file.sync(thread, DISK_TIMEOUT_MS)
     return scan.hasFrames
   } finally {
     await file.close(thread, DISK_TIMEOUT_MS)
@@ -46,7 +49,7 @@ async function readTags(thread: Thread, file: DiskFile, scan: FlvScan): Promise<
     const bytes = await file.read(thread, PIECE_BYTES, position, DISK_TIMEOUT_MS)
     reader.push(bytes)
     try {
-      for (let tag = reader.read(); tag; tag = reader.read()) scan.add(tag)
+      for (let tag = reader.read(); tag; tag = reader.read()) if (!scan.take(tag)) return
     } catch (error) {
       // A machine that lost its power can leave anything behind what was written.
       if (error instanceof CodecError) return
@@ -62,6 +65,7 @@ class FlvScan {
   #recording: FlvRecording | null = null
   #headBytes = 0
   #hasSeekPoint = false
+  #newest: FlvTag | null = null
   /** Behind the last whole tag. */
   end = FIRST_TAG
 
@@ -69,7 +73,32 @@ class FlvScan {
     return this.#times.has('video') || this.#times.has('audio')
   }
 
-  add(tag: FlvTag): void {
+  /** @returns false when it is none: a power cut can leave zeros where the end of a file was */
+  take(tag: FlvTag): boolean {
+    if (!TAGS.has(tag.typeId)) return false
+    if (this.#newest) this.#add(this.#newest)
+    this.#newest = tag
+    return true
+  }
+
+  /**
+   * The last tag is whole if the size behind it is that of the tag; those before it are: another one follows. Zeros at
+   * the end of a file are what a power cut leaves.
+   */
+  async endWithWhole(thread: Thread, file: DiskFile): Promise<void> {
+    const tag = this.#newest
+    if (!tag) return
+    const bytes = flvTagSize(tag.payload.length)
+    const position = this.end + bytes - FLV_PREVIOUS_TAG_SIZE_BYTES
+    const size = Buffer.alloc(FLV_PREVIOUS_TAG_SIZE_BYTES)
+    size.writeUInt32BE(bytes - size.length)
+    const found = await file.read(thread, size.length, position, DISK_TIMEOUT_MS)
+    if (found.length === size.length ? !found.equals(size) : tag.payload.at(-1) === 0) return
+    if (found.length < size.length) await file.write(thread, size, position, DISK_TIMEOUT_MS)
+    this.#add(tag)
+  }
+
+  #add(tag: FlvTag): void {
     if (tag.typeId === FLV_SCRIPT && this.end === FIRST_TAG) this.#begin(tag)
     else if (tag.typeId === FLV_VIDEO) this.#addVideo(tag)
     else if (tag.typeId === FLV_AUDIO && parseAudioTag(tag.payload).type === 'frame') {

@@ -74,6 +74,8 @@ async function makeCopy(
         position += bytes.length
       }
     }
+    // Else a power cut after the rename would leave neither the copy nor what it was made of.
+    await copy.sync(thread, DISK_TIMEOUT_MS)
     isWhole = true
   } finally {
     await copy.close(thread, DISK_TIMEOUT_MS)

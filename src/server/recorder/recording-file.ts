@@ -60,9 +60,13 @@ export class RecordingFile {
     }
   }
 
-  /** Nothing more is written. @throws DiskError, TimeoutError, InterruptedError */
-  close(thread: Thread): Promise<void> {
-    return this.#file.close(thread, DISK_TIMEOUT_MS)
+  /** Nothing more is written. What is finished must outlive a power cut. @throws DiskError, TimeoutError, InterruptedError */
+  async close(thread: Thread): Promise<void> {
+    try {
+      await this.#file.sync(thread, DISK_TIMEOUT_MS)
+    } finally {
+      await this.#file.close(thread, DISK_TIMEOUT_MS)
+    }
   }
 
   /**

@@ -83,6 +83,10 @@ class RealFile implements DiskFile {
     return settled(thread, `truncate ${this.#path}`, this.#handle.truncate(bytes), timeoutMs)
   }
 
+  sync(thread: Thread, timeoutMs: number): Promise<void> {
+    return settled(thread, `sync ${this.#path}`, this.#handle.sync(), timeoutMs)
+  }
+
   close(thread: Thread, timeoutMs: number): Promise<void> {
     return settled(thread, `close ${this.#path}`, this.#handle.close(), timeoutMs)
   }

@@ -79,3 +79,20 @@ export function listenHandle(server: net.Server): ListenHandle | null {
   const { [HANDLE]: handle } = server as unknown as { [HANDLE]?: Partial<ListenHandle> | null }
   return typeof handle?.onconnection === 'function' ? (handle as ListenHandle) : null
 }
+
+/** The handle under a socket that is connecting or connected, or null when it is not what is known. */
+export function connectionHandle(socket: net.Socket): TcpHandle | null {
+  const { [HANDLE]: handle } = socket as unknown as { [HANDLE]?: Partial<TcpHandle> | null }
+  const isKnown = typeof handle?.useUserBuffer === 'function' && typeof handle.writeBuffer === 'function'
+  return isKnown ? (handle as TcpHandle) : null
+}
+
+/**
+ * Takes the handle from under a connected socket that has not read yet, as Node itself does when it sends a socket to
+ * another process. The socket is of no use then.
+ */
+export function takeHandle(socket: net.Socket): TcpHandle | null {
+  const handle = connectionHandle(socket)
+  if (handle) (socket as unknown as { [HANDLE]: unknown })[HANDLE] = null
+  return handle
+}

@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { LoopDelay } from '../platform.ts'
 
 /** Fine enough for delays that players feel, and 50 wake-ups a second at most. */
 const RESOLUTION_MS = 20
@@ -8,7 +9,7 @@ const NS_PER_MS = 1e6
  * Watches how late the event loop comes. @returns takes the delays since the last call, ms: what a timer was late, not
  * how long it slept
  */
-export function watchLoopDelay(): () => { p50Ms: number; p99Ms: number; maxMs: number } {
+export function watchLoopDelay(): () => LoopDelay {
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   histogram.enable()
   // Node counts the timer's own period as delay.

@@ -1,6 +1,6 @@
 import * as net from 'node:net'
 import type { ConnectOptions, Network, Pipe, PortHandle } from '../network.ts'
-import { streamBinding } from './handle.ts'
+import { connectionHandle, streamBinding, takeHandle } from './handle.ts'
 import { NetPipe } from './net-pipe.ts'
 import { OpenPort } from './open-port.ts'
 import { TcpPipes } from './tcp-pipe.ts'
@@ -10,8 +10,8 @@ import { connectTls } from './tls.ts'
 const BACKLOG = 512
 
 /**
- * node:net as the network of the real world. Connections that come in are served on Node's handles where this Node has
- * them as they are known; else, and connections that go out, on its sockets, which do the same and cost more.
+ * node:net as the network of the real world. Connections are served on Node's handles where this Node has them as they
+ * are known; else, and those of TLS, on its sockets, which do the same and cost more.
  */
 export class RealNetwork implements Network {
   readonly #pipes: TcpPipes | null
@@ -63,12 +63,15 @@ export class RealNetwork implements Network {
       ...(options.localHost === undefined ? {} : { localAddress: options.localHost }),
     }
     const socket = net.connect(where)
+    const pipes = this.#pipes && connectionHandle(socket) ? this.#pipes : null
+    // Nothing may be read before the handle has its new owner.
+    if (pipes) socket.pause()
     const onError = (error: Error): void => settle(error)
     socket.once('error', onError)
     socket.once('connect', () => {
       socket.off('error', onError)
       socket.on('error', ignoreError)
-      settle(new NetPipe(socket))
+      settle(pipes ? handlePipe(pipes, socket) : new NetPipe(socket))
     })
     return () => {
       socket.off('error', onError)
@@ -77,6 +80,12 @@ export class RealNetwork implements Network {
       socket.destroy()
     }
   }
+}
+
+/** A connection on the handle of a socket, which is let go. */
+function handlePipe(pipes: TcpPipes, socket: net.Socket): Pipe | Error {
+  const handle = takeHandle(socket)
+  return (handle && pipes.accept(handle)) ?? new Error('the connection was closed at once')
 }
 
 /** The reason is reported by 'close', which always follows. */

@@ -19,6 +19,8 @@ export class Life implements Clock {
   readonly #random: SeededRandom
   #isOver = false
   #stalledUntilMs = 0
+  /** What it has done so far. */
+  steps = 0
   /** Timers that run, turns that were asked for. */
   timers = 0
   turns = 0
@@ -94,7 +96,10 @@ export class Life implements Clock {
       if (this.#isOver) return
       const leftMs = this.#stalledUntilMs - this.#simulation.nowMs
       if (leftMs > 0) event = this.#simulation.after(leftMs, attempt)
-      else run()
+      else {
+        this.steps++
+        run()
+      }
     }
     let event = this.#simulation.after(delayMs, attempt)
     return {

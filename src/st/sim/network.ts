@@ -3,9 +3,11 @@ import type { Log } from '../log.ts'
 import type { ConnectOptions, Network, Pipe, PortHandle } from '../network.ts'
 import type { Programs } from '../programs.ts'
 import { World } from '../world.ts'
+import { ProcessDisk, SimDisk } from './disk.ts'
 import { Life } from './life.ts'
 import type { Path } from './path.ts'
 import { SimPipe, type Wire } from './pipe.ts'
+import { simPlatform } from './platform.ts'
 import type { SeededRandom } from './random.ts'
 import type { Simulation } from './simulation.ts'
 
@@ -76,10 +78,11 @@ interface Port {
   readonly life: Life
 }
 
-/** A machine: an address, at most one process, its ports and connections. */
+/** A machine: an address, a disk, at most one process, its ports and connections. */
 export class SimHost {
   readonly name: string
   readonly address: string
+  readonly disk: SimDisk
   readonly #network: SimNetwork
   readonly #ports = new Map<number, Port>()
   /** Ends of connections that are open here. */
@@ -97,6 +100,7 @@ export class SimHost {
     this.#network = network
     this.name = name
     this.address = address
+    this.disk = new SimDisk(network.random.fork(`disk of ${name}`))
   }
 
   get life(): Life | null {
@@ -118,13 +122,22 @@ export class SimHost {
     this.#vanished.clear()
     const life = new Life(simulation, simulation.random.fork(`${this.name} ${++this.#boots}`))
     this.#life = life
-    return new World(life, new HostNetwork(this, life), log, disk, programs)
+    const platform = simPlatform(life, this.name, this.#boots)
+    return new World(
+      life,
+      new HostNetwork(this, life),
+      log,
+      disk ?? new ProcessDisk(this.disk, life),
+      programs,
+      platform,
+    )
   }
 
   /** Ends the process, if there is one. */
   crash(kind: CrashKind): void {
     this.#life?.end()
     this.#life = null
+    this.disk.crash(kind, this.#network.simulation.nowMs)
     this.#ports.clear()
     this.isUp = kind === 'process'
     for (const pipe of this.pipes) {

@@ -1,13 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { AmfObject } from '../../../src/rtmp/amf0.ts'
 import { decodeCommand, encodeCommand } from '../../../src/rtmp/command.ts'
 import { RtmpConnection } from '../../../src/rtmp/connection.ts'
 import { isCommand, MSG, type RtmpMessage } from '../../../src/rtmp/message.ts'
+import { ClosedError } from '../../../src/st/errors.ts'
 import { Listener } from '../../../src/st/listener.ts'
+import type { Thread } from '../../../src/st/thread.ts'
 import { FlvPlayer, HttpProbe } from '../../server/http-probe.ts'
+import { media, type MediaKind } from '../../server/media.ts'
 import { fixtureTags, sendTags } from '../../server/fixture.ts'
 import { startPlayer, startPublisher, RtmpProbe } from '../../server/rtmp-probe.ts'
 import { eventually } from '../../server/support.ts'
@@ -17,44 +20,63 @@ import { clients, cluster, conf, freePort, openEdge } from './support.ts'
 
 const ANSWER_MS = 10_000
 
-/** An RTMP server that sends everybody elsewhere: at `connect`, or when something is played. */
-async function redirecting(at: TestHouse, when: 'connect' | 'play', ex: AmfObject): Promise<number> {
-  const { world } = at
-  const listener = await Listener.open(world, '127.0.0.1', 0)
+type When = 'connect' | 'play' | 'later'
+
+/** What an RTMP server that sends everybody elsewhere says to a command; `later` is when the first frames have been played. */
+function answers(command: string, when: When, ex: AmfObject): RtmpMessage[] {
   const info = { level: 'error', code: 'NetConnection.Connect.Rejected', description: 'RTMP 302 Redirect', ex }
-  const answers = (name: string): [number, Buffer][] => {
-    if (name === when) {
-      const payload =
-        when === 'connect' ? encodeCommand('_error', 1, null, info) : encodeCommand('onStatus', 0, null, info)
-      return [[0, payload]]
-    }
-    if (name === 'connect') return [[0, encodeCommand('_result', 1, {}, {})]]
-    return name === 'createStream' ? [[0, encodeCommand('_result', 2, null, 1)]] : []
+  const say = (payload: Buffer): RtmpMessage => ({
+    csid: 3,
+    timestampMs: 0,
+    typeId: MSG.COMMAND_AMF0,
+    streamId: 0,
+    payload,
+  })
+  const show = (kind: MediaKind): RtmpMessage => {
+    const typeId = kind.startsWith('audio') ? MSG.AUDIO : MSG.VIDEO
+    return { csid: 6, timestampMs: 0, typeId, streamId: 1, payload: media(kind, 'old') }
   }
-  world.spawn('redirecting', async (thread) => {
+  const status = say(encodeCommand('onStatus', 0, null, info))
+  if (command === 'connect' && when === 'connect') return [say(encodeCommand('_error', 1, null, info))]
+  if (command === 'connect') return [say(encodeCommand('_result', 1, {}, {}))]
+  if (command === 'createStream') return [say(encodeCommand('_result', 2, null, 1))]
+  if (command !== 'play') return []
+  if (when === 'play') return [status]
+  return [...(['video header', 'audio header', 'video key', 'audio frame'] as const).map(show), status]
+}
+
+/** Starts such a server. @returns its port */
+async function redirecting(at: TestHouse, when: When, ex: AmfObject): Promise<number> {
+  const listener = await Listener.open(at.world, '127.0.0.1', 0)
+  const { port } = listener.local
+  const server = at.world.spawn('redirecting', async (thread) => {
     for (;;) {
-      const socket = await listener.accept(thread).catch(() => null)
-      if (!socket) return
-      const connection = new RtmpConnection(socket)
-      await connection.acceptHandshake(thread, ANSWER_MS)
-      for (let message = await connection.read(thread, ANSWER_MS); message; message = await next(connection)) {
-        if (!isCommand(message)) continue
-        for (const [streamId, payload] of answers(decodeCommand(message.typeId, message.payload).name)) {
-          connection.send({ csid: 3, timestampMs: 0, typeId: MSG.COMMAND_AMF0, streamId, payload })
-        }
-      }
-      socket.close()
-      function next(from: RtmpConnection): Promise<RtmpMessage | null> {
-        return from.read(thread, ANSWER_MS).catch(() => null)
-      }
+      const socket = await listener.accept(thread)
+      await redirect(thread, new RtmpConnection(socket), when, ex).finally(() => socket.close())
     }
   })
-  const { port } = listener.local
-  closers.set(at, [...(closers.get(at) ?? []), listener])
+  onTestFinished(() => {
+    server.interrupt('the test is over')
+    listener.close()
+  })
   return port
 }
 
-const closers = new WeakMap<TestHouse, Listener[]>()
+async function redirect(thread: Thread, connection: RtmpConnection, when: When, ex: AmfObject): Promise<void> {
+  try {
+    await connection.acceptHandshake(thread, ANSWER_MS)
+    for (;;) {
+      const message = await connection.read(thread, ANSWER_MS)
+      if (!message) return
+      if (!isCommand(message)) continue
+      const all = answers(decodeCommand(message.typeId, message.payload).name, when, ex)
+      if (all.length > 0) connection.send(...all)
+    }
+  } catch (error) {
+    // Who was sent elsewhere may have gone in a hurry.
+    if (!(error instanceof ClosedError)) throw error
+  }
+}
 
 describe('a redirect', () => {
   test.each(['connect', 'play'] as const)(
@@ -73,9 +95,21 @@ describe('a redirect', () => {
       await player.next('video key k1')
       expect(backEnd.calls[0]?.body).toMatchObject({ vhost: 'there.example', app: 'a/b', stream: 'other' })
       expect(backEnd.calls[0]?.body['param']).toContain('t=1/2&u')
-      for (const listener of closers.get(target) ?? []) listener.close()
     },
   )
+
+  test('in the middle of a stream is followed, and players stay', async () => {
+    const target = await TestHouse.open(conf())
+    await startPublisher(target)
+    const tcUrl = `rtmp://127.0.0.1:${target.rtmpPort}/live`
+    const port = await redirecting(target, 'later', { code: 302, redirect: tcUrl, redirect2: `${tcUrl}/cam` })
+    const edge = await openEdge({ rtmpPort: port })
+    const player = await startPlayer(edge)
+    await player.next('video key old')
+    await player.next('video key k1')
+    expect(player.labels).not.toContain('onStatus NetStream.Play.UnpublishNotify')
+    expect((await clients(edge)).filter(({ type }) => type === 'edge-pull')).toHaveLength(1)
+  })
 
   test('is followed by a publisher of the edge', async () => {
     const target = await TestHouse.open(conf())
@@ -84,7 +118,6 @@ describe('a redirect', () => {
     const edge = await openEdge({ rtmpPort: port })
     await startPublisher(edge)
     await (await startPlayer(target)).next('video key k1')
-    for (const listener of closers.get(target) ?? []) listener.close()
   })
 
   test('in a circle is given up', async () => {
@@ -99,7 +132,6 @@ describe('a redirect', () => {
     await startPlayer(edge)
     await eventually('the limit', () => edge.logged('pull ended').length > 0)
     expect(edge.logged('pull ended')[0]).toMatchObject({ reason: 'more than 3 redirects' })
-    for (const listener of closers.get(house) ?? []) listener.close()
   })
 
   test('of HTTP is followed', async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { MSG } from '../../../src/rtmp/message.ts'
 import { FlvPlayer } from '../../server/http-probe.ts'
 import { RtmpProbe, startPlayer, startPublisher } from '../../server/rtmp-probe.ts'
+import { timesOf } from '../../server/media.ts'
 import { eventually, RawClient } from '../../server/support.ts'
 import { CallbackServer } from '../../support/callback-server.ts'
 import { TestHouse } from '../../support/house.ts'
@@ -186,9 +188,11 @@ describe('origins', () => {
     await rtmp.next('video key k2')
     await flv.next('video key k2')
     expect(rtmp.labels).not.toContain('onStatus NetStream.Play.UnpublishNotify')
-    const times = rtmp.mediaMessages.map(({ timestampMs }) => timestampMs)
-    expect(times).toEqual(times.toSorted((one, next) => one - next))
-    expect(times.at(-1)).toBeLessThan(1_000)
+    for (const typeId of [MSG.AUDIO, MSG.VIDEO]) {
+      const times = timesOf(rtmp.mediaMessages, typeId)
+      expect(times).toEqual(times.toSorted((one, next) => one - next))
+      expect(times.at(-1)).toBeLessThan(1_000)
+    }
   })
 
   test('that do not come back end the stream for its players after a while', async () => {

@@ -69,6 +69,31 @@ describe('a forward', () => {
     expect(await close(stage, origin)).toEqual([])
   })
 
+  test('to a machine that vanishes while the way is cut is noticed in half a minute, however little is sent', async () => {
+    const stage = new SimStage(10)
+    const originHost = stage.machine('origin')
+    const origin = await stage.serve(originHost, FORWARD)
+    const copyHost = stage.machine('copy')
+    await stage.serve(copyHost)
+    stage.publish('origin', 'cam')
+    await stage.run(10_300)
+    stage.network.cut(originHost, copyHost)
+    copyHost.crash('machine')
+    await stage.run(1_000)
+    const copy = await stage.serve(copyHost)
+    // Of the old connection nothing gets through any more, also no reset.
+    await stage.run(42_000)
+    expect(origin.log.lines.find(({ text }) => text.startsWith('forward failed'))?.fields['reason']).toMatch(
+      /does not answer/,
+    )
+    stage.network.heal(originHost, copyHost)
+    const seen = stage.play('copy', 'cam')
+    await stage.run(15_000)
+    expect(pictures(seen).at(-1)).toBeGreaterThan(60 * GOP)
+    expect(await close(stage, origin)).toEqual([])
+    expect(await close(stage, copy)).toEqual([])
+  })
+
   test('over a way that is cut for less than its destination waits loses nothing', async () => {
     const stage = new SimStage(7)
     const originHost = stage.machine('origin')

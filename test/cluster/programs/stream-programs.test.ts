@@ -124,10 +124,11 @@ describe('exec', () => {
   test.each([
     ['tool > [pageUrl].log', "[pageUrl] may not be in the name of a file: it is of the client's choice"],
     ['tool 2> [url]', "[url] may not be in the name of a file: it is of the client's choice"],
-    ['tool [stream]', '[stream] of this stream would be taken for an option'],
-  ])('does not run %s', async (command, reason) => {
+    ['tool [stream]', '[stream] of this stream would be taken for an option, or for an address'],
+    ['tool [stream].flv', '[stream].flv of this stream would be taken for an option, or for an address', 'tcp:h:80'],
+  ])('does not run %s', async (command, reason, stream = '-y') => {
     const { stage, server, programs } = await serve(`exec { enabled on; publish ${command}; }`)
-    stage.publish('server', '-y')
+    stage.publish('server', stream)
     await stage.run(1_000)
     expect(programs.started).toEqual([])
     expect(server.log.lines.find(({ text }) => text === 'exec cannot run')?.fields['reason']).toBe(reason)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Machine } from '../../../src/control/system/machine.ts'
+import { NO_PLATFORM } from '../../../src/st/platform.ts'
 import { TestClock } from '../../st/support/clock.ts'
 
 function makeMachine(files: Record<string, string>, disks: readonly string[] = []) {
@@ -7,8 +8,8 @@ function makeMachine(files: Record<string, string>, disks: readonly string[] = [
   const cpu = { ms: 0 }
   const machine = new Machine({
     clock,
-    readFile: (path) => files[path] ?? '',
-    processCpuMs: () => cpu.ms,
+    platform: { ...NO_PLATFORM, readProc: (path) => files[path] ?? '', cpuMs: () => cpu.ms },
+    isOn: () => true,
     disks: () => disks,
   })
   return { machine, clock, cpu }

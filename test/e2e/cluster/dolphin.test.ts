@@ -74,7 +74,7 @@ test('servers that it starts come back when they are killed, and end with it', a
   await proxy.says('server is up')
   const pids = (): number[] =>
     proxy.out.split('\n').flatMap((line) => {
-      const [, pid] = /"pid":(\d+),"command":.*"msg":"program started"/.exec(line) ?? []
+      const [, pid] = /"child":(\d+),"command":.*"msg":"program started"/.exec(line) ?? []
       return pid === undefined ? [] : [Number(pid)]
     })
   const [first = 0] = pids()

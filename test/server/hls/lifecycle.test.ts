@@ -130,21 +130,19 @@ describe('over a restart of the process', () => {
     expectOtherLife(read(await next.playlist()), read(await stage.playlist()))
   })
 
-  test('in memory the initialization segment of another codec has the old name, and no cache keeps it', async () => {
+  test('in memory the initialization segment of another codec has another name, and caches keep both', async () => {
     const form = { ...OPTIONS, hlsUseFmp4: true }
     const stage = new HlsStage(form)
     await stage.publish().send(fixtureMessages('h264-aac', 5_000, 5_000))
     const next = new HlsStage(form, { laterMs: 60_000 })
     await next.publish().send(fixtureMessages('hevc-aac', 5_000, 5_000))
-    const [before, after] = [await stage.ask('/live/cam/init.mp4'), await next.ask('/live/cam/init.mp4')]
-    expect(after.headers['cache-control']).toBe('no-cache')
-    const tag = before.headers['etag'] ?? ''
-    expect((await stage.ask('/live/cam/init.mp4', { 'If-None-Match': tag })).status).toBe(304)
-    expect((await next.ask('/live/cam/init.mp4', { 'If-None-Match': tag })).status).toBe(200)
-    const named = new HlsStage({ ...form, hlsInitFile: '[app]/[stream]-[seq].mp4' })
-    await named.publish().send(synthetic(5_000))
-    const [map] = read(await named.playlist()).maps
-    expect((await named.ask(`/live/${map}`)).headers['cache-control']).toContain('immutable')
+    const maps = [read(await stage.playlist()).maps[0], read(await next.playlist()).maps[0]]
+    expect(maps[0]).toMatch(/^cam\/init-\d+\.mp4$/)
+    expect(maps[1]).not.toBe(maps[0])
+    const [before, after] = [await stage.ask(`/live/${maps[0]}`), await next.ask(`/live/${maps[1]}`)]
+    for (const { headers } of [before, after]) expect(headers['cache-control']).toContain('immutable')
+    const known = { 'If-None-Match': before.headers['etag'] ?? '' }
+    expect((await stage.ask(`/live/${maps[0]}`, known)).status).toBe(304)
   })
 
   test.each([
@@ -176,6 +174,34 @@ describe('over a restart of the process', () => {
     await again.end()
     await next.clock.pass(31_000)
     expect([...disk.files.keys()]).toEqual([])
+  })
+
+  test('on disk, after a crash nothing comes back that players could have seen: numbers and names are new', async () => {
+    const disk = new TestDisk()
+    const stage = new HlsStage({ ...ON_DISK, hlsUseFmp4: true }, { disk })
+    await stage.publish().send(synthetic(9_000))
+    const before = read(await stage.playlist())
+    // Not stopped: what it had in memory is gone.
+    const next = new HlsStage({ ...ON_DISK, hlsUseFmp4: true }, { disk, laterMs: 20_000 })
+    await next.publish().send(synthetic(5_000))
+    const after = read(await next.playlist())
+    expect(after.numbers[0]).toBeGreaterThan(before.numbers.at(-1) ?? 0)
+    for (const name of [...after.uris, ...after.maps]) expect([...before.uris, ...before.maps]).not.toContain(name)
+    expect(after.discontinuities).toEqual(after.numbers.slice(0, 1))
+    expect([...disk.files.keys()].filter((name) => name.endsWith('.m4s'))).toHaveLength(after.numbers.length)
+  })
+
+  test('an initialization segment never has the name of another one', async () => {
+    const stage = new HlsStage({ ...OPTIONS, hlsUseFmp4: true })
+    const publisher = stage.publish()
+    await publisher.send(synthetic(9_000))
+    await publisher.end()
+    const [before = ''] = read(await stage.playlist()).maps
+    await stage.clock.pass(31_000)
+    await stage.publish().send(synthetic(9_000, { audio: false }))
+    const [after = ''] = read(await stage.playlist()).maps
+    expect(after).toMatch(/^cam\/init-\d+\.mp4$/)
+    expect(after).not.toBe(before)
   })
 
   test('on disk, what was over long ago is removed, and its numbers go on', async () => {

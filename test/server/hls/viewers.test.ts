@@ -170,7 +170,7 @@ test('a segment that can be fetched is told once, with SRS names', async () => {
   const [first] = told
   expect(told).toHaveLength(2)
   expect(first).toEqual({
-    cwd: process.cwd(),
+    cwd: stage.world.platform.folder,
     file: `html/live/cam-${first?.seqNo}.ts`,
     durationMs: 2_000,
     url: `live/cam-${first?.seqNo}.ts`,

@@ -17,6 +17,7 @@ export class SmallDisk extends RealDisk implements Disk {
     let knownBytes = (await super.info(thread, path, timeoutMs))?.bytes ?? 0
     return {
       read: (...args) => file.read(...args),
+      sync: (...args) => file.sync(...args),
       truncate: (...args) => file.truncate(...args),
       close: (...args) => file.close(...args),
       write: async (by, bytes, position, ms) => {

@@ -58,6 +58,21 @@ describe('a recording that a killed server left', () => {
     expect(metadata.keyframes.times.length).toBeGreaterThan(2)
   })
 
+  test.each([1, 17, 5_000])('as FLV, with zeros after a power cut where its last %i bytes were', async (zeros) => {
+    const folder = testFolder()
+    const part = await leftover('.flv', 0)
+    part.fill(0, part.length - zeros)
+    writeOld(join(folder, 'cam.flv.tmp'), part)
+    await finish(folder, '[stream].flv')
+    const file = readFileSync(join(folder, 'cam.flv'))
+    const payloads = tagsOf(file)
+      .filter((tag) => tagType(tag) === 'frame')
+      .map(({ payload }) => payload.toString('hex'))
+    const sent = AVC_AAC.filter((tag) => tagType(tag) === 'frame').map(({ payload }) => payload.toString('hex'))
+    expect(payloads.length).toBeGreaterThan(100)
+    expect(payloads).toEqual(sent.slice(0, payloads.length))
+  })
+
   test.each([0, 1, 17, 5_000])('as MP4, cut by %i bytes: becomes a plain one', async (cutBytes) => {
     const folder = testFolder()
     writeOld(join(folder, 'cam.mp4.tmp'), await leftover('.mp4', cutBytes))

@@ -36,6 +36,17 @@ describe('a disk that is full', () => {
     expect(recorder.files).toEqual([`cam${ending}`])
   })
 
+  test.each(['.flv', '.mp4'])('from the start leaves no empty recording (%s)', async (ending) => {
+    const disk = new SmallDisk(0)
+    const recorder = await RecordingServer.start(`[stream]${ending}`, {}, disk)
+    const publisher = await recorder.publisher('cam')
+    await sendTags(publisher, AVC_AAC)
+    await untilStopped(recorder)
+    expect(disk.refused).toBeGreaterThan(0)
+    expect(recorder.files).toEqual([])
+    expect(recorder.logged('recorded')).toEqual([])
+  })
+
   test('what is on it is a file that plays', async () => {
     const recorder = await RecordingServer.start('[stream].flv', {}, new SmallDisk(250_000))
     const publisher = await recorder.publisher('cam')

@@ -79,6 +79,7 @@ export class TestDisk implements Disk {
         await this.#turn(thread)
         this.#set(thread, path, (this.files.get(path) ?? Buffer.alloc(0)).subarray(0, bytes))
       },
+      sync: async (thread) => this.#turn(thread),
       close: async (thread) => this.#turn(thread),
     }
   }
