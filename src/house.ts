@@ -195,7 +195,8 @@ export class House {
         id: identity.serviceId,
         name: SERVER_NAME,
         version,
-        ip: () => deviceIp(process.env['SRS_DEVICE_IP'], this.config.stats.network),
+        pid: world.platform.pid,
+        ip: () => deviceIp(process.env['SRS_DEVICE_IP'], this.config.stats.network, world.platform),
       },
       hub: () => this.#server.hub,
       clients: () => this.#server.clients,
@@ -251,7 +252,7 @@ export class House {
           rtmpPort: rtmp[0]?.port ?? 0,
           httpPort: http[0]?.port ?? null,
           apiPort,
-          publicHost: () => deviceIp(process.env['SRS_DEVICE_IP'], stats.network),
+          publicHost: () => deviceIp(process.env['SRS_DEVICE_IP'], stats.network, this.#world.platform),
         }
       },
     })

@@ -216,7 +216,7 @@ export class Services {
     return {
       instance: this.#instance,
       settings: () => config().heartbeat,
-      ip: () => deviceIp(process.env['SRS_DEVICE_IP'], config().stats.network),
+      ip: () => deviceIp(process.env['SRS_DEVICE_IP'], config().stats.network, world.platform),
       ports: () => {
         const { listen, httpServer, httpApi } = config()
         return { rtmp: texts({ enabled: true, listen }), http: texts(httpServer), api: texts(httpApi) }

@@ -40,7 +40,7 @@ export class Sharp {
     this.#options = options
     this.#servers = new SharpServers(world, options.servers, options)
     const cluster = edgeOptions(options)
-    const self = { id: `sharp-${world.newId()}`, name: SERVER_NAME, version, ip: () => '' }
+    const self = { id: `sharp-${world.newId()}`, name: SERVER_NAME, version, pid: world.platform.pid, ip: () => '' }
     const edge = new Edge({
       world,
       self,

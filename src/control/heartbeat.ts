@@ -1,5 +1,5 @@
-import { networkInterfaces } from 'node:os'
 import { asError, InterruptedError } from '../st/errors.ts'
+import type { Platform } from '../st/platform.ts'
 import type { Thread } from '../st/thread.ts'
 import type { Instance } from './instance.ts'
 
@@ -84,9 +84,9 @@ function heartbeat({ instance, settings, ip, ports, summaries }: HeartbeatOption
  * The address that the heartbeat tells: the given one, else the machine's addresses counted from 0, as SRS's
  * `stats.network` does; '' when there is none at all.
  */
-export function deviceIp(given: string | undefined, network: number): string {
+export function deviceIp(given: string | undefined, network: number, platform: Pick<Platform, 'interfaces'>): string {
   if (given) return given
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+  const all = [...platform.interfaces().values()].flat()
   const ipv4 = all.filter(({ family, internal }) => family === 'IPv4' && !internal)
   return (ipv4[network] ?? ipv4[0] ?? all[0])?.address ?? ''
 }

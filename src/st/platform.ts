@@ -17,6 +17,8 @@ export interface ProcessMemory {
 /** An address of a network interface. */
 export interface InterfaceAddress {
   readonly address: string
+  /** `IPv4` or `IPv6`. */
+  readonly family: string
   /** Loopback. */
   readonly internal: boolean
 }

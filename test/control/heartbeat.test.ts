@@ -1,3 +1,4 @@
+import { RealPlatform } from '../../src/st/real/platform.ts'
 import { describe, expect, test } from 'vitest'
 import { deviceIp, type HeartbeatSettings, runHeartbeat } from '../../src/control/heartbeat.ts'
 import { TimeoutError } from '../../src/st/errors.ts'
@@ -93,8 +94,9 @@ describe('the heartbeat', () => {
 
 describe('the address of the machine', () => {
   test('is the given one, or one of its own', () => {
-    expect(deviceIp('192.0.2.5', 0)).toBe('192.0.2.5')
-    expect(deviceIp(undefined, 0)).toMatch(/^[0-9a-f.:]+$/)
-    expect(deviceIp('', 1_000)).toBe(deviceIp(undefined, 0))
+    const platform = new RealPlatform()
+    expect(deviceIp('192.0.2.5', 0, platform)).toBe('192.0.2.5')
+    expect(deviceIp(undefined, 0, platform)).toMatch(/^[0-9a-f.:]+$/)
+    expect(deviceIp('', 1_000, platform)).toBe(deviceIp(undefined, 0, platform))
   })
 })

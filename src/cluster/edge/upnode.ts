@@ -11,25 +11,26 @@ export interface SelfDescription {
   /** Of the program, for example `Sluice` and `0.1.0`. */
   readonly name: string
   readonly version: string
+  readonly pid: number
   /** An address at which this machine is known. */
   readonly ip: () => string
 }
 
 /** SRS's members, with the log id of the client for whom the stream is asked for. */
-export function upnodeArgument({ name, version, ip }: SelfDescription, clientId: string): AmfObject {
+export function upnodeArgument({ name, version, pid, ip }: SelfDescription, clientId: string): AmfObject {
   return {
     srs_sig: name,
     srs_server: `${name}/${version}`,
     srs_version: version,
-    srs_pid: process.pid,
+    srs_pid: pid,
     srs_id: clientId,
     srs_server_ip: ip(),
   }
 }
 
 /** The same over HTTP. */
-export function upnodeText({ ip }: SelfDescription, clientId: string): string {
-  return `${ip()}/${process.pid}/${clientId}`
+export function upnodeText({ pid, ip }: SelfDescription, clientId: string): string {
+  return `${ip()}/${pid}/${clientId}`
 }
 
 /** Who an origin says it is: address, process and the id of its connection; '' when it does not say. */
