@@ -109,7 +109,8 @@ class TimeoutList {
   #expire(): void {
     this.#timer = null
     const nowMs = this.#scheduler.clock.nowMs()
-    for (let waiter = this.#earliest; waiter; waiter = this.#earliest) {
+    for (let waiter = this.#earliest, later: Waiter | null; waiter; waiter = later) {
+      later = waiter.later
       const leftMs = waiter.deadlineMs - nowMs
       if (leftMs > 0) {
         this.#timer = this.#arm(leftMs)
