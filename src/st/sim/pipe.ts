@@ -5,6 +5,8 @@ import { type Path, pieceBytes } from './path.ts'
 import type { SeededRandom } from './random.ts'
 import type { Simulation } from './simulation.ts'
 
+/** How long a piece is under way at most, beside the latency. */
+const MAX_PIECE_MS = 1_000
 const LEAST_PIECE_BYTES = 1_460
 
 /** What a connection needs of the network around it. */
@@ -160,7 +162,10 @@ export class SimPipe implements Pipe {
       const room = this.#room(received.length + this.#out.travelling)
       // As kernels do: no crumbs while the receiver's window is nearly closed.
       if (sending.length === 0 || room < Math.min(sending.length, LEAST_PIECE_BYTES)) break
-      const piece = sending.take(pieceBytes(Math.min(room, sending.length), this.#wire.path, this.#wire.random))
+      const { path, random } = this.#wire
+      // A piece is under way for a second at most: on a slow way much would otherwise come late and at once.
+      const most = Math.min(room, sending.length, path.bytesPerMs * MAX_PIECE_MS)
+      const piece = sending.take(pieceBytes(most, path, random))
       this.#out.travelling += piece.length
       this.#travel(piece)
       this.#fillKernel()

@@ -13,7 +13,7 @@ function decode(start: StartTool, url: string): Tool {
 
 const nameOf = (variant: ClipName): string => variant.replace(/\W+/g, '-')
 
-describe('ffmpeg plays MPEG-TS', () => {
+describe.concurrent('ffmpeg plays MPEG-TS', () => {
   test.for(VARIANTS)('%s: every picture and sound, without a complaint', async (variant) => {
     const stream = nameOf(variant)
     await withTools(async (start) => {
@@ -27,7 +27,7 @@ describe('ffmpeg plays MPEG-TS', () => {
   })
 })
 
-describe('sound alone', () => {
+describe.concurrent('sound alone', () => {
   test.each([
     ['.aac', 'audio only'],
     ['.mp3', 'H.264 and MP3'],
