@@ -6,6 +6,7 @@ export class ChunkedBody {
   #bytes: Buffer = Buffer.alloc(0)
   #isChunked = false
   #chunkLeft = 0
+  #isOver = false
   /** 0 until the head is there. */
   status = 0
 
@@ -29,11 +30,15 @@ export class ChunkedBody {
   }
 
   #nextPart(): Buffer | null {
+    if (this.#isOver) return null
     if (this.#chunkLeft === 0) {
       const end = this.#bytes.indexOf(LINE_END)
       if (end < 0) return null
       const size = Number.parseInt(this.#take(end + LINE_END.length).toString('latin1'), 16)
-      if (size === 0) return null
+      if (size === 0) {
+        this.#isOver = true
+        return null
+      }
       if (!(size > 0)) throw new Error('a chunk without a size')
       this.#chunkLeft = size + LINE_END.length
     }

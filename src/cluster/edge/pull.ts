@@ -140,6 +140,8 @@ export class Pull implements PullOwner {
     if (this.#isOver) return
     this.#isOver = true
     this.#onOver()
+    // Before the thread comes to it: who enters now would get the same pictures again from the next pull.
+    this.#endFeed()
     this.#thread.interrupt(reason)
   }
 
