@@ -61,10 +61,15 @@ export class SimNetwork {
     this.retransmit([...one.pipes, ...other.pipes])
   }
 
-  /** Sends again what was lost of these connections, each in its own time. */
-  retransmit(pipes: Iterable<SimPipe>): void {
+  /**
+   * Sends again what was lost of these connections, each in its own time.
+   * @param onSent told of each that something may have got through; the others' machines are gone, perhaps for the second time
+   */
+  retransmit(pipes: Iterable<SimPipe>, onSent: (pipe: SimPipe) => void = () => {}): void {
     for (const pipe of pipes) {
-      this.simulation.after(this.random.between(0, MAX_RETRANSMIT_MS), () => pipe.retransmit())
+      this.simulation.after(this.random.between(0, MAX_RETRANSMIT_MS), () => {
+        if (pipe.retransmit()) onSent(pipe)
+      })
     }
   }
 
@@ -118,8 +123,7 @@ export class SimHost {
     const { simulation } = this.#network
     this.isUp = true
     // What the peers send into connections that nobody knows here is answered by a reset.
-    this.#network.retransmit(this.#vanished)
-    this.#vanished.clear()
+    this.#network.retransmit(this.#vanished, (pipe) => this.#vanished.delete(pipe))
     const life = new Life(simulation, simulation.random.fork(`${this.name} ${++this.#boots}`))
     this.#life = life
     const platform = simPlatform(life, this.name, this.#boots)

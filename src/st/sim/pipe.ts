@@ -124,14 +124,15 @@ export class SimPipe implements Pipe {
     this.#wire.path = { ...this.#wire.path, ...change }
   }
 
-  /** The path works again: what was lost in either direction is sent again. */
-  retransmit(): void {
-    if (this.#wire.isCut()) return
+  /** The path works again: what was lost in either direction is sent again. @returns false: it does not work */
+  retransmit(): boolean {
+    if (this.#wire.isCut()) return false
     for (const pipe of [this, this.#other]) {
       const { lost } = pipe.#out
       pipe.#out.lost = []
       for (const parcel of lost) pipe.#arrive(parcel)
     }
+    return true
   }
 
   get #other(): SimPipe {
