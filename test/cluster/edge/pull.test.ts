@@ -81,7 +81,8 @@ describe.each(PROTOCOLS)('a pull over %s', (_name, block) => {
       await player.raw.untilOver()
     }
     expect(edge.logged('pulling')).toHaveLength(1)
-    await eventually('the end of the pull', () => edge.house.streams === 0)
+    await eventually('the end of the stream', () => edge.house.streams === 0)
+    await eventually('the end of the pull', () => edge.logged('pull ended').length > 0)
     expect(edge.logged('pull ended')).toMatchObject([{ reason: 'interrupted: nobody watches' }])
     await eventually('the end at the origin', () => origin.logged('played').length === 1)
     await (await startPlayer(edge)).next('video key k1')
