@@ -9,8 +9,8 @@ import { fullConf } from './control/full-conf.ts'
 import { openFileLimit } from './control/process.ts'
 import { loadDolphinConfig, loadSharpConfig } from './control/proxy-config.ts'
 import { SignError, type SignRequest, signedQuery } from './control/security/sign.ts'
+import { runFamily } from './family.ts'
 import { runDolphin, runSharp } from './proxies.ts'
-import { run } from './run.ts'
 import { SERVER_NAME } from './server/options.ts'
 import { asError } from './st/errors.ts'
 import { RealClock } from './st/real/clock.ts'
@@ -74,7 +74,8 @@ async function main(): Promise<void> {
   if (options.sign !== undefined) sign(config, { ...options, role: options.sign })
   else if (options.test) print(`The configuration is valid.\n`)
   else if (changeFolder(config.workDir)) {
-    await run(config, packageVersion(), () => load(file), file === null ? null : resolve(START_DIR, file))
+    const path = file === null ? null : resolve(START_DIR, file)
+    await runFamily({ config, version: packageVersion(), load: () => load(file), file: path, folder: START_DIR })
   }
 }
 

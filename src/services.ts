@@ -6,6 +6,7 @@ import { deviceIp, type HeartbeatSettings, type Post, runHeartbeat } from './con
 import type { ServerIdentity } from './control/identity.ts'
 import type { Instance } from './control/instance.ts'
 import { type ClusterState, metrics } from './control/metrics/metrics.ts'
+import type { Metric } from './control/metrics/text.ts'
 import { Sampler } from './control/metrics/sampler.ts'
 import { Statistics } from './control/metrics/statistics.ts'
 import { runProgress } from './control/progress.ts'
@@ -67,6 +68,9 @@ export interface ServicesParts {
   /** What there is to say of this server as one of several origins. */
   readonly origins: { answer(query: ClusterQuery): object; readonly state: ClusterState }
   readonly refused: () => ReadonlyMap<string, number>
+  /** Of the processes that are one server with this one. */
+  readonly connectionsElsewhere?: () => number
+  readonly processes?: () => readonly Metric[]
 }
 
 /** The breaker exists before the server: it is one of its gates. */
@@ -191,13 +195,15 @@ export class Services {
 
   #metrics(): string {
     const { world, server, breaker, config, refused, origins } = this.#parts
+    const { connectionsElsewhere: elsewhere = () => 0, processes = () => [] } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
       statistics: this.#statistics,
       machine: this.#machine,
       labels: () => ({ label: config().exporter.label, tag: config().exporter.tag }),
-      connections: () => ({ now: server.connections, limit: config().maxConnections }),
+      connections: () => ({ now: server.connections + elsewhere(), limit: config().maxConnections }),
+      more: processes,
       loopDelay: () => this.#sampler.loopDelay,
       refused,
       cluster: () => origins.state,

@@ -38,6 +38,8 @@ export interface MetricsOptions {
   /** 0: all are let in; 1 to 3: high, critical, dying. */
   readonly breakerLevel: () => number
   readonly cluster: () => ClusterState
+  /** Metrics that only this server has. */
+  readonly more: () => readonly Metric[]
 }
 
 /** The text of `/metrics`: SRS's metrics with their names, and ours, which begin with `sluice_`. */
@@ -48,6 +50,7 @@ export function metrics(options: MetricsOptions): string {
     ...clientMetrics(options),
     ...clusterMetrics(options.cluster()),
     ...runtimeMetrics(options),
+    ...options.more(),
   ])
 }
 

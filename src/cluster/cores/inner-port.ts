@@ -1,0 +1,182 @@
+import { CodecError } from '../../codec/errors.ts'
+import { Clients } from '../../server/clients.ts'
+import type { Client } from '../../server/client.ts'
+import type { Gate } from '../../server/gate.ts'
+import { serveHttp } from '../../server/http-session.ts'
+import type { ProxyOptions, ServerOptions } from '../../server/options.ts'
+import { serveRtmp } from '../../server/rtmp-session.ts'
+import type { Server } from '../../server/server.ts'
+import { asError, ClosedError, InterruptedError, StError } from '../../st/errors.ts'
+import { Listener } from '../../st/listener.ts'
+import type { Endpoint } from '../../st/network.ts'
+import type { Socket } from '../../st/socket.ts'
+import type { Thread } from '../../st/thread.ts'
+import type { World } from '../../st/world.ts'
+import { EDGE_HOST, PEER_HEADER } from './http-pass.ts'
+import { MIRROR_THREAD } from './mirror.ts'
+import { OriginLine } from './origin-line.ts'
+import { type Purpose, readPreface } from './preface.ts'
+import type { ProcessWord } from './words.ts'
+
+/** For an edge to say who was there before this origin started. */
+const RESUME_MS = 5_000
+/** Connections that have not said yet what they are: strangers cannot pile them up. */
+const MAX_UNKNOWN = 4_096
+
+/** What the origin of forked edges stands on. */
+export interface InnerPortParts {
+  readonly world: World
+  readonly server: Server
+  readonly at: Endpoint
+  readonly token: string
+  /** Where streams come from that nobody publishes here. */
+  readonly upstream: Gate
+}
+
+/**
+ * Where the edges of this machine reach their origin: for streams, for requests that they pass on, and to ask about their
+ * clients. What comes here is not the affair of gates and statistics: the clients behind it are.
+ */
+export class InnerPort {
+  readonly #parts: InnerPortParts
+  readonly #life: string
+  readonly #threads = new Set<Thread>()
+  readonly #lines = new Map<number, OriginLine>()
+  /** Connections on which edges pull and publish. */
+  readonly clients = new Clients()
+  #listener: Listener | null = null
+  #unknown = 0
+
+  constructor(parts: InnerPortParts) {
+    this.#parts = parts
+    this.#life = parts.world.newId()
+  }
+
+  /** @throws the system's error */
+  async start(): Promise<void> {
+    const { world, at } = this.#parts
+    const listener = await Listener.open(world, at.host, at.port)
+    this.#listener = listener
+    this.#keep(world.spawn('inner-port', (thread) => this.#accept(thread, listener)))
+  }
+
+  async stop(thread: Thread): Promise<void> {
+    this.#listener?.close()
+    for (const own of this.#threads) own.interrupt('server stops')
+    for (const own of this.#threads) await own.stop(thread, 'server stops')
+  }
+
+  /** What each edge says of its process; null: it has not yet. By the number of the edge. */
+  get processes(): ReadonlyMap<number, ProcessWord | null> {
+    return new Map([...this.#lines].map(([edge, { process }]) => [edge, process]))
+  }
+
+  /** Whether it stands for a client of an edge. */
+  static isMirror(client: Client): boolean {
+    return client.thread.name === MIRROR_THREAD
+  }
+
+  /** The edges are to read the configuration again. */
+  reload(): void {
+    for (const line of this.#lines.values()) line.say({ say: 'reload' })
+  }
+
+  async #accept(thread: Thread, listener: Listener): Promise<void> {
+    try {
+      for (;;) this.#begin(await listener.accept(thread))
+    } catch (error) {
+      if (!(error instanceof ClosedError)) throw error
+    }
+  }
+
+  #begin(socket: Socket): void {
+    if (this.#unknown >= MAX_UNKNOWN) {
+      socket.close()
+      return
+    }
+    this.#unknown++
+    this.#keep(this.#parts.world.spawn('inner', (thread) => this.#identify(thread, socket)))
+  }
+
+  async #identify(thread: Thread, socket: Socket): Promise<void> {
+    let purpose: Purpose | null = null
+    try {
+      purpose = await readPreface(thread, socket, this.#parts.token)
+      if (purpose.for === 'rtmp') await this.#lines.get(purpose.edge)?.untilResumed(thread, RESUME_MS)
+    } catch (error) {
+      const failure = asError(error)
+      if (failure instanceof InterruptedError || !(failure instanceof StError || failure instanceof CodecError)) throw error
+      thread.log.warn({ reason: failure.message }, 'a connection to the inner port is closed')
+      purpose = null
+    } finally {
+      this.#unknown--
+      if (!purpose) socket.close()
+    }
+    if (!purpose) return
+    const known = purpose
+    const id = known.for === 'rtmp' ? known.id : thread.id
+    // A publisher here has the name that its client has at the edge.
+    this.#keep(this.#parts.world.start(id, `inner-${known.for}`, (own) => this.#serve(own, socket, known)))
+  }
+
+  async #serve(thread: Thread, socket: Socket, purpose: Purpose): Promise<void> {
+    try {
+      if (purpose.for === 'rtmp') await this.#serveRtmp(thread, socket)
+      else if (purpose.for === 'http') await this.#serveHttp(thread, socket, purpose.at)
+      else await this.#serveLine(thread, socket, purpose.edge)
+    } finally {
+      socket.close()
+    }
+  }
+
+  #serveRtmp(thread: Thread, socket: Socket): Promise<void> {
+    const { server, upstream } = this.#parts
+    return serveRtmp(thread, socket, { ...server.context, clients: this.clients, gate: upstream })
+  }
+
+  #serveHttp(thread: Thread, socket: Socket, at: Endpoint): Promise<void> {
+    const { server } = this.#parts
+    const { options, version } = server.context
+    socket.peer = { host: EDGE_HOST, port: 0 }
+    const own: ServerOptions = Object.create(options, { proxies: { value: EDGE_PROXIES } }) as ServerOptions
+    return serveHttp(thread, socket, { options: own, version }, server.handlersAt(at))
+  }
+
+  async #serveLine(thread: Thread, socket: Socket, edge: number): Promise<void> {
+    const { world, server } = this.#parts
+    const { gate, clients, options } = server.context
+    const parts = { world, clients, gate, door: server.door, vhostOf: options.resolveVhost }
+    const line = new OriginLine(parts, socket, this.#life, () => this.#others(line))
+    this.#lines.set(edge, line)
+    let reason = ''
+    try {
+      await line.run(thread)
+    } catch (error) {
+      const failure = asError(error)
+      if (!(failure instanceof StError || failure instanceof CodecError)) throw error
+      reason = failure.message
+    } finally {
+      if (this.#lines.get(edge) === line) this.#lines.delete(edge)
+      thread.log.info({ edge, reason }, 'an edge has gone')
+    }
+  }
+
+  #others(line: OriginLine): number {
+    let connections = 0
+    for (const other of this.#lines.values()) if (other !== line) connections += other.process?.connections ?? 0
+    return connections
+  }
+
+  #keep(thread: Thread): void {
+    this.#threads.add(thread)
+    for (const one of this.#threads) if (one.ended) this.#threads.delete(one)
+  }
+}
+
+/** An edge says whom it passes on. */
+const EDGE_PROXIES: ProxyOptions = {
+  isTrusted: (host) => host === EDGE_HOST,
+  hasRtmpHeader: false,
+  hasHttpHeader: false,
+  realIpHeader: PEER_HEADER,
+}

@@ -1,0 +1,282 @@
+/** Several processes as one server: what each of them is, and how the parts of a house are put together then. */
+import type { EdgeParts } from './cluster/edge/parts.ts'
+import type { EdgeOptions } from './cluster/edge/options.ts'
+import { EdgeLine } from './cluster/cores/edge-line.ts'
+import { passToOrigin } from './cluster/cores/http-pass.ts'
+import { InnerPort } from './cluster/cores/inner-port.ts'
+import { preface } from './cluster/cores/preface.ts'
+import type { ProcessWord } from './cluster/cores/words.ts'
+import { type Config, makeConfig } from './control/config.ts'
+import type { Metric } from './control/metrics/text.ts'
+import type { VhostConfig } from './control/values.ts'
+import type { Clients } from './server/clients.ts'
+import type { Gate } from './server/gate.ts'
+import type { Server, ServerGates } from './server/server.ts'
+import { liveVhost } from './server/http-live.ts'
+import type { Upstream } from './server/upstream.ts'
+import type { Endpoint } from './st/network.ts'
+import type { Thread } from './st/thread.ts'
+import type { World } from './st/world.ts'
+
+/** Loopback: a connection that breaks says so at once, and a stream may be waited for. */
+const INNER_TIMEOUT_MS = 30_000
+const INNER_LINGER_MS = 1_000
+/** Refusals before a client has said what it wants: the others the origin counts itself. */
+const AT_THE_DOOR = new Set(['refused_connections', 'refused_address', 'refused_proxy_header', 'refused_overload'])
+
+/** What a house is of several that are one server. */
+export interface HousePart {
+  /** origin: it has the streams; edge: it serves clients. */
+  readonly name: 'origin' | 'edge'
+  /** Which edge, from 1. */
+  readonly number: number
+  /** Where the origin listens for its edges, and what they say there first. */
+  readonly inner: Endpoint
+  readonly token: string
+  /** The configuration before it was made one of an edge: see `edgeConfig`. */
+  readonly whole: () => Config
+}
+
+/** What it gets from the house, which is made with it. */
+interface CoreHouse {
+  readonly clients: () => Clients
+  readonly house: { readonly connections: number; reload(thread: Thread): Promise<unknown> }
+}
+
+type Gates = Required<Pick<ServerGates, 'access' | 'callbacks' | 'hlsNotices'>> & { readonly upstream: Upstream }
+
+/** What a house does otherwise when it is not alone. This is the one that is. */
+export class Core {
+  /** Of clients of the other processes. */
+  get connectionsElsewhere(): number {
+    return 0
+  }
+
+  readonly edgeParts: Pick<EdgeParts, 'preface'> = {}
+
+  gates(gates: Gates, _breaker: Gate): ServerGates {
+    return gates
+  }
+
+  edgeOptions(options: EdgeOptions | null): EdgeOptions | null {
+    return options
+  }
+
+  /** The server's ports are open. */
+  async start(_server: Server): Promise<void> {}
+
+  /** Another configuration is in force. */
+  reloaded(): void {}
+
+  /** Ends what feeds the server. */
+  async stopInner(_thread: Thread): Promise<void> {}
+
+  /** All clients have gone. */
+  async stop(_thread: Thread): Promise<void> {}
+
+  /** Refusals of all processes. */
+  refused(own: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+    return own
+  }
+
+  metrics(): readonly Metric[] {
+    return []
+  }
+}
+
+export function makeCore(part: HousePart | null, world: World, house: CoreHouse): Core {
+  if (!part) return new Core()
+  return part.name === 'edge' ? new EdgeCore(part, world, house) : new OriginCore(part, world)
+}
+
+/** It serves clients, and asks the origin about each. */
+class EdgeCore extends Core {
+  readonly #part: HousePart
+  readonly #line: EdgeLine
+  override readonly edgeParts: Pick<EdgeParts, 'preface'>
+  #server: Server | null = null
+
+  constructor(part: HousePart, world: World, { clients, house }: CoreHouse) {
+    super()
+    const { number: edge, token, inner: origin } = part
+    this.#part = part
+    this.edgeParts = { preface: (id) => preface(token, { for: 'rtmp', edge, id }) }
+    this.#line = new EdgeLine({
+      world,
+      origin,
+      token,
+      edge,
+      clients,
+      process: () => this.#process(world, house.connections),
+      reload: (thread) => house.reload(thread),
+    })
+  }
+
+  override get connectionsElsewhere(): number {
+    return this.#line.others
+  }
+
+  override gates({ upstream }: Gates, breaker: Gate): ServerGates {
+    const { token, inner: origin, whole } = this.#part
+    return {
+      access: [breaker],
+      callbacks: [this.#line],
+      upstream,
+      front: (context, at) =>
+        passToOrigin({
+          token,
+          origin,
+          at,
+          isOwn: (exchange) => {
+            const vhost = liveVhost(exchange, context)
+            const isSegment = exchange.request.path.endsWith('.ts') && whole().vhosts.get(vhost?.name ?? '')?.hls.enabled
+            return vhost !== null && !isSegment
+          },
+        }),
+    }
+  }
+
+  override edgeOptions(options: EdgeOptions | null): EdgeOptions | null {
+    return options && { ...options, endsWithOrigin: true }
+  }
+
+  override async start(server: Server): Promise<void> {
+    this.#server = server
+    this.#line.start()
+  }
+
+  override stop(thread: Thread): Promise<void> {
+    return this.#line.stop(thread)
+  }
+
+  #process({ platform }: World, connections: number): ProcessWord {
+    const refused = [...(this.#server?.refusals.totals ?? [])].filter(([code]) => AT_THE_DOOR.has(code))
+    const { pid } = platform
+    const residentBytes = platform.memory().rss
+    return { pid, connections, cpuMs: platform.cpuMs(), residentBytes, refused: Object.fromEntries(refused) }
+  }
+}
+
+/** It has the streams, and the register of all clients. */
+class OriginCore extends Core {
+  readonly #part: HousePart
+  readonly #world: World
+  #port: InnerPort | null = null
+  #upstream: Upstream | null = null
+
+  constructor(part: HousePart, world: World) {
+    super()
+    this.#part = part
+    this.#world = world
+  }
+
+  override get connectionsElsewhere(): number {
+    return this.#processes.reduce((sum, [, { connections }]) => sum + connections, 0)
+  }
+
+  /** What is pulled for clients of edges, those pull from here. */
+  override gates(gates: Gates, _breaker: Gate): ServerGates {
+    const { upstream } = gates
+    this.#upstream = upstream
+    return {
+      ...gates,
+      upstream: {
+        enter: async (thread, event, client) =>
+          InnerPort.isMirror(client) ? null : upstream.enter(thread, event, client),
+        serves: (vhost) => upstream.serves(vhost),
+        want: (by) => upstream.want(by),
+        stop: (thread) => upstream.stop(thread),
+      },
+    }
+  }
+
+  override async start(server: Server): Promise<void> {
+    const { inner: at, token } = this.#part
+    if (!this.#upstream) throw new Error('the gates are not made')
+    this.#port = new InnerPort({ world: this.#world, server, at, token, upstream: this.#upstream })
+    await this.#port.start()
+  }
+
+  override reloaded(): void {
+    this.#port?.reload()
+  }
+
+  override async stopInner(thread: Thread): Promise<void> {
+    await this.#port?.stop(thread)
+  }
+
+  override refused(own: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+    const all = new Map(own)
+    for (const [, { refused }] of this.#processes) {
+      for (const [code, count] of Object.entries(refused)) all.set(code, (all.get(code) ?? 0) + count)
+    }
+    return all
+  }
+
+  override metrics(): readonly Metric[] {
+    const processes = this.#processes
+    const perEdge = (value: (word: ProcessWord) => number): Metric['samples'] =>
+      processes.map(([edge, word]) => ({ labels: { edge: String(edge) }, value: value(word) }))
+    const inner = this.#port?.clients
+    const living = inner ? [...inner.all()].reduce((sum, { socket }) => sum + socket.sentBytes, 0) : 0
+    return [
+      metric('sluice_edge_up', 'gauge', 'Edge processes that are there.', perEdge(() => 1)),
+      metric('sluice_edge_connections', 'gauge', 'Connections of an edge process.', perEdge((one) => one.connections)),
+      metric('sluice_edge_cpu_seconds_total', 'counter', 'CPU time of an edge process.', perEdge((one) => one.cpuMs / 1000)),
+      metric('sluice_edge_memory_bytes', 'gauge', 'Resident memory of an edge process.', perEdge((one) => one.residentBytes)),
+      metric('sluice_inner_sent_bytes_total', 'counter', 'Bytes of streams sent to edge processes.', [
+        { value: living + (inner?.totals.sentBytes ?? 0) },
+      ]),
+    ]
+  }
+
+  get #processes(): readonly (readonly [number, ProcessWord])[] {
+    const all = [...(this.#port?.processes ?? [])]
+    return all.flatMap(([edge, word]) => (word ? [[edge, word] as const] : []))
+  }
+}
+
+function metric(name: string, type: Metric['type'], help: string, samples: Metric['samples']): Metric {
+  return { name, type, help, samples }
+}
+
+/** The configuration of an edge: it has its streams from the origin, and does nothing that is done once. */
+export function edgeConfig(config: Config, inner: Endpoint): Config {
+  const off = { enabled: false } as const
+  const root = {
+    ...config,
+    httpApi: { ...config.httpApi, ...off },
+    exporter: { ...config.exporter, ...off },
+    heartbeat: { ...config.heartbeat, ...off },
+    redis: { ...config.redis, ...off },
+  }
+  const vhosts = new Map([...config.vhosts].map(([name, vhost]) => [name, edgeVhost(vhost, inner)]))
+  return makeConfig(root, vhosts, config)
+}
+
+function edgeVhost(vhost: VhostConfig, inner: Endpoint): VhostConfig {
+  const off = { enabled: false } as const
+  return {
+    ...vhost,
+    hls: { ...vhost.hls, ...off },
+    dvr: { ...vhost.dvr, ...off },
+    forward: { ...vhost.forward, ...off },
+    exec: { ...vhost.exec, ...off },
+    ingest: [],
+    transcode: [],
+    cluster: {
+      ...vhost.cluster,
+      mode: 'remote',
+      origin: [inner],
+      protocol: 'rtmp',
+      balance: 'round_robin',
+      vhost: '[vhost]',
+      followClient: false,
+      tokenTraverse: false,
+      originCluster: false,
+      coworkers: [],
+      originTimeoutMs: INNER_TIMEOUT_MS,
+      lingerMs: INNER_LINGER_MS,
+    },
+  }
+}
