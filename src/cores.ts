@@ -8,6 +8,7 @@ import { preface } from './cluster/cores/preface.ts'
 import type { ProcessWord } from './cluster/cores/words.ts'
 import { type Config, makeConfig } from './control/config.ts'
 import type { Metric } from './control/metrics/text.ts'
+import type { Usage } from './control/system/machine.ts'
 import type { VhostConfig } from './control/values.ts'
 import type { Clients } from './server/clients.ts'
 import type { Gate } from './server/gate.ts'
@@ -50,6 +51,10 @@ export class Core {
   /** Of clients of the other processes. */
   get connectionsElsewhere(): number {
     return 0
+  }
+
+  get usageElsewhere(): Usage {
+    return { cpuFraction: 0, residentBytes: 0 }
   }
 
   readonly edgeParts: Pick<EdgeParts, 'preface'> = {}
@@ -95,6 +100,7 @@ class EdgeCore extends Core {
   readonly #line: EdgeLine
   override readonly edgeParts: Pick<EdgeParts, 'preface'>
   #server: Server | null = null
+  #looked = { atMs: 0, cpuMs: 0 }
 
   constructor(part: HousePart, world: World, { clients, house }: CoreHouse) {
     super()
@@ -149,11 +155,14 @@ class EdgeCore extends Core {
     return this.#line.stop(thread)
   }
 
-  #process({ platform }: World, connections: number): ProcessWord {
+  #process({ clock, platform }: World, connections: number): ProcessWord {
     const refused = [...(this.#server?.refusals.totals ?? [])].filter(([code]) => AT_THE_DOOR.has(code))
     const { pid } = platform
     const residentBytes = platform.memory().rss
-    return { pid, connections, cpuMs: platform.cpuMs(), residentBytes, refused: Object.fromEntries(refused) }
+    const [atMs, cpuMs] = [clock.nowMs(), platform.cpuMs()]
+    const cpuFraction = Math.max(0, cpuMs - this.#looked.cpuMs) / Math.max(1, atMs - this.#looked.atMs)
+    this.#looked = { atMs, cpuMs }
+    return { pid, connections, cpuMs, cpuFraction, residentBytes, refused: Object.fromEntries(refused) }
   }
 }
 
@@ -172,6 +181,11 @@ class OriginCore extends Core {
 
   override get connectionsElsewhere(): number {
     return this.#processes.reduce((sum, [, { connections }]) => sum + connections, 0)
+  }
+
+  override get usageElsewhere(): Usage {
+    const sum = (of: (word: ProcessWord) => number): number => this.#processes.reduce((all, [, one]) => all + of(one), 0)
+    return { cpuFraction: sum((one) => one.cpuFraction), residentBytes: sum((one) => one.residentBytes) }
   }
 
   /** What is pulled for clients of edges, those pull from here. */

@@ -2,7 +2,7 @@
 import type { Config } from './control/config.ts'
 import { edgeConfig, type HousePart } from './cores.ts'
 import { streamPorts } from './house.ts'
-import { endWithParent, realWorld, runHouse, writePidFile } from './run.ts'
+import { endWithParent, realWorld, runHouse, serverId, writePidFile } from './run.ts'
 import { wanted, wantedSecure } from './services.ts'
 import { handleSignals } from './signals.ts'
 import type { Endpoint } from './st/network.ts'
@@ -38,7 +38,9 @@ function edgeCount(edges: string): number {
 
 async function runSupervisor({ config, folder }: FamilyRun, edges: number): Promise<void> {
   const { world, reopen } = realWorld(config)
-  const supervisor = new Supervisor(world, { edges, folder, forceGraceQuit: config.forceGraceQuit })
+  // All are one server, also when one of them is started again.
+  const place = { folder, env: { SRS_SERVER_ID: serverId(world, config) } }
+  const supervisor = new Supervisor(world, { edges, place, forceGraceQuit: config.forceGraceQuit })
   handleSignals(world, supervisor, () => {
     reopen()
     supervisor.order('reopen')

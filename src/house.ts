@@ -129,6 +129,7 @@ export class House {
       forwards: () => this.#relays.forwards,
       refused: () => core.refused(this.#server.refusals.totals),
       connectionsElsewhere: () => core.connectionsElsewhere,
+      usageElsewhere: () => core.usageElsewhere,
       processes: () => core.metrics(),
     })
   }

@@ -13,6 +13,7 @@ import { runFamily } from './family.ts'
 import { runDolphin, runSharp } from './proxies.ts'
 import { SERVER_NAME } from './server/options.ts'
 import { asError } from './st/errors.ts'
+import { isMember } from './st/real/member.ts'
 import { RealClock } from './st/real/clock.ts'
 
 const PACKAGE_DIR = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -132,7 +133,8 @@ async function runProxy(name: ProxyName, file: string, isTest: boolean): Promise
 function readConfig<C extends { readonly warnings: readonly string[] }>(read: () => C): C | null {
   try {
     const config = read()
-    for (const warning of config.warnings) process.stderr.write(`sluice: warning: ${warning}\n`)
+    // Of several processes the first one says it.
+    for (const warning of isMember() ? [] : config.warnings) process.stderr.write(`sluice: warning: ${warning}\n`)
     return config
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error

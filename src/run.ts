@@ -138,7 +138,8 @@ export function writePidFile(log: Log, config: Pick<Config, 'pid' | 'origins'>):
   }
 }
 
-function serverId(world: World, config: Config): string {
+/** The name of this server, which is kept beside the pid file. */
+export function serverId(world: World, config: Config): string {
   const fresh = `vid-${world.newId().slice(1)}`
   try {
     return keepServerId(config.serverId, config.pid, fresh, config.origins.has('pid'))

@@ -10,7 +10,7 @@ import type { Metric } from './control/metrics/text.ts'
 import { Sampler } from './control/metrics/sampler.ts'
 import { Statistics } from './control/metrics/statistics.ts'
 import { runProgress } from './control/progress.ts'
-import { Machine } from './control/system/machine.ts'
+import { Machine, type Usage } from './control/system/machine.ts'
 import { summaries } from './control/system/process.ts'
 import type { HttpContext, HttpHandler } from './server/http-session.ts'
 import { HttpSite } from './server/http-site.ts'
@@ -21,6 +21,7 @@ import type { LoopDelay } from './st/platform.ts'
 import type { Thread } from './st/thread.ts'
 import type { World } from './st/world.ts'
 
+const NO_USAGE: Usage = { cpuFraction: 0, residentBytes: 0 }
 const NO_DELAY: LoopDelay = { p50Ms: 0, p99Ms: 0, maxMs: 0 }
 
 /** A listening service of the configuration. */
@@ -70,6 +71,7 @@ export interface ServicesParts {
   readonly refused: () => ReadonlyMap<string, number>
   /** Of the processes that are one server with this one. */
   readonly connectionsElsewhere?: () => number
+  readonly usageElsewhere?: () => Usage
   readonly processes?: () => readonly Metric[]
 }
 
@@ -106,6 +108,7 @@ export class Services {
       platform: world.platform,
       isOn: () => config().stats.enabled,
       disks: () => config().stats.disk,
+      elsewhere: () => parts.usageElsewhere?.() ?? NO_USAGE,
     })
     this.#sampler = new Sampler(this.#statistics, this.#machine, () => this.#takeLoopDelay())
     const api = makeApi(this.#apiOptions())

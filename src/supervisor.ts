@@ -1,6 +1,6 @@
 import { FOREVER } from './st/clock.ts'
 import { TimeoutError } from './st/errors.ts'
-import { Child } from './st/real/child.ts'
+import { Child, type ChildPlace } from './st/real/child.ts'
 import { INNER_KEY, type Order, type Part } from './st/real/family.ts'
 import { Lender } from './st/real/lender.ts'
 import type { Thread } from './st/thread.ts'
@@ -19,8 +19,8 @@ const TOKEN_BYTES = 24
 
 export interface SupervisorOptions {
   readonly edges: number
-  /** In which the processes are started. */
-  readonly folder: string
+  /** Where the processes are started. */
+  readonly place: ChildPlace
   readonly forceGraceQuit: boolean
 }
 
@@ -140,7 +140,7 @@ export class Supervisor {
   }
 
   #fork(part: Part): Child {
-    const child = new Child(part, this.#options.folder, this.#lender)
+    const child = new Child(part, this.#options.place, this.#lender)
     this.#world.log.info({ part: part.name, number: part.number, child: child.pid }, 'process is started')
     return child
   }

@@ -27,6 +27,8 @@ export interface ProcessWord {
   readonly connections: number
   /** CPU time since its start. */
   readonly cpuMs: number
+  /** Lately, of one processor's. */
+  readonly cpuFraction: number
   readonly residentBytes: number
   /** Connections that were not let in before they said anything, by reason. */
   readonly refused: Readonly<Record<string, number>>

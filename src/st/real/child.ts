@@ -6,6 +6,13 @@ import { type Order, type Part, PART_VARIABLE, type ToChild, type ToParent } fro
 import type { TcpHandle } from './handle.ts'
 import type { Borrower, Lender } from './lender.ts'
 
+/** Where a process starts. */
+export interface ChildPlace {
+  readonly folder: string
+  /** More variables of its environment. */
+  readonly env: Readonly<Record<string, string>>
+}
+
 /** One process of a supervisor's family. Whoever starts it waits for its end. */
 export class Child implements Borrower {
   readonly #process: ChildProcess
@@ -13,11 +20,11 @@ export class Child implements Borrower {
   #end: ProgramEnd | null = null
   #isReady = false
 
-  /** Starts this program again, with the same arguments. @param folder where it starts */
-  constructor(part: Part, folder: string, lender: Lender) {
+  /** Starts this program again, with the same arguments. */
+  constructor(part: Part, { folder, env }: ChildPlace, lender: Lender) {
     this.#process = fork(process.argv[1] ?? '', process.argv.slice(2), {
       cwd: folder,
-      env: { ...process.env, [PART_VARIABLE]: part.name },
+      env: { ...process.env, ...env, [PART_VARIABLE]: part.name },
       execArgv: process.execArgv,
       // Ctrl+C is the supervisor's; it tells its processes.
       detached: true,

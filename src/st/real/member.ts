@@ -7,6 +7,11 @@ import { TcpPipes } from './tcp-pipe.ts'
 /** Between two words on how many connections there are. */
 const LOAD_MS = 250
 
+/** Whether a supervisor has started this process, which has not joined it yet. */
+export function isMember(): boolean {
+  return process.env[PART_VARIABLE] !== undefined && process.send !== undefined
+}
+
 interface Waiting {
   readonly settle: (local: Endpoint) => void
   readonly fail: (error: Error) => void
@@ -23,7 +28,7 @@ export class Member {
 
   /** Null: it is none. Returns when the supervisor has said which part it is. */
   static async join(): Promise<Member | null> {
-    if (process.env[PART_VARIABLE] === undefined || !process.send) return null
+    if (!isMember()) return null
     // What this process starts is no part of the family.
     delete process.env[PART_VARIABLE]
     const start = await new Promise<ToChild>((resolve) => void process.once('message', resolve))
