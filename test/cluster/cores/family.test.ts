@@ -46,7 +46,7 @@ test('players of all edges see every picture of a publisher at one of them, and 
   }
   expect(counts(backEnd.calls)).toEqual({ on_connect: 5, on_publish: 1, on_play: 4 })
   const rows = await clients(family)
-  expect(rows.map(({ type }) => type).toSorted()).toEqual(['fmle-publish', ...Array<string>(4).fill('rtmp-play')])
+  expect(rows.map(({ type }) => type).toSorted()).toEqual(['flash-publish', ...Array<string>(4).fill('rtmp-play')])
   // As they came to the edges: not from an edge.
   expect(rows.every(({ ip }) => !family.edges.some(({ host }) => host.address === ip))).toBe(true)
   expect(family.failures).toBe(0)
@@ -63,7 +63,7 @@ test('each edge pulls a stream once, however many watch it there', async () => {
   const inner = metric(text, 'sluice_inner_sent_bytes_total')
   const sent = metric(text, 'srs_send_bytes_total')
   expect(inner).toBeGreaterThan(0)
-  expect(sent / inner).toBeGreaterThan(10)
+  expect(sent / inner).toBeGreaterThan(8)
   expect(metric(text, 'srs_clients')).toBe(13)
   expect(metric(text, 'sluice_edge_connections{edge="2"}')).toBe(12)
 })
@@ -137,7 +137,8 @@ test('when the origin is killed and comes back, players and publishers stay, and
   await stage.run(6_000)
   expect(gaps(here)).toEqual([])
   expect(there.every(({ connection }) => connection === 1)).toBe(true)
-  expect(pictures(there).at(-1)).toBeGreaterThan(pictures(here).at(-1) ?? 0 - 5)
+  expect(gaps(there)).toHaveLength(1)
+  expect(pictures(there).at(-1)).toBeGreaterThan((pictures(here).at(-1) ?? 0) - 5)
   expect(counts(backEnd.calls)).toEqual({ on_connect: 3, on_publish: 1, on_play: 2 })
   // The new one knows them all, and tells of their end.
   const rows = await clients(family)
@@ -168,23 +169,18 @@ test('a client that the back end refuses is refused at every edge', async () => 
   expect(counts(backEnd.calls)).not.toHaveProperty('on_publish')
 })
 
-test('HLS of a stream comes from every edge, and requests for the page and the API from the origin', async () => {
-  const family = await SimFamily.start(9, 2, {
-    vhost: 'hls { enabled on; hls_fragment 1; }',
-    root: 'exporter { enabled off; }',
-  })
+test('what is no live stream is asked of the origin, also the API where it shares a port', async () => {
+  const family = await SimFamily.start(9, 2, { api: 8080 })
   const { stage } = family
   stage.publish('edge1', 'cam')
-  await stage.run(6_000)
-  const master = await family.api('/live/cam.m3u8', 'GET', 'edge2', 8080)
-  expect(master).toMatchObject({ status: 200, text: expect.stringContaining('hls_ctx=') as string })
-  const media = await family.api(`/live/${/^cam\.m3u8.*$/m.exec(master.text)?.[0]}`, 'GET', 'edge1', 8080)
-  expect(media.text).toContain('#EXTINF')
-  const segment = await family.api(`/live/${/^cam-.*\.ts.*$/m.exec(media.text)?.[0]}`, 'GET', 'edge2', 8080)
-  expect(segment.status).toBe(200)
-  expect(segment.text.length).toBeGreaterThan(500)
-  const rows = await clients(family)
-  expect(rows.map(({ type }) => type)).toContain('hls-play')
+  await stage.run(1_000)
+  const { status, text } = await family.api('/api/v1/streams', 'GET', 'edge2', 8080)
+  expect({ status, streams: (JSON.parse(text) as { total: number }).total }).toEqual({ status: 200, streams: 1 })
+  expect(await family.api('/nothing', 'GET', 'edge1', 8080)).toEqual({ status: 404, text: 'Not found.\n' })
+  expect(await family.api('/live/none.m3u8', 'GET', 'edge1', 8080)).toMatchObject({ status: 404 })
+  family.origin.host.crash('process')
+  expect(await family.api('/nothing', 'GET', 'edge1', 8080)).toEqual({ status: 503, text: 'The server is starting.\n' })
+  await family.boot(family.origin)
   expect((await family.api('/nothing', 'GET', 'edge1', 8080)).status).toBe(404)
 })
 

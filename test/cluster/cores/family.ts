@@ -32,6 +32,8 @@ export class SimFamily {
   /** Directives of the root and of the default vhost. */
   root = ''
   vhost = ''
+  /** The port of the API. */
+  apiPort = 1985
   #life = 0
 
   private constructor(stage: SimStage) {
@@ -39,9 +41,9 @@ export class SimFamily {
     this.origin = this.#member('origin')
   }
 
-  static async start(seed: number, edges: number, conf: { root?: string; vhost?: string } = {}): Promise<SimFamily> {
+  static async start(seed: number, edges: number, conf: { root?: string; vhost?: string; api?: number } = {}): Promise<SimFamily> {
     const family = new SimFamily(new SimStage(seed))
-    Object.assign(family, conf)
+    Object.assign(family, { root: conf.root ?? '', vhost: conf.vhost ?? '', apiPort: conf.api ?? 1985 })
     await family.backEnd.start(family.stage.machine('backend').boot(new RecordingLog()))
     await family.boot(family.origin)
     for (let number = 1; number <= edges; number++) {
@@ -103,9 +105,8 @@ export class SimFamily {
   #conf(): string {
     const hooks = HOOKS.map((name) => `on_${name} http://backend:8085/;`).join(' ')
     return `listen 1935; http_server { enabled on; listen 8080; }
-      http_api { enabled on; listen 1985; raw_api { enabled on; allow_reload on; } }
-      exporter { enabled on; listen 9972; }
-      stats { enabled off; } circuit_breaker { enabled off; } ${this.root}
+      http_api { enabled on; listen ${this.apiPort}; raw_api { enabled on; allow_reload on; } }
+      stats { enabled off; } circuit_breaker { enabled off; } exporter { enabled on; listen 9972; } ${this.root}
       vhost __defaultVhost__ {
         min_latency on; http_remux { enabled on; } http_hooks { enabled on; ${hooks} } ${this.vhost}
       }`
