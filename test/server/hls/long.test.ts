@@ -65,6 +65,7 @@ test.each<[string, Partial<HlsOptions>]>([
     const [settled] = looks
     expect(settled).toMatchObject({ lengthMs: WINDOW_MS + FRAGMENT_MS, segments: WINDOW_MS / FRAGMENT_MS + 1 })
     for (const look of looks) expect(look).toEqual(settled)
+    expect(usedBytes() - warmBytes).toBeLessThan(GROWTH_LIMIT_BYTES)
     const { numbers } = readMedia(await stage.playlist())
     expect((numbers[0] ?? 0) - first).toBeCloseTo(((MINUTES - 1) * 60_000) / FRAGMENT_MS, -1)
     await publisher.end()
