@@ -6,10 +6,9 @@ import { passToOrigin } from './cluster/cores/http-pass.ts'
 import { InnerPort } from './cluster/cores/inner-port.ts'
 import { preface } from './cluster/cores/preface.ts'
 import type { ProcessWord } from './cluster/cores/words.ts'
-import { type Config, makeConfig } from './control/config.ts'
+import type { Config } from './control/config.ts'
 import type { Metric } from './control/metrics/text.ts'
 import type { Usage } from './control/system/machine.ts'
-import type { VhostConfig } from './control/values.ts'
 import type { Clients } from './server/clients.ts'
 import type { Gate } from './server/gate.ts'
 import type { Server, ServerGates } from './server/server.ts'
@@ -19,9 +18,6 @@ import type { Endpoint } from './st/network.ts'
 import type { Thread } from './st/thread.ts'
 import type { World } from './st/world.ts'
 
-/** Loopback: a connection that breaks says so at once, and a stream may be waited for. */
-const INNER_TIMEOUT_MS = 30_000
-const INNER_LINGER_MS = 1_000
 /** Refusals before a client has said what it wants: the others the origin counts itself. */
 const AT_THE_DOOR = new Set(['refused_connections', 'refused_address', 'refused_proxy_header', 'refused_overload'])
 
@@ -34,7 +30,7 @@ export interface HousePart {
   /** Where the origin listens for its edges, and what they say there first. */
   readonly inner: Endpoint
   readonly token: string
-  /** The configuration before it was made one of an edge: see `edgeConfig`. */
+  /** The configuration before it was made one of an edge. */
   readonly whole: () => Config
 }
 
@@ -44,7 +40,8 @@ interface CoreHouse {
   readonly house: { readonly connections: number; reload(thread: Thread): Promise<unknown> }
 }
 
-type Gates = Required<Pick<ServerGates, 'access' | 'callbacks' | 'hlsNotices'>> & { readonly upstream: Upstream }
+/** Who decides, and what of it concerns this very process. */
+type Gates = Required<Omit<ServerGates, 'front'>> & { readonly own: Gate }
 
 /** What a house does otherwise when it is not alone. This is the one that is. */
 export class Core {
@@ -59,8 +56,8 @@ export class Core {
 
   readonly edgeParts: Pick<EdgeParts, 'preface'> = {}
 
-  gates(gates: Gates, _breaker: Gate): ServerGates {
-    return gates
+  gates({ own, access, ...gates }: Gates): ServerGates {
+    return { ...gates, access: [own, ...access] }
   }
 
   edgeOptions(options: EdgeOptions | null): EdgeOptions | null {
@@ -122,10 +119,10 @@ class EdgeCore extends Core {
     return this.#line.others
   }
 
-  override gates({ upstream }: Gates, breaker: Gate): ServerGates {
+  override gates({ own, upstream }: Gates): ServerGates {
     const { token, inner: origin, whole } = this.#part
     return {
-      access: [breaker],
+      access: [own],
       callbacks: [this.#line],
       upstream,
       front: (context, at) =>
@@ -135,7 +132,8 @@ class EdgeCore extends Core {
           at,
           isOwn: (exchange) => {
             const vhost = liveVhost(exchange, context)
-            const isSegment = exchange.request.path.endsWith('.ts') && whole().vhosts.get(vhost?.name ?? '')?.hls.enabled
+            const isSegment =
+              exchange.request.path.endsWith('.ts') && whole().vhosts.get(vhost?.name ?? '')?.hls.enabled
             return vhost !== null && !isSegment
           },
         }),
@@ -184,16 +182,17 @@ class OriginCore extends Core {
   }
 
   override get usageElsewhere(): Usage {
-    const sum = (of: (word: ProcessWord) => number): number => this.#processes.reduce((all, [, one]) => all + of(one), 0)
+    const sum = (of: (word: ProcessWord) => number): number =>
+      this.#processes.reduce((all, [, one]) => all + of(one), 0)
     return { cpuFraction: sum((one) => one.cpuFraction), residentBytes: sum((one) => one.residentBytes) }
   }
 
   /** What is pulled for clients of edges, those pull from here. */
-  override gates(gates: Gates, _breaker: Gate): ServerGates {
+  override gates(gates: Gates): ServerGates {
     const { upstream } = gates
     this.#upstream = upstream
     return {
-      ...gates,
+      ...super.gates(gates),
       upstream: {
         enter: async (thread, event, client) =>
           InnerPort.isMirror(client) ? null : upstream.enter(thread, event, client),
@@ -234,10 +233,30 @@ class OriginCore extends Core {
     const inner = this.#port?.clients
     const living = inner ? [...inner.all()].reduce((sum, { socket }) => sum + socket.sentBytes, 0) : 0
     return [
-      metric('sluice_edge_up', 'gauge', 'Edge processes that are there.', perEdge(() => 1)),
-      metric('sluice_edge_connections', 'gauge', 'Connections of an edge process.', perEdge((one) => one.connections)),
-      metric('sluice_edge_cpu_seconds_total', 'counter', 'CPU time of an edge process.', perEdge((one) => one.cpuMs / 1000)),
-      metric('sluice_edge_memory_bytes', 'gauge', 'Resident memory of an edge process.', perEdge((one) => one.residentBytes)),
+      metric(
+        'sluice_edge_up',
+        'gauge',
+        'Edge processes that are there.',
+        perEdge(() => 1),
+      ),
+      metric(
+        'sluice_edge_connections',
+        'gauge',
+        'Connections of an edge process.',
+        perEdge((one) => one.connections),
+      ),
+      metric(
+        'sluice_edge_cpu_seconds_total',
+        'counter',
+        'CPU time of an edge process.',
+        perEdge((one) => one.cpuMs / 1000),
+      ),
+      metric(
+        'sluice_edge_memory_bytes',
+        'gauge',
+        'Resident memory of an edge process.',
+        perEdge((one) => one.residentBytes),
+      ),
       metric('sluice_inner_sent_bytes_total', 'counter', 'Bytes of streams sent to edge processes.', [
         { value: living + (inner?.totals.sentBytes ?? 0) },
       ]),
@@ -252,45 +271,4 @@ class OriginCore extends Core {
 
 function metric(name: string, type: Metric['type'], help: string, samples: Metric['samples']): Metric {
   return { name, type, help, samples }
-}
-
-/** The configuration of an edge: it has its streams from the origin, and does nothing that is done once. */
-export function edgeConfig(config: Config, inner: Endpoint): Config {
-  const off = { enabled: false } as const
-  const root = {
-    ...config,
-    httpApi: { ...config.httpApi, ...off },
-    exporter: { ...config.exporter, ...off },
-    heartbeat: { ...config.heartbeat, ...off },
-    redis: { ...config.redis, ...off },
-  }
-  const vhosts = new Map([...config.vhosts].map(([name, vhost]) => [name, edgeVhost(vhost, inner)]))
-  return makeConfig(root, vhosts, config)
-}
-
-function edgeVhost(vhost: VhostConfig, inner: Endpoint): VhostConfig {
-  const off = { enabled: false } as const
-  return {
-    ...vhost,
-    hls: { ...vhost.hls, ...off },
-    dvr: { ...vhost.dvr, ...off },
-    forward: { ...vhost.forward, ...off },
-    exec: { ...vhost.exec, ...off },
-    ingest: [],
-    transcode: [],
-    cluster: {
-      ...vhost.cluster,
-      mode: 'remote',
-      origin: [inner],
-      protocol: 'rtmp',
-      balance: 'round_robin',
-      vhost: '[vhost]',
-      followClient: false,
-      tokenTraverse: false,
-      originCluster: false,
-      coworkers: [],
-      originTimeoutMs: INNER_TIMEOUT_MS,
-      lingerMs: INNER_LINGER_MS,
-    },
-  }
 }

@@ -1,6 +1,7 @@
 /** The server as several processes: a supervisor, the origin, and edges that share the ports. */
 import type { Config } from './control/config.ts'
-import { edgeConfig, type HousePart } from './cores.ts'
+import type { HousePart } from './cores.ts'
+import { edgeConfig } from './edge-config.ts'
 import { streamPorts } from './house.ts'
 import { endWithParent, realWorld, runHouse, serverId, writePidFile } from './run.ts'
 import { wanted, wantedSecure } from './services.ts'
@@ -82,7 +83,6 @@ async function runMember(run: FamilyRun, member: Member): Promise<void> {
 
 /** The origin does not listen where the edges do, and says that it does. Its API and the exporter are its own. */
 function originUse(whole: () => Config): (at: Endpoint) => PortUse | null {
-  const isFree = ({ port }: Endpoint): boolean => port === 0
   const { httpApi, exporter } = whole()
   /** They are opened first. */
   let ownFree = [...wanted(httpApi), ...wantedSecure(httpApi), ...wanted(exporter)].filter(isFree).length
@@ -94,4 +94,8 @@ function originUse(whole: () => Config): (at: Endpoint) => PortUse | null {
     )
     return isStreams ? 'name' : null
   }
+}
+
+function isFree({ port }: Endpoint): boolean {
+  return port === 0
 }

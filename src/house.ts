@@ -75,13 +75,7 @@ export class House {
     const certificates = new Certificates(world)
     const core = makeCore(parts.part ?? null, world, { clients: () => this.#server.clients, house: this })
     this.#core = core
-    const options = serverOptions(settings, () => core.connectionsElsewhere, {
-      rtmps: { certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().rtmps), protocols: [] },
-      https: {
-        certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().httpServer.https),
-        protocols: HTTP_PROTOCOLS,
-      },
-    })
+    const options = serverOptions(settings, () => core.connectionsElsewhere, tlsOptions(certificates, now))
     const breaker = makeBreaker(now, world)
     this.#world = world
     this.#page = parts.page
@@ -97,15 +91,13 @@ export class House {
     const forwards = new ForwardQuestions(this.#pool, identity, agent, (name) => settings.vhost(name))
     const edgeParts = this.#edgeParts(parts)
     this.#edge = new Edge(edgeParts)
-    const gates = core.gates(
-      {
-        access: [breaker, new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
-        callbacks: [this.#origins.gate, this.#hooks, forwards],
-        upstream: this.#edge,
-        hlsNotices: this.#hooks,
-      },
-      breaker,
-    )
+    const gates = core.gates({
+      own: breaker,
+      access: [new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
+      callbacks: [this.#origins.gate, this.#hooks, forwards],
+      upstream: this.#edge,
+      hlsNotices: this.#hooks,
+    })
     this.#server = new Server(world, options, version, gates, {
       utcTime: config.utcTime,
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
@@ -128,9 +120,7 @@ export class House {
       origins: this.#origins,
       forwards: () => this.#relays.forwards,
       refused: () => core.refused(this.#server.refusals.totals),
-      connectionsElsewhere: () => core.connectionsElsewhere,
-      usageElsewhere: () => core.usageElsewhere,
-      processes: () => core.metrics(),
+      others: core,
     })
   }
 
@@ -293,6 +283,16 @@ export function streamPorts({ listen, httpServer, rtmps }: Config): ServerAddres
 
 function wantedCertificates(config: Config): CertificateFiles[] {
   return certificateFiles(config).map(([, files]) => files)
+}
+
+function tlsOptions(certificates: Certificates, now: () => Config): TlsOptions {
+  return {
+    rtmps: { certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().rtmps), protocols: [] },
+    https: {
+      certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().httpServer.https),
+      protocols: HTTP_PROTOCOLS,
+    },
+  }
 }
 
 /** The certificate of the vhost that a client asks for; null: it has none of its own. */

@@ -73,7 +73,10 @@ export async function runHouse({ config, version, load, file, ...run }: HouseRun
   // Before anybody is told that it runs: a signal that came earlier would end the process as it is.
   const stop = handleSignals(world, house, reopen)
   if (run.isOnly) writePidFile(log, config)
-  log.info({ serverId: identity.serverId, ...(run.part && { part: run.part.name, number: run.part.number }) }, 'started')
+  log.info(
+    { serverId: identity.serverId, ...(run.part && { part: run.part.name, number: run.part.number }) },
+    'started',
+  )
   if (run.part?.name !== 'edge') {
     announce(log, house)
     watchSurroundings(world, house, file, run.isOnly)

@@ -69,10 +69,12 @@ export interface ServicesParts {
   /** What there is to say of this server as one of several origins. */
   readonly origins: { answer(query: ClusterQuery): object; readonly state: ClusterState }
   readonly refused: () => ReadonlyMap<string, number>
-  /** Of the processes that are one server with this one. */
-  readonly connectionsElsewhere?: () => number
-  readonly usageElsewhere?: () => Usage
-  readonly processes?: () => readonly Metric[]
+  /** The processes that are one server with this one; absent: there are none. */
+  readonly others?: {
+    readonly connectionsElsewhere: number
+    readonly usageElsewhere: Usage
+    metrics(): readonly Metric[]
+  }
 }
 
 /** The breaker exists before the server: it is one of its gates. */
@@ -108,7 +110,7 @@ export class Services {
       platform: world.platform,
       isOn: () => config().stats.enabled,
       disks: () => config().stats.disk,
-      elsewhere: () => parts.usageElsewhere?.() ?? NO_USAGE,
+      elsewhere: () => parts.others?.usageElsewhere ?? NO_USAGE,
     })
     this.#sampler = new Sampler(this.#statistics, this.#machine, () => this.#takeLoopDelay())
     const api = makeApi(this.#apiOptions())
@@ -197,16 +199,18 @@ export class Services {
   }
 
   #metrics(): string {
-    const { world, server, breaker, config, refused, origins } = this.#parts
-    const { connectionsElsewhere: elsewhere = () => 0, processes = () => [] } = this.#parts
+    const { world, server, breaker, config, refused, origins, others } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
       statistics: this.#statistics,
       machine: this.#machine,
       labels: () => ({ label: config().exporter.label, tag: config().exporter.tag }),
-      connections: () => ({ now: server.connections + elsewhere(), limit: config().maxConnections }),
-      more: processes,
+      connections: () => ({
+        now: server.connections + (others?.connectionsElsewhere ?? 0),
+        limit: config().maxConnections,
+      }),
+      more: () => others?.metrics() ?? [],
       loopDelay: () => this.#sampler.loopDelay,
       refused,
       cluster: () => origins.state,

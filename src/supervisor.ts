@@ -63,7 +63,10 @@ export class Supervisor {
     const starting = this.#world.spawn('start', async (thread) => {
       // The first process of all says where it listens, and whether the configuration can be served at all.
       if (!(await this.#begin(thread, [{ name: 'origin', number: 0, token, inner }]))) return
-      const parts = Array.from({ length: edges }, (_, index) => ({ name: 'edge', number: index + 1, token, inner }) as const)
+      const parts = Array.from(
+        { length: edges },
+        (_, index) => ({ name: 'edge', number: index + 1, token, inner }) as const,
+      )
       if (!(await this.#begin(thread, parts))) return
       this.#world.log.info({ edges }, 'all processes have started')
     })
@@ -150,7 +153,10 @@ export class Supervisor {
       await child.untilEnd(thread, STOP_MS)
     } catch (error) {
       if (!(error instanceof TimeoutError)) throw error
-      thread.log.error({ part: part.name, number: part.number, child: child.pid }, 'a process does not end and is killed')
+      thread.log.error(
+        { part: part.name, number: part.number, child: child.pid },
+        'a process does not end and is killed',
+      )
       child.kill()
     }
   }

@@ -16,7 +16,7 @@ import { HlsService } from './hls/service.ts'
 import { liveHandler } from './http-live.ts'
 import { isSame } from './http-site.ts'
 import { type HttpHandler, serveHttp } from './http-session.ts'
-import type { ServerOptions, VhostOptions } from './options.ts'
+import type { ProxyOptions, ServerOptions, VhostOptions } from './options.ts'
 import { type PageFile, pageHandler } from './page.ts'
 import { type PortChange, Ports, prepareAll } from './ports.ts'
 import { Recorder, type RecorderOptions } from './recorder/recorder.ts'
@@ -233,14 +233,29 @@ export class Server {
     await this.refusals.stop(thread)
   }
 
-  /** What is served at an address of HTTP, as it was asked for. */
-  handlersAt(address: Endpoint): readonly HttpHandler[] {
+  /** Serves an RTMP connection that another process of this server has made, by other gates and in another register. */
+  serveRtmp(thread: Thread, socket: Socket, own: Pick<ServerContext, 'clients' | 'gate'>): Promise<void> {
+    return serveRtmp(thread, socket, { ...this.context, ...own })
+  }
+
+  /**
+   * Serves requests of clients that another process has accepted.
+   * @param address where they came, as it was asked for
+   * @param proxies how it says who they are
+   */
+  serveHttp(thread: Thread, socket: Socket, address: Endpoint, proxies: ProxyOptions): Promise<void> {
+    const { options, version } = this.context
+    const own = Object.create(options, { proxies: { value: proxies } }) as ServerOptions
+    return serveHttp(thread, socket, { options: own, version }, this.#handlersAt(address))
+  }
+
+  #handlersAt(address: Endpoint): readonly HttpHandler[] {
     return [...this.#own, ...this.#guests(address)]
   }
 
   #siteAt(address: Endpoint, before: Service['before']): Service {
     const front = this.#front ? [this.#front(this.context, address)] : []
-    const handlers = [...front, ...this.handlersAt(address)]
+    const handlers = [...front, ...this.#handlersAt(address)]
     return { protocol: 'http', before, serve: (thread, socket) => serveHttp(thread, socket, this.context, handlers) }
   }
 

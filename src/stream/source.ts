@@ -69,7 +69,8 @@ export class Source {
    * @throws StreamBusyError
    */
   publish(thread: Thread, options: StreamOptions): Publication {
-    if (this.#claimant && this.#claimant.id !== thread.id) throw new StreamBusyError(this.key, 'a publisher that begins')
+    if (this.#claimant && this.#claimant.id !== thread.id)
+      throw new StreamBusyError(this.key, 'a publisher that begins')
     this.#checkFree(thread, options.takeoverAfterMs)
     const current = this.#publication
     if (current) {

@@ -61,7 +61,8 @@ class Pass {
         return
       } catch (error) {
         const failure = asError(error)
-        if (failure instanceof InterruptedError || !(failure instanceof StError || failure instanceof CodecError)) throw error
+        if (failure instanceof InterruptedError || !(failure instanceof StError || failure instanceof CodecError))
+          throw error
         if (answer.hasBegun) throw error
         // A connection that was kept may have been closed meanwhile.
         if (kept) continue

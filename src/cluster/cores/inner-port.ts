@@ -2,15 +2,13 @@ import { CodecError } from '../../codec/errors.ts'
 import { Clients } from '../../server/clients.ts'
 import type { Client } from '../../server/client.ts'
 import type { Gate } from '../../server/gate.ts'
-import { serveHttp } from '../../server/http-session.ts'
-import type { ProxyOptions, ServerOptions } from '../../server/options.ts'
-import { serveRtmp } from '../../server/rtmp-session.ts'
+import type { ProxyOptions } from '../../server/options.ts'
 import type { Server } from '../../server/server.ts'
 import { asError, ClosedError, InterruptedError, StError } from '../../st/errors.ts'
 import { Listener } from '../../st/listener.ts'
 import type { Endpoint } from '../../st/network.ts'
 import type { Socket } from '../../st/socket.ts'
-import type { Thread } from '../../st/thread.ts'
+import type { Body, Thread } from '../../st/thread.ts'
 import type { World } from '../../st/world.ts'
 import { EDGE_HOST, PEER_HEADER } from './http-pass.ts'
 import { MIRROR_THREAD } from './mirror.ts'
@@ -57,7 +55,7 @@ export class InnerPort {
     const { world, at } = this.#parts
     const listener = await Listener.open(world, at.host, at.port)
     this.#listener = listener
-    this.#keep(world.spawn('inner-port', (thread) => this.#accept(thread, listener)))
+    this.#run(world.newId(), 'inner-port', (thread) => this.#accept(thread, listener))
   }
 
   async stop(thread: Thread): Promise<void> {
@@ -95,57 +93,52 @@ export class InnerPort {
       return
     }
     this.#unknown++
-    this.#keep(this.#parts.world.spawn('inner', (thread) => this.#identify(thread, socket)))
+    this.#run(this.#parts.world.newId(), 'inner', async (thread) => {
+      const purpose = await this.#identify(thread, socket)
+      if (!purpose) return
+      // A publisher here has the name that its client has at the edge.
+      const id = purpose.for === 'rtmp' ? purpose.id : thread.id
+      this.#run(id, `inner-${purpose.for}`, (own) => this.#serve(own, socket, purpose))
+    })
   }
 
-  async #identify(thread: Thread, socket: Socket): Promise<void> {
+  /** @returns null: the connection is closed */
+  async #identify(thread: Thread, socket: Socket): Promise<Purpose | null> {
     let purpose: Purpose | null = null
     try {
-      purpose = await readPreface(thread, socket, this.#parts.token)
-      if (purpose.for === 'rtmp') await this.#lines.get(purpose.edge)?.untilResumed(thread, RESUME_MS)
+      const said = await readPreface(thread, socket, this.#parts.token)
+      if (said.for === 'rtmp') await this.#lines.get(said.edge)?.untilResumed(thread, RESUME_MS)
+      purpose = said
     } catch (error) {
       const failure = asError(error)
-      if (failure instanceof InterruptedError || !(failure instanceof StError || failure instanceof CodecError)) throw error
+      const isExpected = failure instanceof StError || failure instanceof CodecError
+      if (failure instanceof InterruptedError || !isExpected) throw error
       thread.log.warn({ reason: failure.message }, 'a connection to the inner port is closed')
-      purpose = null
     } finally {
       this.#unknown--
       if (!purpose) socket.close()
     }
-    if (!purpose) return
-    const known = purpose
-    const id = known.for === 'rtmp' ? known.id : thread.id
-    // A publisher here has the name that its client has at the edge.
-    this.#keep(this.#parts.world.start(id, `inner-${known.for}`, (own) => this.#serve(own, socket, known)))
+    return purpose
   }
 
   async #serve(thread: Thread, socket: Socket, purpose: Purpose): Promise<void> {
+    const { server, upstream } = this.#parts
     try {
-      if (purpose.for === 'rtmp') await this.#serveRtmp(thread, socket)
-      else if (purpose.for === 'http') await this.#serveHttp(thread, socket, purpose.at)
-      else await this.#serveLine(thread, socket, purpose.edge)
+      if (purpose.for === 'rtmp') await server.serveRtmp(thread, socket, { clients: this.clients, gate: upstream })
+      else if (purpose.for === 'line') await this.#serveLine(thread, socket, purpose.edge)
+      else {
+        socket.peer = { host: EDGE_HOST, port: 0 }
+        await server.serveHttp(thread, socket, purpose.at, EDGE_PROXIES)
+      }
     } finally {
       socket.close()
     }
   }
 
-  #serveRtmp(thread: Thread, socket: Socket): Promise<void> {
-    const { server, upstream } = this.#parts
-    return serveRtmp(thread, socket, { ...server.context, clients: this.clients, gate: upstream })
-  }
-
-  #serveHttp(thread: Thread, socket: Socket, at: Endpoint): Promise<void> {
-    const { server } = this.#parts
-    const { options, version } = server.context
-    socket.peer = { host: EDGE_HOST, port: 0 }
-    const own: ServerOptions = Object.create(options, { proxies: { value: EDGE_PROXIES } }) as ServerOptions
-    return serveHttp(thread, socket, { options: own, version }, server.handlersAt(at))
-  }
-
   async #serveLine(thread: Thread, socket: Socket, edge: number): Promise<void> {
     const { world, server } = this.#parts
     const { gate, clients, options } = server.context
-    const parts = { world, clients, gate, door: server.door, vhostOf: options.resolveVhost }
+    const parts = { world, clients, gate, door: server.door, vhostOf: (name: string) => options.resolveVhost(name) }
     const line = new OriginLine(parts, socket, this.#life, () => this.#others(line))
     this.#lines.set(edge, line)
     let reason = ''
@@ -167,9 +160,8 @@ export class InnerPort {
     return connections
   }
 
-  #keep(thread: Thread): void {
-    this.#threads.add(thread)
-    for (const one of this.#threads) if (one.ended) this.#threads.delete(one)
+  #run(id: string, name: string, body: Body): void {
+    this.#threads.add(this.#parts.world.start(id, name, body, (thread) => this.#threads.delete(thread)))
   }
 }
 

@@ -6,6 +6,9 @@ import type { SocketName, TcpHandle } from './handle.ts'
 /** libuv's UV_EADDRINUSE on Linux: a bind that fails so is reported later, as another port. */
 const ADDRESS_IN_USE = -98
 
+/** No documented function of node:net, but the same in Node 20, 22 and 24. */
+const MAKE_HANDLE = '_createServerHandle'
+
 /** What node:cluster makes of an address too: a socket that is bound and does not listen. */
 type MakeHandle = (address: string, port: number, type: 4 | 6) => TcpHandle | number
 
@@ -33,7 +36,7 @@ export function bindPort(host: string, port: number): BoundPort {
 }
 
 function bound(host: string, port: number): BoundPort {
-  const make = (net as unknown as { readonly _createServerHandle?: MakeHandle })._createServerHandle
+  const { [MAKE_HANDLE]: make } = net as unknown as { readonly [MAKE_HANDLE]?: MakeHandle }
   if (!make) throw new Error('this Node cannot bind a port for other processes')
   const handle = make(host, port, host.includes(':') ? 6 : 4)
   if (typeof handle === 'number') throw systemError(host, port, handle)

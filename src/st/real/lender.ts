@@ -102,7 +102,9 @@ export class Lender {
   /** Connections of who has the fewest of those who share a port and are well. */
   #fewest(key: string): number {
     const since = this.#nowMs() - SILENT_MS
-    const all = [...this.#accounts.values()].filter(({ ports, heardMs }) => ports.get(key)?.use === 'share' && heardMs >= since)
+    const all = [...this.#accounts.values()].filter(
+      ({ ports, heardMs }) => ports.get(key)?.use === 'share' && heardMs >= since,
+    )
     return Math.min(...all.map(({ connections }) => connections))
   }
 }
