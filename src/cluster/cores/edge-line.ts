@@ -19,6 +19,7 @@ const AGAIN_MS = 100
 const SILENCE_MS = 15_000
 const COUNTS_MS = 1_000
 const COUNTS_PER_LINE = 500
+const RESUMES_PER_TURN = 256
 /** For a client to be let in: callbacks may take long, and so may an origin that starts again. */
 const ANSWER_MS = 60_000
 /** An origin that does not read. */
@@ -126,7 +127,7 @@ export class EdgeLine implements Gate {
       const lines = new JsonLines(socket)
       const welcome = await lines.next<FromOrigin>(thread, WELCOME_MS)
       this.#socket = socket
-      this.#welcomed(welcome.say === 'welcome' ? welcome.life : '')
+      await this.#welcomed(thread, socket, welcome.say === 'welcome' ? welcome.life : '')
       counts = thread.spawn('edge-counts', (own) => this.#count(own))
       for (;;) this.#heard(await lines.next<FromOrigin>(thread, SILENCE_MS))
     } finally {
@@ -137,16 +138,28 @@ export class EdgeLine implements Gate {
   }
 
   /** Says who is in. An origin that has lost only the line has ended them all. */
-  #welcomed(life: string): void {
-    const isSame = life === this.#life
+  async #welcomed(thread: Thread, socket: Socket, life: string): Promise<void> {
+    if (life === this.#life) this.#endAll()
     this.#life = life
-    for (const { client, entries } of this.#visitors.values()) {
-      if (isSame && entries.size > 0) client.thread.interrupt('the origin has lost it')
-      if (isSame) entries.clear()
-      for (const [entry, event] of entries) this.#say({ say: 'resume', entry, event, client: this.#word(client) })
+    const visitors = [...this.#visitors.values()]
+    const all = visitors.flatMap(({ client, entries }) =>
+      [...entries].map(([entry, event]) => ({ client, entry, event })),
+    )
+    for (const [entry, question] of this.#questions) this.#ask(entry, question)
+    for (const [index, { client, entry, event }] of all.entries()) {
+      // It may have left while others were told of.
+      const isIn = this.#visitors.get(client.id)?.entries.has(entry)
+      if (isIn) this.#say({ say: 'resume', entry, event, client: this.#word(client) })
+      if (index % RESUMES_PER_TURN === RESUMES_PER_TURN - 1) await socket.drain(thread, SILENCE_MS)
     }
     this.#say({ say: 'resumed' })
-    for (const [entry, question] of this.#questions) this.#ask(entry, question)
+  }
+
+  #endAll(): void {
+    for (const { client, entries } of this.#visitors.values()) {
+      if (entries.size > 0) client.thread.interrupt('the origin has lost it')
+      entries.clear()
+    }
   }
 
   #heard(word: FromOrigin): void {

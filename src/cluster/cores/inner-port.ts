@@ -4,6 +4,7 @@ import type { Client } from '../../server/client.ts'
 import type { Gate } from '../../server/gate.ts'
 import type { ProxyOptions } from '../../server/options.ts'
 import type { Server } from '../../server/server.ts'
+import { Condition } from '../../st/condition.ts'
 import { asError, ClosedError, InterruptedError, StError } from '../../st/errors.ts'
 import { Listener } from '../../st/listener.ts'
 import type { Endpoint } from '../../st/network.ts'
@@ -43,6 +44,7 @@ export class InnerPort {
   /** Connections on which edges pull and publish. */
   readonly clients = new Clients()
   #listener: Listener | null = null
+  readonly #lineBegan = new Condition('line of an edge')
   #unknown = 0
 
   constructor(parts: InnerPortParts) {
@@ -107,7 +109,7 @@ export class InnerPort {
     let purpose: Purpose | null = null
     try {
       const said = await readPreface(thread, socket, this.#parts.token)
-      if (said.for === 'rtmp') await this.#lines.get(said.edge)?.untilResumed(thread, RESUME_MS)
+      if (said.for === 'rtmp') await this.#untilKnown(thread, said.edge)
       purpose = said
     } catch (error) {
       const failure = asError(error)
@@ -119,6 +121,13 @@ export class InnerPort {
       if (!purpose) socket.close()
     }
     return purpose
+  }
+
+  /** Waits until an edge has said who is there: whoever publishes must be in the register before its stream begins. */
+  async #untilKnown(thread: Thread, edge: number): Promise<void> {
+    let line = this.#lines.get(edge)
+    for (; !line; line = this.#lines.get(edge)) await this.#lineBegan.wait(thread, RESUME_MS)
+    await line.untilResumed(thread, RESUME_MS)
   }
 
   async #serve(thread: Thread, socket: Socket, purpose: Purpose): Promise<void> {
@@ -141,6 +150,7 @@ export class InnerPort {
     const parts = { world, clients, gate, door: server.door, vhostOf: (name: string) => options.resolveVhost(name) }
     const line = new OriginLine(parts, socket, this.#life, () => this.#others(line))
     this.#lines.set(edge, line)
+    this.#lineBegan.broadcast()
     let reason = ''
     try {
       await line.run(thread)

@@ -64,10 +64,11 @@ export class Lender {
     }
   }
 
-  /** A reload of its configuration has left a port out. It is closed when nobody wants it any more. */
+  /** A reload of its configuration has left a port out. It is closed when nobody listens there any more. */
   drop(borrower: Borrower, key: string): void {
     this.#accounts.get(borrower)?.ports.delete(key)
-    if ([...this.#accounts.values()].some(({ ports }) => ports.has(key))) return
+    const isUsed = [...this.#accounts.values()].some(({ ports }) => (ports.get(key)?.use ?? 'name') !== 'name')
+    if (isUsed) return
     this.#ports.get(key)?.close()
     this.#ports.delete(key)
   }

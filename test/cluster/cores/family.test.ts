@@ -194,23 +194,23 @@ test('a reload at the API reaches every edge', async () => {
 })
 
 test('under random churn, with processes killed at random, every begin has its end', async () => {
-  const family = await SimFamily.start(11, 3)
+  const family = await SimFamily.start(11, 2)
   const { stage, backEnd } = family
   const random = stage.simulation.random.fork('churn')
-  for (const edge of ['edge1', 'edge2', 'edge3']) {
-    stage.publish(edge, `of ${edge}`.replace(' ', '-'))
-    for (const other of ['edge1', 'edge2', 'edge3']) stage.play(edge, `of-${other}`)
+  for (const edge of ['edge1', 'edge2']) {
+    stage.publish(edge, `of-${edge}`)
+    for (const other of ['edge1', 'edge2']) stage.play(edge, `of-${other}`)
   }
-  for (let round = 0; round < 12; round++) {
-    await stage.run(random.between(300, 3_000))
-    const victim = [family.origin, ...family.edges][Math.floor(random.between(0, 4))] ?? family.origin
+  for (let round = 0; round < 8; round++) {
+    await stage.run(random.between(300, 1_500))
+    const victim = [family.origin, ...family.edges][Math.floor(random.between(0, 3))] ?? family.origin
     victim.host.crash('process')
     await stage.run(random.between(100, 1_000))
     await family.boot(victim)
   }
-  await stage.run(20_000)
+  await stage.run(8_000)
   const rows = await clients(family)
-  expect(rows).toHaveLength(12)
+  expect(rows).toHaveLength(6)
   // Who was asked about and is not there any more has been told of, once.
   const living = new Set(rows.map(({ id }) => id))
   const ends = new Map<string, number>()
