@@ -17,7 +17,9 @@ const WELCOME_MS = 5_000
 const AGAIN_MS = 100
 /** The origin says something every second. */
 const SILENCE_MS = 15_000
-const COUNTS_MS = 1_000
+const PROCESS_MS = 1_000
+/** Every 3 s: as often as bit rates are looked at. */
+const COUNTS_EVERY = 3
 const COUNTS_PER_LINE = 500
 const RESUMES_PER_TURN = 256
 /** For a client to be let in: callbacks may take long, and so may an origin that starts again. */
@@ -51,7 +53,8 @@ interface Visitor {
   readonly client: Client
   /** What it has been let in to. */
   readonly entries: Map<number, GateEvent>
-  told: string
+  /** Bytes, when they were told last. */
+  moved: number
 }
 
 /**
@@ -182,7 +185,7 @@ export class EdgeLine implements Gate {
   }
 
   #ask(entry: number, { event, client }: Question): void {
-    if (!this.#visitors.has(client.id)) this.#visitors.set(client.id, { client, entries: new Map(), told: '' })
+    if (!this.#visitors.has(client.id)) this.#visitors.set(client.id, { client, entries: new Map(), moved: 0 })
     this.#say({ say: 'enter', entry, event, client: this.#word(client) })
   }
 
@@ -208,20 +211,24 @@ export class EdgeLine implements Gate {
   }
 
   async #count(thread: Thread): Promise<void> {
-    for (;;) {
+    for (let round = 0; ; round++) {
       this.#say({ say: 'process', process: this.#parts.process() })
-      const counts: CountWord[] = []
-      for (const visitor of this.#visitors.values()) {
-        const count = countOf(visitor.client)
-        const text = count.join()
-        if (text !== visitor.told) counts.push(count)
-        visitor.told = text
-      }
-      for (let at = 0; at < counts.length; at += COUNTS_PER_LINE) {
-        this.#say({ say: 'counts', counts: counts.slice(at, at + COUNTS_PER_LINE) })
-        await thread.yield()
-      }
-      await thread.sleep(COUNTS_MS)
+      if (round % COUNTS_EVERY === 0) await this.#tellCounts(thread)
+      await thread.sleep(PROCESS_MS)
+    }
+  }
+
+  async #tellCounts(thread: Thread): Promise<void> {
+    const counts: CountWord[] = []
+    for (const visitor of this.#visitors.values()) {
+      const { sentBytes, receivedBytes } = visitor.client.socket
+      const moved = sentBytes + receivedBytes
+      if (moved !== visitor.moved) counts.push(countOf(visitor.client))
+      visitor.moved = moved
+    }
+    for (let at = 0; at < counts.length; at += COUNTS_PER_LINE) {
+      this.#say({ say: 'counts', counts: counts.slice(at, at + COUNTS_PER_LINE) })
+      await thread.yield()
     }
   }
 
