@@ -184,6 +184,7 @@ function siteOptions(): ConstructorParameters<typeof HttpSite>[1]['options'] {
     proxies: { isTrusted: () => false, hasRtmpHeader: false, hasHttpHeader: false, realIpHeader: 'x-forwarded-for' },
     pithyPrintMs: 10_000,
     crossdomain: false,
+    websocketOrigins: [],
     httpDir: '',
     resolveVhost: () => null,
   }

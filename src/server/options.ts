@@ -68,6 +68,8 @@ export interface ServerOptions {
   /** Absent: nothing is served over TLS. */
   readonly tls?: TlsOptions
   readonly crossdomain: boolean
+  /** Hosts of the pages that may play over WebSocket, with all under them; none: as `crossdomain` says. */
+  readonly websocketOrigins: readonly string[]
   /** The folder whose files are served at `/`; '': there is none. */
   readonly httpDir: string
   /** How often a publisher logs its counts, ms. */

@@ -113,7 +113,8 @@ export class Server {
       ...recordings,
       resolveVhost: (name) => options.resolveVhost(name),
     })
-    const context: ServerContext = { world, hub: this.hub, options, clients: this.clients, gate, upstream, version }
+    const { hub, clients, refusals } = this
+    const context: ServerContext = { world, hub, options, clients, gate, refusals, upstream, version }
     this.#context = context
     this.#hls = new HlsService(context, gates.hlsNotices ?? null)
     const serve: Service['serve'] = (thread, socket) => serveRtmp(thread, socket, context)

@@ -40,6 +40,7 @@ export async function replay(pieces: readonly Buffer[]): Promise<Outcome> {
     options,
     clients: new Clients(),
     gate: new BusyGate(hub),
+    refusals: { count() {} },
     upstream: null,
     version: 'test',
   }

@@ -86,7 +86,16 @@ export class StillServer {
     const options = testOptions(this.#vhost)
     const { hub, clients } = this
     const gate = allOf([new BusyGate(hub), ...gates])
-    this.#context = { world: this.#test.world, hub, options, clients, gate, upstream: null, version: 'test' }
+    this.#context = {
+      world: this.#test.world,
+      hub,
+      options,
+      clients,
+      gate,
+      refusals: { count() {} },
+      upstream: null,
+      version: 'test',
+    }
     onTestFinished(() => {
       expect(this.#test.log.lines.filter(({ level }) => level === 'error')).toEqual([])
     })

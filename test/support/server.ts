@@ -92,6 +92,7 @@ export function testOptions(vhost: VhostOptions, changes: Partial<ServerOptions>
     proxies: NO_PROXIES,
     pithyPrintMs: 10_000,
     crossdomain: true,
+    websocketOrigins: [],
     httpDir: '',
     resolveVhost: () => vhost,
     ...changes,

@@ -78,7 +78,16 @@ export class HlsStage {
       maxConnections: parts.maxConnections ?? 10_000,
     })
     const { hub, clients } = this
-    this.#context = { world, hub, options, clients, gate: allOf(parts.gates ?? []), upstream: null, version: 'test' }
+    this.#context = {
+      world,
+      hub,
+      options,
+      clients,
+      gate: allOf(parts.gates ?? []),
+      refusals: { count() {} },
+      upstream: null,
+      version: 'test',
+    }
     this.service = new HlsService(this.#context, parts.notices ?? null)
     this.#handler = new HlsHandler(this.#context, this.service)
     onTestFinished(() => {
