@@ -1,6 +1,6 @@
 import type { HttpRequest } from '../http/message.ts'
 import { asksForWebSocket, WS_VERSION, webSocketHeaders } from '../http/websocket.ts'
-import { maskedQuery, parseStreamUrl, streamKey } from '../rtmp/url.ts'
+import { maskedQuery } from '../rtmp/url.ts'
 import { asError, InterruptedError, StError } from '../st/errors.ts'
 import { formatEndpoint } from '../st/network.ts'
 import type { Thread } from '../st/thread.ts'
@@ -10,12 +10,13 @@ import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
 import type { WireFormat } from '../stream/wire-format.ts'
 import { BARE, type BatchFrame, CHUNKED } from './batch-frame.ts'
-import { type Client, clientUrl, identify, limitedText, newClient, type PlayerQueue, type Wish } from './client.ts'
+import { type Client, identify, limitedText, newClient, type PlayerQueue, type Wish } from './client.ts'
 import type { ServerContext } from './context.ts'
 import { describeEnd, isFault } from './ending.ts'
 import type { MediaKinds } from './flv-format.ts'
 import { type Leave, RefusedError } from './gate.ts'
 import type { HttpExchange, HttpHandler } from './http-session.ts'
+import { askedOf, wishOf } from './http-wish.ts'
 import { LIVE_FORMATS, type LiveFormat } from './live-format.ts'
 import { locationOf } from './location.ts'
 import { liveEnding, matchMount } from './mount.ts'
@@ -245,27 +246,13 @@ async function waitPublisher(thread: Thread, source: Source, waitMs: number): Pr
   }
 }
 
-function locate(exchange: HttpExchange, context: ServerContext): LiveWish | null {
-  const { path, query, headers } = exchange.request
-  // A decoded '?' or '#' would be taken for the start of a query below; no encoder can publish such a name.
-  if (!liveEnding(path) || /[?#]/.test(path)) return null
-  const host = headers.get('host') ?? ''
-  const { vhost: asked, param } = parseStreamUrl({ tcUrl: `http://${host}/`, app: '', streamName: `stream${query}` })
-  const vhost = context.options.resolveVhost(asked)
-  if (!vhost?.httpRemux.enabled) return null
-  const names = matchMount(vhost.httpRemux.mount, path)
+function locate({ request }: HttpExchange, { options }: ServerContext): LiveWish | null {
+  const asked = liveEnding(request.path) && askedOf(request, options)
+  if (!asked?.vhost.httpRemux.enabled) return null
+  const { httpRemux, hls } = asked.vhost
+  const names = matchMount(httpRemux.mount, request.path)
   // Segments of HLS have such names too.
-  if (!names || (names.ending === '.ts' && vhost.hls.enabled)) return null
+  if (!names || (names.ending === '.ts' && hls.enabled)) return null
   const format = LIVE_FORMATS[names.ending]
-  const tcUrl = `http://${host}/${names.app}`
-  const url = parseStreamUrl({ tcUrl, app: names.app, streamName: names.stream })
-  const said = { tcUrl, pageUrl: limitedText(headers.get('referer') ?? ''), swfUrl: '' }
-  return {
-    role: 'play',
-    type: format.clientType,
-    vhost,
-    url: clientUrl({ ...url, vhost: asked, param }, said),
-    sourceKey: streamKey({ vhost: vhost.name, app: url.app, stream: url.stream }),
-    format,
-  }
+  return { ...wishOf(request, asked, names, { role: 'play', type: format.clientType }), format }
 }

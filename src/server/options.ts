@@ -28,6 +28,8 @@ export interface VhostOptions {
     readonly normalTimeoutMs: number
     readonly takeoverAfterMs: number
     readonly kickoffForIdleMs: number
+    /** Whether streams are taken over HTTP too. */
+    readonly http: boolean
   }
   readonly httpRemux: {
     readonly enabled: boolean

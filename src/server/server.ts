@@ -14,6 +14,7 @@ import { HlsHandler } from './hls/http-hls.ts'
 import type { HlsNotices } from './hls/notices.ts'
 import { HlsService } from './hls/service.ts'
 import { liveHandler } from './http-live.ts'
+import { publishHandler } from './http-publish.ts'
 import { isSame } from './http-site.ts'
 import { type HttpHandler, serveHttp } from './http-session.ts'
 import type { ServerOptions, VhostOptions } from './options.ts'
@@ -168,7 +169,7 @@ export class Server {
     const hls = new HlsHandler(context, this.#hls)
     const streams = streamsHandler(context, () => this.addresses)
     const files = [recordingsHandler(context), staticHandler(context)]
-    this.#own = [hls.handle, ...files, liveHandler(context), streams, pageHandler(page)]
+    this.#own = [hls.handle, ...files, liveHandler(context), publishHandler(context), streams, pageHandler(page)]
     this.#guests = guests
     const change = await this.prepare(where)
     change.commit()

@@ -3,6 +3,7 @@ import { WebSocket } from 'ws'
 import type { TestServer } from '../support/server.ts'
 import { type FlvSeen, FlvPlayer, HttpProbe, readFlv } from './http-probe.ts'
 import { startPublisher } from './rtmp-probe.ts'
+import { type StillConnection, StillServer } from './still-world.ts'
 import { eventually, players, serve, untilIdle } from './support.ts'
 
 /** A player on a client of WebSocket that is not ours. */
@@ -342,5 +343,41 @@ describe('a page of', () => {
     const server = await serve({}, { crossdomain: false })
     await startPublisher(server)
     expect((await (await ask(server)).head()).status).toBe(101)
+  })
+})
+
+describe('a player over WebSocket that says nothing', () => {
+  const PING = '\x89\x00'
+
+  async function silent(): Promise<{ server: StillServer; player: StillConnection }> {
+    const server = new StillServer({ publish: { normalTimeoutMs: 3_600_000 } })
+    const publisher = await server.rtmp()
+    await publisher.connectToApp()
+    await publisher.command(1, 'publish', null, 'cam')
+    await publisher.media('video key', 0)
+    await publisher.media('audio frame', 0)
+    const player = await server.http()
+    await player.send(upgrade('/live/cam.flv'))
+    expect(player.written).toMatch(/^HTTP\/1.1 101 /)
+    return { server, player }
+  }
+
+  test('is pinged every half minute, and stays when it answers', async () => {
+    const { server, player } = await silent()
+    for (let count = 1; count <= 3; count++) {
+      await server.clock.pass(30_000)
+      expect(player.written.split(PING)).toHaveLength(count + 1)
+      await player.send(masked(10))
+    }
+    expect(player.isClosed).toBe(false)
+  })
+
+  test('is gone when it does not', async () => {
+    const { server, player } = await silent()
+    await server.clock.pass(30_000)
+    await server.clock.pass(30_000)
+    expect(player.written.endsWith('\x88\x02\x03\xe9')).toBe(true)
+    await server.clock.pass(1_000)
+    expect(player.isClosed).toBe(true)
   })
 })

@@ -23,7 +23,13 @@ const VHOST: VhostOptions = {
     sendMinIntervalMs: 0,
     reduceSequenceHeader: false,
   },
-  publish: { firstpktTimeoutMs: 20_000, normalTimeoutMs: 5_000, takeoverAfterMs: 2_000, kickoffForIdleMs: 0 },
+  publish: {
+    firstpktTimeoutMs: 20_000,
+    normalTimeoutMs: 5_000,
+    takeoverAfterMs: 2_000,
+    kickoffForIdleMs: 0,
+    http: false,
+  },
   httpRemux: {
     enabled: true,
     mount: '[vhost]/[app]/[stream].flv',
