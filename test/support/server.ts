@@ -157,7 +157,8 @@ export async function startServer(
   const { world, log } = makeWorld(true, disk)
   const server = new Server(world, testOptions(testVhost(changes), options), 'test', makeGates(world), recordings)
   const at = (port = 0): { host: string; port: number } => ({ host: '127.0.0.1', port })
-  await server.start({ rtmp: [at(ports.rtmp)], http: [at(ports.http)] }, page)
+  const secure = options.tls ? { rtmps: [at()], https: [at()] } : {}
+  await server.start({ rtmp: [at(ports.rtmp)], http: [at(ports.http)], ...secure }, page)
   const [rtmp] = server.addresses.rtmp
   const [http] = server.addresses.http
   return {
