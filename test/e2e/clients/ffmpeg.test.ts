@@ -16,6 +16,8 @@ interface Way {
   readonly name: string
   publish(stream: string): string
   play(stream: string): string[]
+  /** Of the ffmpeg that publishes. */
+  readonly options?: readonly string[]
 }
 
 const IN_CLEAR: Way = {
@@ -31,6 +33,9 @@ const OVER_TLS: Way = {
 const BY_POST: Way = { name: 'HTTP', publish: (stream) => live.flvUrl(stream), play: IN_CLEAR.play }
 const BY_POST_OVER_TLS: Way = {
   name: 'HTTPS',
+  // Else it reads nothing at all, its end is a reset behind session tickets that it has not read, and libuv takes a reset
+  // for the end of the connection, whatever has come before it and is not read yet.
+  options: ['-send_expect_100', '1'],
   publish: (stream) => live.httpsUrl(stream, '.flv'),
   play: (stream) => [live.rtmpUrl(stream)],
 }
@@ -48,7 +53,7 @@ describe('ffmpeg publishes, and plays what it published', () => {
       await withTools(async (start) => {
         const players = way.play(stream).map((url) => startPlayer(start, url))
         await live.hasPlayers(stream, players.length)
-        const publisher = publishFile(start, clip.path, way.publish(stream))
+        const publisher = publishFile(start, clip.path, way.publish(stream), way.options)
         for (const player of players) await expectAll(player, clip)
         expect((await publisher.succeeded()).stderr).toBe('')
       })
@@ -56,25 +61,25 @@ describe('ffmpeg publishes, and plays what it published', () => {
     },
   )
 
-  const late = ['B-frames and AAC', 'audio only'] as const
-  test.concurrent.for(late.flatMap((variant) => [IN_CLEAR, OVER_TLS].map((way) => [way.name, variant, way] as const)))(
-    'over %s, %s: from a key frame on, for players that came later',
-    async ([, variant, way]) => {
-      const stream = `${streamName(variant)}-${way.name}-late`
-      const clip = clips.get(variant)
-      await withTools(async (start) => {
-        const publisher = publishFile(start, clip.path, way.publish(stream))
-        await live.isLive(stream, FRAMES_BEFORE[variant])
-        const players = way.play(stream).map((url) => startPlayer(start, url))
-        for (const player of players) {
-          const { packets } = await played(player)
-          expect(packets.audio.length).toBeLessThan(clip.packets.audio.length)
-          expect(asLines(packets)).toEqual(asLines(sameSpan(clip.packets, packets)))
-        }
-        expect((await publisher.succeeded()).stderr).toBe('')
-      })
-    },
-  )
+  test.concurrent.for([
+    [IN_CLEAR.name, 'B-frames and AAC', IN_CLEAR],
+    [IN_CLEAR.name, 'audio only', IN_CLEAR],
+    [OVER_TLS.name, 'B-frames and AAC', OVER_TLS],
+  ] as const)('over %s, %s: from a key frame on, for players that came later', async ([, variant, way]) => {
+    const stream = `${streamName(variant)}-${way.name}-late`
+    const clip = clips.get(variant)
+    await withTools(async (start) => {
+      const publisher = publishFile(start, clip.path, way.publish(stream))
+      await live.isLive(stream, FRAMES_BEFORE[variant])
+      const players = way.play(stream).map((url) => startPlayer(start, url))
+      for (const player of players) {
+        const { packets } = await played(player)
+        expect(packets.audio.length).toBeLessThan(clip.packets.audio.length)
+        expect(asLines(packets)).toEqual(asLines(sameSpan(clip.packets, packets)))
+      }
+      expect((await publisher.succeeded()).stderr).toBe('')
+    })
+  })
 })
 
 /** An ffmpeg that plays, and where it writes what it got. */
