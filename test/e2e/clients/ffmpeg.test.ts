@@ -14,8 +14,8 @@ const live = LiveServer.useSecure({ publish: { http: true } })
 /** How a stream comes in, and how it goes out. */
 interface Way {
   readonly name: string
-  publish(stream: string): string
-  play(stream: string): string[]
+  readonly publish: (stream: string) => string
+  readonly play: (stream: string) => readonly string[]
   /** Of the ffmpeg that publishes. */
   readonly options?: readonly string[]
 }
