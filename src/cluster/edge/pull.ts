@@ -230,8 +230,8 @@ export class Pull implements PullOwner {
     } else {
       const upnode = options.debugSrsUpnode ? { 'X-Sluice-Upnode': upnodeText(self, id) } : {}
       const headers = { 'User-Agent': `${self.name}/${self.version}`, 'X-Sluice-Chain': chain, ...upnode }
-      const url = flvPlace(options, origin, names, protocol === 'flvs')
-      await pullFlv(thread, { url, isVerified: options.originVerify }, headers, sink, options.originTimeoutMs)
+      const place = flvPlace(options, origin, names, protocol === 'flvs')
+      await pullFlv(thread, { url: place, isVerified: options.originVerify }, headers, sink, options.originTimeoutMs)
     }
   }
 
