@@ -100,7 +100,7 @@ function playing(stream: string): Buffer {
   return Buffer.concat([HANDSHAKE, CONNECT, CREATE, command(1, 'play', null, stream, -2000)])
 }
 
-function name(random: SeededRandom): string {
+function anyName(random: SeededRandom): string {
   return `x${random.next().toString(36)}`
 }
 
@@ -200,20 +200,20 @@ export const ATTACKS = {
   'a publish that breaks off': async ({ victim, random }) => {
     const wire = await Wire.open(victim.rtmp)
     const video = message(MSG.VIDEO, 1, Buffer.concat([Buffer.of(0x17, 1, 0, 0, 0), random.bytes(3_000)]), 6)
-    wire.write(publishing(name(random)), video.subarray(0, random.below(video.length)))
+    wire.write(publishing(anyName(random)), video.subarray(0, random.below(video.length)))
     await new Promise<void>((resolve) => setImmediate(resolve))
     wire.reset()
     await wire.closed
   },
-  'a publisher that falls silent': (attacker) => rtmp(attacker, publishing(name(attacker.random))),
+  'a publisher that falls silent': (attacker) => rtmp(attacker, publishing(anyName(attacker.random))),
   'a publisher of bad codec headers': ({ random, ...rest }) => {
     const video = message(MSG.VIDEO, 1, Buffer.concat([Buffer.of(0x17, 0, 0, 0, 0), random.bytes(40)]), 6)
     const sound = message(MSG.AUDIO, 1, Buffer.concat([Buffer.of(0xaf, 0), random.bytes(3)]), 4)
     const key = message(MSG.VIDEO, 1, Buffer.concat([Buffer.of(0x17, 1, 0, 0, 0), random.bytes(400)]), 6)
-    return rtmp({ random, ...rest }, publishing(name(random)), video, sound, key, key)
+    return rtmp({ random, ...rest }, publishing(anyName(random)), video, sound, key, key)
   },
-  'plays what is not there': (attacker) => rtmp(attacker, playing(name(attacker.random))),
-  'plays what is not there over HTTP': (attacker) => http(attacker, head(`/live/${name(attacker.random)}.flv`)),
+  'plays what is not there': (attacker) => rtmp(attacker, playing(anyName(attacker.random))),
+  'plays what is not there over HTTP': (attacker) => http(attacker, head(`/live/${anyName(attacker.random)}.flv`)),
   'plays and does not read': async ({ victim, stay }) => {
     const wire = await Wire.open(victim.rtmp)
     wire.stopReading()
@@ -250,7 +250,7 @@ export const ATTACKS = {
   'large metadata': (attacker) => {
     const values = Object.fromEntries(Array.from({ length: 3_000 }, (_, at) => [`key${at}`, 'v'.repeat(50)]))
     const data = message(MSG.DATA_AMF0, 1, encodeData('@setDataFrame', 'onMetaData', values), 5)
-    return rtmp(attacker, publishing(name(attacker.random)), data)
+    return rtmp(attacker, publishing(anyName(attacker.random)), data)
   },
   'a name that is a path': (attacker) =>
     rtmp(attacker, publishing(attacker.random.pick(['../../x', '..\\x', 'a/../../b', 'x\0y', 'n'.repeat(300)]))),
