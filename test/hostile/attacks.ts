@@ -114,7 +114,7 @@ function recordings(): readonly Buffer[] {
 }
 
 /** The same with some bytes changed, left out, doubled or put in. */
-export function damaged(bytes: Buffer, random: SeededRandom): Buffer {
+function damaged(bytes: Buffer, random: SeededRandom): Buffer {
   const copy = Buffer.from(bytes)
   const changes = 1 + random.below(8)
   for (let change = 0; change < changes; change++) copy[random.below(copy.length)] = random.below(256)
@@ -125,6 +125,34 @@ export function damaged(bytes: Buffer, random: SeededRandom): Buffer {
   }
   return copy
 }
+
+// Made once: hundreds at a time must not keep the attacker busy.
+const MANY_STREAMS = Buffer.concat(
+  Array.from({ length: 100 }, (_, at) => message(MSG.AUDIO, 1, Buffer.of(0xaf, 1), 100 + at)),
+)
+const LONG_MESSAGES = Buffer.concat(
+  Array.from({ length: 60 }, (_, at) => message(MSG.VIDEO, 1, Buffer.alloc(400_000), 3 + at).subarray(0, 140)),
+)
+const DEEP = message(
+  MSG.COMMAND_AMF0,
+  0,
+  Buffer.concat([encodeAmf0('x', 1), ...Array.from({ length: 5_000 }, () => NESTED)]),
+)
+const SMALL_CHUNKS = Buffer.concat([
+  message(MSG.SET_CHUNK_SIZE, 0, Buffer.of(0, 0, 0, 1), 2),
+  Buffer.from('06000000001388090100000000', 'hex'),
+  ...Array.from({ length: 5_000 }, () => Buffer.of(0xc6, 0)),
+])
+const LARGE_METADATA = message(
+  MSG.DATA_AMF0,
+  1,
+  encodeData(
+    '@setDataFrame',
+    'onMetaData',
+    Object.fromEntries(Array.from({ length: 3_000 }, (_, at) => [`key${at}`, 'v'.repeat(50)])),
+  ),
+  5,
+)
 
 type Attack = (attacker: Attacker) => Promise<void>
 
@@ -145,7 +173,7 @@ function head(target: string, more = ''): string {
 }
 
 /** Paths that want out of a folder, or mean something else to somebody. */
-export const BAD_PATHS: readonly string[] = [
+const BAD_PATHS: readonly string[] = [
   '/../../etc/passwd',
   '/..%2f..%2fetc/passwd',
   '/%2e%2e/%2e%2e/etc/passwd',
@@ -228,30 +256,11 @@ export const ATTACKS = {
   },
   'a message of 16 MB': (attacker) =>
     rtmp(attacker, HANDSHAKE, CONNECT, Buffer.from('06000000ffffff0901000000', 'hex')),
-  'many chunk streams': (attacker) => {
-    const audio = Array.from({ length: 100 }, (_, at) => message(MSG.AUDIO, 1, Buffer.of(0xaf, 1), 100 + at))
-    return rtmp(attacker, HANDSHAKE, CONNECT, ...audio)
-  },
-  'long messages that do not end': (attacker) => {
-    const parts = Array.from({ length: 60 }, (_, at) =>
-      message(MSG.VIDEO, 1, Buffer.alloc(400_000), 3 + at).subarray(0, 1 + 11 + CHUNK_BYTES),
-    )
-    return rtmp(attacker, HANDSHAKE, CONNECT, ...parts)
-  },
-  'deep AMF': (attacker) => {
-    const deep = Buffer.concat([encodeAmf0('x', 1), ...Array.from({ length: 5_000 }, () => NESTED)])
-    return rtmp(attacker, HANDSHAKE, CONNECT, message(MSG.COMMAND_AMF0, 0, deep))
-  },
-  'a chunk size of one byte': (attacker) => {
-    const size = message(1, 0, Buffer.of(0, 0, 0, 1), 2)
-    const bytes = Buffer.concat(Array.from({ length: 5_000 }, () => Buffer.of(0xc6, 0)))
-    return rtmp(attacker, HANDSHAKE, CONNECT, size, Buffer.from('06000000001388090100000000', 'hex'), bytes)
-  },
-  'large metadata': (attacker) => {
-    const values = Object.fromEntries(Array.from({ length: 3_000 }, (_, at) => [`key${at}`, 'v'.repeat(50)]))
-    const data = message(MSG.DATA_AMF0, 1, encodeData('@setDataFrame', 'onMetaData', values), 5)
-    return rtmp(attacker, publishing(anyName(attacker.random)), data)
-  },
+  'many chunk streams': (attacker) => rtmp(attacker, HANDSHAKE, CONNECT, MANY_STREAMS),
+  'long messages that do not end': (attacker) => rtmp(attacker, HANDSHAKE, CONNECT, LONG_MESSAGES),
+  'deep AMF': (attacker) => rtmp(attacker, HANDSHAKE, CONNECT, DEEP),
+  'a chunk size of one byte': (attacker) => rtmp(attacker, HANDSHAKE, CONNECT, SMALL_CHUNKS),
+  'large metadata': (attacker) => rtmp(attacker, publishing(anyName(attacker.random)), LARGE_METADATA),
   'a name that is a path': (attacker) =>
     rtmp(attacker, publishing(attacker.random.pick(['../../x', '..\\x', 'a/../../b', 'x\0y', 'n'.repeat(300)]))),
   'a head that drips in': async ({ victim, stay }) => {

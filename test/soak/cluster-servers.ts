@@ -19,6 +19,8 @@ export interface Held {
   readonly residentMb: number
   readonly heapMb: number
   readonly buffersMb: number
+  /** How late the event loop came at most in the last seconds. */
+  readonly delayMs: number
 }
 
 /** A server in a process of its own, at the same ports over all its lives. */
@@ -101,8 +103,8 @@ vhost __defaultVhost__ {
 
   async held(): Promise<Held> {
     const text = await (await fetch(`http://${HOST}:${this.api}/metrics`)).text()
-    const value = (name: string): number =>
-      Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? NaN)
+    const value = (name: string, labels = '[^}]*'): number =>
+      Number(new RegExp(`^${name}(?:\\{${labels}\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? NaN)
     return {
       threads: value('sluice_threads'),
       connections: value('sluice_connections'),
@@ -113,6 +115,7 @@ vhost __defaultVhost__ {
       failures: value('sluice_thread_failures_total'),
       residentMb: Math.round(value('sluice_resident_memory_bytes') / 1e6),
       heapMb: Math.round(value('sluice_heap_used_bytes') / 1e6),
+      delayMs: Math.round(value('sluice_event_loop_delay_seconds', 'quantile="1"') * 1000),
       buffersMb: Math.round(value('sluice_buffers_bytes') / 1e6),
     }
   }

@@ -1,13 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { RealClock } from '../../src/st/real/clock.ts'
-import { SeededRandom } from '../../src/st/sim/random.ts'
 import type { Thread } from '../../src/st/thread.ts'
 import { World } from '../../src/st/world.ts'
 import { freePort } from '../e2e/support/port.ts'
-import { type StartTool, withTools } from '../e2e/support/tool.ts'
-import { ATTACK_NAMES, type AttackName, ATTACKS } from '../hostile/attacks.ts'
+import { type StartTool, type Tool, withTools } from '../e2e/support/tool.ts'
 import { RecordingLog, runThread } from '../support/world.ts'
 import { CallbackPairs } from './callback-pairs.ts'
 import { type Held, SoakServer } from './cluster-servers.ts'
@@ -36,8 +35,6 @@ export interface CrowdReport {
 }
 
 const MINUTE_MS = 60_000
-const BURST_EVERY_MINUTES = 5
-const BURST_MS = 15_000
 const SAMPLE_MS = 2_000
 /** Viewers of HLS are gone when they have not come again; who reads nothing is given up after 30 s. */
 const LAST_MS = 60_000
@@ -56,18 +53,15 @@ class CrowdSoak {
   readonly #start: StartTool
   readonly #folder: string
   readonly #note: (line: string) => void
-  readonly #random: SeededRandom
   readonly #pairs = new CallbackPairs()
   readonly #clock = new World(new RealClock(), new CrowdNetwork({ rtmp: 0, http: 0 }, false), new RecordingLog())
-  #attacks = 0
-  #isOver = false
+  #attackers: Tool | null = null
 
   constructor(size: CrowdSize, start: StartTool, folder: string, note: (line: string) => void) {
     this.#size = size
     this.#start = start
     this.#folder = folder
     this.#note = note
-    this.#random = new SeededRandom(size.seed)
   }
 
   async run(): Promise<CrowdReport> {
@@ -79,10 +73,9 @@ class CrowdSoak {
       await this.#sleep(3_000)
       const before = await server.held()
       crowd.start(this.#size.minutes * MINUTE_MS)
-      const attackers = Array.from({ length: this.#size.attackers }, (_, at) => this.#attackAgain(server, at))
+      this.#attack(server)
       await this.#minutes(server, crowd)
-      this.#isOver = true
-      await Promise.all(attackers)
+      this.#attackers?.kill('SIGKILL')
       await crowd.stop()
       const after = await this.#untilReleased(server, before)
       const { faults, frames, segments } = crowd
@@ -111,11 +104,21 @@ class CrowdSoak {
     return server
   }
 
+  #attack({ rtmp, http }: SoakServer): void {
+    const { attackers, burst, seed } = this.#size
+    const program = fileURLToPath(new URL('attackers.js', import.meta.url))
+    this.#attackers = this.#start(process.execPath, [program, ...[rtmp, http, attackers, burst, seed].map(String)])
+  }
+
+  /** Hostile connections so far. */
+  get #attacks(): number {
+    return Number(this.#attackers?.stdout.trimEnd().split('\n').at(-1) ?? 0)
+  }
+
   /** A line of figures for each minute, until all are over. */
   async #minutes(server: SoakServer, crowd: Crowd): Promise<void> {
     for (let minute = 1; minute <= this.#size.minutes; minute++) {
       const endMs = this.#clock.clock.nowMs() + MINUTE_MS
-      if (minute % BURST_EVERY_MINUTES === 0) void this.#burst(server)
       const samples: Held[] = []
       while (this.#clock.clock.nowMs() < endMs) {
         await this.#sleep(SAMPLE_MS)
@@ -145,39 +148,11 @@ class CrowdSoak {
       frames,
       segments,
       'most gap': `${Math.round(mostGapMs)} ms`,
+      'server late by at most': `${Math.max(...samples.map(({ delayMs }) => delayMs))} ms`,
       faults: faults + this.#pairs.faults.length,
     }
     const texts = Object.entries(figures).map(([name, value]) => `${name} ${value}`)
     return `minute ${minute}: ${texts.join(', ')}`
-  }
-
-  async #attackAgain(server: SoakServer, at: number): Promise<void> {
-    const random = this.#random.fork(`attacker ${at}`)
-    while (!this.#isOver) {
-      await this.#attack(server, random, random.between(200, 40_000))
-      await this.#sleep(random.between(50, 1_000))
-    }
-  }
-
-  #attack(server: SoakServer, random: SeededRandom, stayMs: number): Promise<void> {
-    this.#attacks++
-    const name: AttackName = random.pick(ATTACK_NAMES)
-    return ATTACKS[name]({ victim: server, random, stay: this.#stay(stayMs) })
-  }
-
-  async #burst(server: SoakServer): Promise<void> {
-    const random = this.#random.fork(`burst ${this.#attacks}`)
-    await Promise.all(
-      Array.from({ length: this.#size.burst }, (_, at) => this.#attack(server, random.fork(`${at}`), BURST_MS)),
-    )
-  }
-
-  /** Over after so long, and soon when all is over. */
-  async #stay(stayMs: number): Promise<void> {
-    const untilMs = this.#clock.clock.nowMs() + stayMs
-    while (!this.#isOver && this.#clock.clock.nowMs() < untilMs) {
-      await this.#sleep(Math.min(1_000, Math.max(1, untilMs - this.#clock.clock.nowMs())))
-    }
   }
 
   #sleep(ms: number): Promise<void> {
