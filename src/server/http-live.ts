@@ -228,7 +228,11 @@ function locate(exchange: HttpExchange, context: ServerContext): LiveWish | null
   // A decoded '?' or '#' would be taken for the start of a query below; no encoder can publish such a name.
   if (!liveEnding(path) || /[?#]/.test(path)) return null
   const host = headers.get('host') ?? ''
-  const { vhost: asked, param } = parseStreamUrl({ tcUrl: `http://${host}/`, app: '', streamName: `stream${query}` })
+  const { limits } = context.options
+  const { vhost: asked, param } = parseStreamUrl(
+    { tcUrl: `http://${host}/`, app: '', streamName: `stream${query}` },
+    limits,
+  )
   const vhost = context.options.resolveVhost(asked)
   if (!vhost?.httpRemux.enabled) return null
   const names = matchMount(vhost.httpRemux.mount, path)
@@ -236,7 +240,7 @@ function locate(exchange: HttpExchange, context: ServerContext): LiveWish | null
   if (!names || (names.ending === '.ts' && vhost.hls.enabled)) return null
   const format = LIVE_FORMATS[names.ending]
   const tcUrl = `http://${host}/${names.app}`
-  const url = parseStreamUrl({ tcUrl, app: names.app, streamName: names.stream })
+  const url = parseStreamUrl({ tcUrl, app: names.app, streamName: names.stream }, limits)
   const said = { tcUrl, pageUrl: limitedText(headers.get('referer') ?? ''), swfUrl: '' }
   return {
     role: 'play',

@@ -17,7 +17,7 @@ import { Hub } from '../../src/stream/hub.ts'
 import type { TestClock } from '../st/support/clock.ts'
 import { TestPipe } from '../st/support/network.ts'
 import { makeTestWorld, type TestWorld } from '../st/support/world.ts'
-import { testOptions, testVhost, type VhostChanges } from '../support/server.ts'
+import { NO_COUNT, testOptions, testVhost, type VhostChanges } from '../support/server.ts'
 import { media, type MediaKind } from './media.ts'
 
 const HELLO_BYTES = 1537
@@ -86,7 +86,16 @@ export class StillServer {
     const options = testOptions(this.#vhost)
     const { hub, clients } = this
     const gate = allOf([new BusyGate(hub), ...gates])
-    this.#context = { world: this.#test.world, hub, options, clients, gate, upstream: null, version: 'test' }
+    this.#context = {
+      world: this.#test.world,
+      hub,
+      options,
+      clients,
+      limits: NO_COUNT,
+      gate,
+      upstream: null,
+      version: 'test',
+    }
     onTestFinished(() => {
       expect(this.#test.log.lines.filter(({ level }) => level === 'error')).toEqual([])
     })
