@@ -310,6 +310,9 @@ function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
     get crossdomain() {
       return settings.config.httpServer.crossdomain
     },
+    get websocketOrigins() {
+      return settings.config.httpServer.websocketOrigins
+    },
     get httpDir() {
       return settings.config.httpServer.dir
     },
