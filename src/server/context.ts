@@ -2,6 +2,7 @@ import type { World } from '../st/world.ts'
 import type { Hub } from '../stream/hub.ts'
 import type { Clients } from './clients.ts'
 import type { Gate } from './gate.ts'
+import type { Limits } from './limits.ts'
 import type { ServerOptions } from './options.ts'
 import type { Refusals } from './refusals.ts'
 import type { Upstream } from './upstream.ts'
@@ -11,6 +12,8 @@ export interface ServerContext {
   readonly world: World
   readonly hub: Hub
   readonly options: ServerOptions
+  /** Counts who went beyond one. */
+  readonly limits: Limits
   readonly clients: Clients
   /** Who may do what; also whether a stream is free. */
   readonly gate: Gate

@@ -254,5 +254,5 @@ function locate({ request }: HttpExchange, { options }: ServerContext): LiveWish
   // Segments of HLS have such names too.
   if (!names || (names.ending === '.ts' && hls.enabled)) return null
   const format = LIVE_FORMATS[names.ending]
-  return { ...wishOf(request, asked, names, { role: 'play', type: format.clientType }), format }
+  return { ...wishOf(request, asked, names, { role: 'play', type: format.clientType }, options), format }
 }

@@ -21,8 +21,6 @@ import { Visit } from './visit.ts'
 const METHODS = new Set(['POST', 'PUT'])
 const PATH = /^\/(?<app>.+)\/(?<stream>[^/]+)\.flv$/
 const MEDIA = new Set([FLV_AUDIO, FLV_VIDEO, FLV_SCRIPT])
-/** As of a message of RTMP. */
-const MAX_TAG_BYTES = 8 << 20
 /** How long a publisher may take to read what became of it. */
 const LINGER_MS = 1_000
 
@@ -97,7 +95,7 @@ class HttpPublisher {
     if (request.headers.get('expect')?.toLowerCase() === '100-continue') socket.write(responseHead(100, {}, '1.1'))
     const { clock } = thread.world
     const body = new BodyReader(request)
-    const flv = new FlvReader({ maxTagBytes: MAX_TAG_BYTES })
+    const flv = new FlvReader({ maxTagBytes: this.#context.options.limits.maxMessageBytes })
     let tagMs = clock.nowMs()
     for (let bytes = this.#exchange.takeRest(); ; bytes = await this.#next(thread, publisher, tagMs)) {
       for (const part of body.push(bytes)) flv.push(part)
@@ -162,6 +160,6 @@ function locate({ request }: HttpExchange, { options }: ServerContext): Wish | n
   const { app = '', stream = '' } = PATH.exec(request.path)?.groups ?? {}
   const asked = stream === '' ? null : askedOf(request, options)
   return asked?.vhost.publish.http
-    ? wishOf(request, asked, { app, stream }, { role: 'publish', type: 'flv-publish' })
+    ? wishOf(request, asked, { app, stream }, { role: 'publish', type: 'flv-publish' }, options)
     : null
 }

@@ -16,20 +16,21 @@ export function askedOf({ path, query, headers }: HttpRequest, options: ServerOp
   // A decoded '?' or '#' would be taken for the start of a query; no encoder can publish such a name.
   if (/[?#]/.test(path)) return null
   const tcUrl = `http://${headers.get('host') ?? ''}/`
-  const { vhost: asked, param } = parseStreamUrl({ tcUrl, app: '', streamName: `stream${query}` })
+  const { vhost: asked, param } = parseStreamUrl({ tcUrl, app: '', streamName: `stream${query}` }, options.limits)
   const vhost = options.resolveVhost(asked)
   return vhost && { vhost, asked, param }
 }
 
-/** What the client of a request wants. @throws CodecError 'name_invalid' */
+/** What the client of a request wants. @throws CodecError 'name_invalid', 'name_too_long' */
 export function wishOf(
   { headers }: HttpRequest,
   { vhost, asked, param }: HttpAsked,
   { app, stream }: { readonly app: string; readonly stream: string },
   as: Pick<Wish, 'role' | 'type'>,
+  { limits }: ServerOptions,
 ): Wish {
   const tcUrl = `http://${headers.get('host') ?? ''}/${app}`
-  const url = parseStreamUrl({ tcUrl, app, streamName: stream })
+  const url = parseStreamUrl({ tcUrl, app, streamName: stream }, limits)
   const said = { tcUrl, pageUrl: limitedText(headers.get('referer') ?? ''), swfUrl: '' }
   return {
     role: as.role,

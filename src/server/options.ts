@@ -1,5 +1,6 @@
 import type { ServerTls } from '../st/network.ts'
 import type { HlsOptions } from './hls/options.ts'
+import type { LimitOptions } from './limits.ts'
 import type { DvrOptions } from './recorder/options.ts'
 
 /**
@@ -66,6 +67,7 @@ export interface ServerOptions {
   readonly maxConnections: number
   /** Of one client address, an IPv6 network of 64 bits counting as one; 0: no limit. Trusted proxies have none. */
   readonly maxConnectionsPerAddress: number
+  readonly limits: LimitOptions
   readonly proxies: ProxyOptions
   /** Absent: nothing is served over TLS. */
   readonly tls?: TlsOptions

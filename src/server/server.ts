@@ -16,6 +16,7 @@ import { HlsService } from './hls/service.ts'
 import { liveHandler } from './http-live.ts'
 import { publishHandler } from './http-publish.ts'
 import { isSame } from './http-site.ts'
+import { Limits } from './limits.ts'
 import { type HttpHandler, serveHttp } from './http-session.ts'
 import type { ServerOptions, VhostOptions } from './options.ts'
 import { type PageFile, pageHandler } from './page.ts'
@@ -23,6 +24,7 @@ import { type PortChange, Ports, prepareAll } from './ports.ts'
 import { Recorder, type RecorderOptions } from './recorder/recorder.ts'
 import { recordingsHandler } from './recordings.ts'
 import { countRefusals, Refusals } from './refusals.ts'
+import { RoomGate } from './room-gate.ts'
 import { RtmpPublisher } from './rtmp-publisher.ts'
 import { serveRtmp } from './rtmp-session.ts'
 import { staticHandler } from './static-files.ts'
@@ -79,6 +81,8 @@ export class Server {
   readonly recorder: Recorder
   /** Who was not let in, by reason. */
   readonly refusals: Refusals
+  /** Who went beyond a limit. */
+  readonly limits: Limits
   readonly #world: World
   readonly #connections = new Set<Thread>()
   readonly #idle = new Condition('last connection')
@@ -105,17 +109,19 @@ export class Server {
   ) {
     this.#world = world
     this.refusals = new Refusals(world)
+    this.limits = new Limits(this.refusals)
     this.#door = new Door(options, this.refusals)
+    const room = new RoomGate(this.hub, () => options.limits)
     const upstream = gates.upstream ?? null
     const last = upstream ? [upstream] : []
-    const all = allOf([...(gates.access ?? []), new BusyGate(this.hub), ...(gates.callbacks ?? []), ...last])
+    const all = allOf([room, ...(gates.access ?? []), new BusyGate(this.hub), ...(gates.callbacks ?? []), ...last])
     const gate = countRefusals(all, this.refusals)
     this.recorder = new Recorder(world, this.hub, this.clients, {
       ...recordings,
       resolveVhost: (name) => options.resolveVhost(name),
     })
-    const { hub, clients, refusals } = this
-    const context: ServerContext = { world, hub, options, clients, gate, refusals, upstream, version }
+    const { hub, clients, limits, refusals } = this
+    const context: ServerContext = { world, hub, options, limits, clients, gate, refusals, upstream, version }
     this.#context = context
     this.#hls = new HlsService(context, gates.hlsNotices ?? null)
     const serve: Service['serve'] = (thread, socket) => serveRtmp(thread, socket, context)

@@ -18,7 +18,7 @@ import { Hub } from '../../src/stream/hub.ts'
 import type { TestClock } from '../st/support/clock.ts'
 import { TestPipe } from '../st/support/network.ts'
 import { makeTestWorld, type TestWorld } from '../st/support/world.ts'
-import { testOptions, testVhost, type VhostChanges } from '../support/server.ts'
+import { NO_COUNT, testOptions, testVhost, type VhostChanges } from '../support/server.ts'
 import { media, type MediaKind } from './media.ts'
 
 const HELLO_BYTES = 1537
@@ -92,6 +92,7 @@ export class StillServer {
       hub,
       options,
       clients,
+      limits: NO_COUNT,
       gate,
       refusals: { count() {} },
       upstream: null,

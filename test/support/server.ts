@@ -1,3 +1,4 @@
+import { type LimitOptions, Limits } from '../../src/server/limits.ts'
 import type { ProxyOptions, ServerOptions, VhostOptions } from '../../src/server/options.ts'
 import type { PageFile } from '../../src/server/page.ts'
 import { Server, type ServerGates, type ServerRecordings } from '../../src/server/server.ts'
@@ -82,6 +83,31 @@ const VHOST: VhostOptions = {
   },
 }
 
+/** As the configuration has them by default. */
+export const DEFAULT_LIMITS: LimitOptions = {
+  handshakeTimeoutMs: 30_000,
+  commandTimeoutMs: 30_000,
+  maxMessageBytes: 8 << 20,
+  maxPartialBytes: 16 << 20,
+  maxChunkStreams: 64,
+  maxAmfBytes: 4 << 20,
+  maxAmfValues: 16_384,
+  maxAmfDepth: 64,
+  maxMetadataBytes: 1 << 20,
+  maxNameBytes: 255,
+  maxQueryBytes: 8_192,
+  maxUnreadBytes: 4 << 20,
+  maxStreams: 50_000,
+  maxWaitingStreams: 20_000,
+  requestTimeoutMs: 15_000,
+  maxRequestLineBytes: 8 << 10,
+  maxRequestHeadBytes: 16 << 10,
+  maxRequestHeaders: 100,
+}
+
+/** Counts nothing. */
+export const NO_COUNT = new Limits({ totals: new Map(), count: () => {} })
+
 /** Nobody's word about others counts. */
 const NO_PROXIES: ProxyOptions = {
   isTrusted: () => false,
@@ -95,6 +121,7 @@ export function testOptions(vhost: VhostOptions, changes: Partial<ServerOptions>
   return {
     maxConnections: 10_000,
     maxConnectionsPerAddress: 0,
+    limits: DEFAULT_LIMITS,
     proxies: NO_PROXIES,
     pithyPrintMs: 10_000,
     crossdomain: true,

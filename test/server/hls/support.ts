@@ -22,7 +22,7 @@ import type { TestClock } from '../../st/support/clock.ts'
 import { TestDisk } from '../../st/support/disk.ts'
 import { TestPipe } from '../../st/support/network.ts'
 import { makeTestWorld } from '../../st/support/world.ts'
-import { testOptions, testVhost, type VhostChanges } from '../../support/server.ts'
+import { NO_COUNT, testOptions, testVhost, type VhostChanges } from '../../support/server.ts'
 import type { RecordingLog } from '../../support/world.ts'
 
 /** A media message. */
@@ -83,6 +83,7 @@ export class HlsStage {
       hub,
       options,
       clients,
+      limits: NO_COUNT,
       gate: allOf(parts.gates ?? []),
       refusals: { count() {} },
       upstream: null,
