@@ -10,11 +10,12 @@ import { RealNetwork } from './st/real/network.ts'
 const USUAL_PORTS = { rtmp: 1935, http: 8080, api: 1985 }
 const STREAM = 'live/livestream'
 
+/** Which port of each. */
 type DemoPorts = typeof USUAL_PORTS
 
 /** Runs until a signal ends the process. @param print gets the text that says where to look */
 export async function runDemo(print: (text: string) => void): Promise<void> {
-  const text = demoConf(await freePorts(), confFile('demo.flv'))
+  const text = demoConf(await freePorts(USUAL_PORTS), confFile('demo.flv'))
   const load = (): Config =>
     loadConfig({ file: 'demo', readFile: () => text, env: process.env, openFiles: openFileLimit() })
   const house = await run(load(), packageVersion(), load, null)
@@ -43,7 +44,7 @@ function demoConf({ rtmp, http, api }: DemoPorts, sample: string): string {
 }
 
 /** A port that is taken becomes 0: the system chooses one. */
-async function freePorts(): Promise<DemoPorts> {
+export async function freePorts(wanted: DemoPorts): Promise<DemoPorts> {
   const network = new RealNetwork()
   const free = async (host: string, port: number): Promise<number> => {
     try {
@@ -55,7 +56,7 @@ async function freePorts(): Promise<DemoPorts> {
       return 0
     }
   }
-  const { rtmp, http, api } = USUAL_PORTS
+  const { rtmp, http, api } = wanted
   return { rtmp: await free('', rtmp), http: await free('', http), api: await free('127.0.0.1', api) }
 }
 

@@ -119,7 +119,7 @@ export interface MediaPacket {
   readonly dtsMs: number
   /** A picture at which decoding can begin. */
   readonly isKey: boolean
-  /** FourCC, for example `avc1`, `hvc1`, `mp4a`; empty for data. */
+  /** FourCC, for example `avc1`, `hvc1`, `mp4a`, `.mp3`; empty for data. */
   readonly codec: string
   /** 0 unless the publisher sends several tracks of a kind. */
   readonly trackId: number
