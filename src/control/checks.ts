@@ -96,7 +96,7 @@ function contentOf(files: CertificateFiles, of: 'cert' | 'key', readFile: (path:
 
 /** What is wrong about a vhost. */
 export function checkVhost(vhost: VhostConfig): readonly Finding[] {
-  const { hls, httpRemux, forward, publish, ingest, cluster, token, tls, name } = vhost
+  const { hls, play, httpRemux, forward, publish, ingest, cluster, token, tls, name } = vhost
   const at = (path: string) => `vhost.${name}.${path}`
   const ids = ingest.map((one) => one.name)
   const twice = ids.findIndex((id, index) => ids.indexOf(id) !== index)
@@ -118,6 +118,12 @@ export function checkVhost(vhost: VhostConfig): readonly Finding[] {
       : null,
     hls.hlsLowLatency && !hls.hlsUseFmp4
       ? wrong(at('hls.hls_low_latency'), 'hls_low_latency needs fragmented MP4: hls_use_fmp4 on')
+      : null,
+    hls.enabled && hls.hlsLowLatency && (play.atc || play.atcAuto)
+      ? wrong(at('hls.hls_low_latency'), 'segments by atc have no parts: hls_low_latency or atc must be off')
+      : null,
+    hls.enabled && hls.hlsKeys && hls.hlsKeySecret === '' && (play.atc || play.atcAuto)
+      ? wrong(at('hls.hls_keys'), 'segments by atc are the same on each server: hls_keys needs hls_key_secret')
       : null,
     hls.hlsKeys && hls.hlsUseFmp4
       ? wrong(at('hls.hls_keys'), 'hls_keys encrypts MPEG-TS segments: hls_use_fmp4 must be off')
