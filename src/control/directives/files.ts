@@ -120,6 +120,7 @@ export const HLS = block('HLS.', {
   ),
   hls_key_secret: text({
     default: '',
+    example: 'a-long-secret',
     reload: true,
     isSecret: true,
     meaning: 'Keys follow from it and from the number of the segment: servers that share it share keys (Sluice).',

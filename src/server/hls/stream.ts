@@ -117,7 +117,7 @@ export class HlsStream {
     this.#nextSequence = sequence + 1
     this.#hasUniqueNames = place?.isUnique ?? true
     const nowMs = place?.timeMs ?? this.#world.clock.wallMs()
-    const timestamp = place ? place.timeMs : this.#timestamp(nowMs)
+    const timestamp = place?.timeMs ?? this.#timestamp(nowMs)
     const facts = { sequence, timestamp, wallMs: nowMs, durationMs: 0 }
     this.tracks = tracks
     this.#init = init && this.#initFile(init, facts, place !== null)
@@ -238,8 +238,7 @@ export class HlsStream {
   }
 
   #timestamp(wallMs: number): number {
-    const { hlsTsFloor, hlsFragmentMs } = this.#options
-    return hlsTsFloor ? this.#floor.take(wallMs, hlsFragmentMs) : Math.floor(wallMs)
+    return this.#options.hlsTsFloor ? this.#floor.take(wallMs, this.#options.hlsFragmentMs) : Math.floor(wallMs)
   }
 
   get #template(): string {

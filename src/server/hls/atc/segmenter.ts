@@ -154,7 +154,10 @@ export class AtcSegmenter implements SegmentMaker {
     const hasAll = KINDS.every((kind) => !open.tracks[kind] || this.#firstMs[kind] < open.startMs)
     if (!open.isWhole || !hasAll) return
     const { options } = this.#stream
-    const tracks = { video: open.tracks.video ?? this.#declared.video, audio: open.tracks.audio ?? this.#declared.audio }
+    const tracks = {
+      video: open.tracks.video ?? this.#declared.video,
+      audio: open.tracks.audio ?? this.#declared.audio,
+    }
     const { isTimeOfDay } = slots
     const rendered = this.#rendered({ number: open.slot, tracks, frames: open.frames, next, isTimeOfDay })
     if (!rendered) return
@@ -180,7 +183,10 @@ export class AtcSegmenter implements SegmentMaker {
     } catch (error) {
       if (!(error instanceof CodecError)) throw error
       this.damaged++
-      this.#log.warn({ err: error, stream: this.#stream.key, number: content.number }, 'HLS by atc leaves a segment out')
+      this.#log.warn(
+        { err: error, stream: this.#stream.key, number: content.number },
+        'HLS by atc leaves a segment out',
+      )
       return null
     }
   }
