@@ -4,7 +4,7 @@ import type { HlsOptions } from '../../../../src/server/hls/options.ts'
 import { SeededRandom } from '../../../../src/st/sim/random.ts'
 import { type Message, HlsStage, type Publisher, type Synthetic, synthetic } from '../support.ts'
 
-export const VHOST = '__defaultVhost__'
+const VHOST = '__defaultVhost__'
 
 const WRAP_MS = 2 ** 32
 const STEP_MS = 500
@@ -111,7 +111,7 @@ export function encoded(untilMs: number, fromMs: number, media: Synthetic): Mess
 }
 
 /** The same frames as another connection brings them: the kinds mixed otherwise, each in its order. */
-export function mixed(messages: readonly Message[], random: SeededRandom, mostMs: number): Message[] {
+function mixed(messages: readonly Message[], random: SeededRandom, mostMs: number): Message[] {
   const lateMs = { video: random.below(mostMs), audio: random.below(mostMs) }
   return messages
     .map((message, index) => ({ message, index, atMs: message.timestampMs + lateMs[message.kind] }))
