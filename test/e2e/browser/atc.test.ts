@@ -1,8 +1,11 @@
+import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { Program } from '../../support/program.ts'
 import { until } from '../../support/until.ts'
 import { freePort } from '../support/port.ts'
+import { RandomFront } from '../support/random-front.ts'
 import { type StartTool, withTools } from '../support/tool.ts'
+import { PlayerSite, TestBrowser } from './support.ts'
 
 /** One output does not wait for the other, and comes back when its server does. */
 const FIFO =
@@ -11,7 +14,22 @@ const FIFO =
 const PICTURE = ['-re', '-f', 'lavfi', '-i', 'testsrc=size=320x240:rate=20']
 const SOUND = ['-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=44100']
 const H264 = '-c:v libx264 -preset ultrafast -pix_fmt yuv420p -b:v 200k -bf 2 -g 10 -keyint_min 10 -sc_threshold 0'
+/** So often the second server is killed. */
+const KILLS = 2
+/** Of the comparison, and of the film. */
+const SECONDS = 12
 const VHOSTS = ['__defaultVhost__', 'mp4'] as const
+
+const browser = TestBrowser.use()
+const site = PlayerSite.use()
+
+/** As hls-page.js counts. */
+interface PlayerState {
+  readonly seconds: number
+  readonly fatal: readonly string[]
+  readonly errors: readonly string[]
+  readonly seeks: number
+}
 
 /** A server, which may be killed and started again where it was. */
 class Origin {
@@ -99,7 +117,16 @@ async function bothGoOn(origins: readonly Origin[], count: number): Promise<void
   })
 }
 
-test('one encoder, two servers, of which one is late and killed twice: all segments that both have are the same', async () => {
+async function play(url: string): Promise<Page> {
+  const page = await browser.page()
+  await page.goto(site.at('hls-page.html'))
+  await page.evaluate(`play(${JSON.stringify(url)}, {})`)
+  return page
+}
+
+const stateOf = (page: Page): Promise<PlayerState> => page.evaluate('state()')
+
+test('of one encoder two servers, of which one is late and killed twice, have the same segments, and hls.js plays a mix of them', async () => {
   await withTools(async (start) => {
     const origins = [await Origin.reserve(), await Origin.reserve()] as const
     const [one, other] = origins
@@ -107,11 +134,13 @@ test('one encoder, two servers, of which one is late and killed twice: all segme
     encode(start, origins)
     await until('the first server has segments', async () => (await one.newest('mp4')) > 0)
     const judges = VHOSTS.map((vhost) =>
-      start('node', ['dist/main.js', 'compare', one.playlist(vhost), other.playlist(vhost), '--seconds', '11']),
+      start('node', ['dist/main.js', 'compare', one.playlist(vhost), other.playlist(vhost), '--seconds', `${SECONDS}`]),
     )
+    const front = await RandomFront.before(origins.map(({ httpPort }) => httpPort))
+    const pages = await Promise.all(VHOSTS.map((vhost) => play(front.url(`/live/cam.m3u8?vhost=${vhost}`))))
     await other.start()
     await bothGoOn(origins, 3)
-    for (let times = 0; times < 2; times++) {
+    for (let times = 0; times < KILLS; times++) {
       await other.kill()
       await other.start()
       await bothGoOn(origins, 3)
@@ -121,5 +150,16 @@ test('one encoder, two servers, of which one is late and killed twice: all segme
       expect(Number(/^(\d+) segments on both, 0 differences/m.exec(stdout)?.[1])).toBeGreaterThanOrEqual(5)
       expect(stdout).toMatch(/[1-9]\d* on A alone/)
     }
+    for (const page of pages) {
+      const { seconds, fatal, seeks, errors } = await stateOf(page)
+      expect({ fatal, seeks, bad: errors.filter((error) => !error.includes('bufferStalled')) }).toEqual({
+        fatal: [],
+        seeks: 0,
+        bad: [],
+      })
+      expect(seconds).toBeGreaterThan(0)
+      await until('it plays on', async () => (await stateOf(page)).seconds > seconds + 0.5)
+    }
+    for (const count of front.answers) expect(count).toBeGreaterThan(5)
   })
 })
