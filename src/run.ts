@@ -28,6 +28,15 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 }
 
+/**
+ * Runs the server as one process until a signal ends it. When it cannot start, it says why and sets the exit code.
+ * @returns null when it cannot start
+ */
+export async function run(config: Config, version: string, load: () => Config): Promise<House | null> {
+  const running = await runHouse({ config, version, load, file: null, surroundings: realWorld(config), isOnly: true })
+  return running?.house ?? null
+}
+
 /** What a house is run with. */
 export interface HouseRun {
   readonly config: Config
@@ -51,12 +60,12 @@ export interface RunningHouse {
 }
 
 /** Runs a house until a signal ends the process. When it cannot start, it says why, sets the exit code and returns null. */
-export async function runHouse({ config, version, load, file, ...run }: HouseRun): Promise<RunningHouse | null> {
-  const { world, setLevel, reopen } = run.surroundings
+export async function runHouse({ config, version, load, file, ...about }: HouseRun): Promise<RunningHouse | null> {
+  const { world, setLevel, reopen } = about.surroundings
   const { log } = world
   const identity = makeIdentity(world, serverId(world, config))
   const onReload = ({ logLevel }: Config): void => setLevel(logLevel)
-  const part = run.part ? { part: run.part } : {}
+  const part = about.part ? { part: about.part } : {}
   const house = new House({ world, config, identity, version, page: pageFiles(), load, onReload, ...part })
   try {
     await house.open()
@@ -66,20 +75,20 @@ export async function runHouse({ config, version, load, file, ...run }: HouseRun
     // What has been opened already would keep the process alive.
     world.spawn('stop', async (thread) => {
       await house.close(thread)
-      if (run.part) process.exit(1)
+      if (about.part) process.exit(1)
     })
     return null
   }
   // Before anybody is told that it runs: a signal that came earlier would end the process as it is.
   const stop = handleSignals(world, house, reopen)
-  if (run.isOnly) writePidFile(log, config)
+  if (about.isOnly) writePidFile(log, config)
   log.info(
-    { serverId: identity.serverId, ...(run.part && { part: run.part.name, number: run.part.number }) },
+    { serverId: identity.serverId, ...(about.part && { part: about.part.name, number: about.part.number }) },
     'started',
   )
-  if (run.part?.name !== 'edge') {
+  if (about.part?.name !== 'edge') {
     announce(log, house)
-    watchSurroundings(world, house, file, run.isOnly)
+    watchSurroundings(world, house, file, about.isOnly)
   }
   keepYoungGenerationSmall()
   const reload = (): void => void world.spawn('reload', async (thread) => void (await house.reload(thread)))
@@ -170,7 +179,7 @@ function announce(log: Log, { addresses: { rtmp, rtmps, http, https, api, secure
 }
 
 /** The files of the default page, which the build puts beside the program. */
-function pageFiles(): Map<string, PageFile> {
+export function pageFiles(): Map<string, PageFile> {
   const dir = join(dirname(fileURLToPath(import.meta.url)), 'page')
   const files = new Map<string, PageFile>()
   for (const name of readdirSync(dir)) {

@@ -75,6 +75,7 @@ export interface ServicesParts {
     readonly usageElsewhere: Usage
     metrics(): readonly Metric[]
   }
+  readonly refusedByLimit: () => ReadonlyMap<string, number>
 }
 
 /** The breaker exists before the server: it is one of its gates. */
@@ -192,6 +193,7 @@ export class Services {
       listen: () => texts({ ...config().httpApi, enabled: true }).join(' '),
       clusters: (query) => origins.answer(query),
       forwards,
+      atc: (key) => server.hls.get(key)?.keeper.atc ?? null,
       reloader,
       isDraining,
       metrics: () => (config().exporter.enabled ? this.#metrics() : null),
@@ -199,7 +201,7 @@ export class Services {
   }
 
   #metrics(): string {
-    const { world, server, breaker, config, refused, origins, others } = this.#parts
+    const { world, server, breaker, config, refused, refusedByLimit, origins, others } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
@@ -213,6 +215,7 @@ export class Services {
       more: () => others?.metrics() ?? [],
       loopDelay: () => this.#sampler.loopDelay,
       refused,
+      refusedByLimit,
       cluster: () => origins.state,
       breakerLevel: () => breaker.level,
     })
