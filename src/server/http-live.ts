@@ -178,7 +178,7 @@ class LivePlayer implements PlayerQueue {
 
   /** @returns false when there is nothing in the stream that this form carries */
   #join(publication: Publication, vhost: VhostOptions): boolean {
-    const originMs = vhost.play.timeJitter === 'zero' ? publication.beginMs : 0
+    const originMs = vhost.play.timeJitter === 'zero' && !publication.isAtc ? publication.beginMs : 0
     this.#wire = this.#format.wire(publication, this.#frame, kindsOf(vhost), originMs)
     this.#cursor = this.#wire && publication.enter(this.#wire)
     return this.#cursor !== null

@@ -149,7 +149,7 @@ export class Server {
   }
 
   /** Streams as HLS. */
-  get hls(): Pick<HlsService, 'reload'> {
+  get hls(): Pick<HlsService, 'reload' | 'get'> {
     return this.#hls
   }
 
