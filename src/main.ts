@@ -7,8 +7,9 @@ import { type Config, ConfigError, loadConfig } from './control/config.ts'
 import { chooseFile } from './control/environment.ts'
 import { fullConf } from './control/full-conf.ts'
 import { openFileLimit } from './control/process.ts'
-import { loadDolphinConfig, loadSharpConfig } from './control/proxy-config.ts'
+import { loadBackupConfig, loadDolphinConfig, loadSharpConfig } from './control/proxy-config.ts'
 import { SignError, type SignRequest, signedQuery } from './control/security/sign.ts'
+import { runBackup } from './backup.ts'
 import { runDolphin, runSharp } from './proxies.ts'
 import { run } from './run.ts'
 import { SERVER_NAME } from './server/options.ts'
@@ -24,6 +25,7 @@ usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
        sluice [-c FILE | -e] --sign publish|play APP/STREAM [--expires TIME] [--address IP]
        sluice dolphin -c FILE [-t]
        sluice sharp -c FILE [-t]
+       sluice backup -c FILE [-t]
 
   -c FILE      the configuration; without it SRS_CONFIG_FILE, else ${DEFAULT_FILE}
   -e           no file: the SRS_... variables alone (also SRS_ENV_ONLY=on)
@@ -37,6 +39,7 @@ usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
 
   dolphin      a proxy for TCP in front of several servers, which it may start: see conf/dolphin.conf
   sharp        a proxy for HTTP-FLV that merges players of a stream: see conf/sharp.conf
+  backup       a coordinator of the HLS backup, beside each of two servers: see conf/backup.conf
 `
 /** Each reads its configuration and says how to run it. @throws ConfigError */
 const PROXIES = {
@@ -47,6 +50,10 @@ const PROXIES = {
   sharp: (source: ProxySource) => {
     const config = loadSharpConfig(source)
     return { ...config, run: () => runSharp(config, packageVersion()) }
+  },
+  backup: (source: ProxySource) => {
+    const config = loadBackupConfig(source)
+    return { ...config, run: () => runBackup(config, packageVersion()) }
   },
 }
 type ProxyName = keyof typeof PROXIES

@@ -3,7 +3,7 @@ import { CORS_HEADERS, isPreflight, preflightHeaders } from '../http/cors.ts'
 import { HttpError } from '../http/error.ts'
 import { type HttpRequest, RequestParser } from '../http/message.ts'
 import { responseHead } from '../http/response.ts'
-import { asError, StError, TimeoutError } from '../st/errors.ts'
+import { asError, ClosedError, StError, TimeoutError } from '../st/errors.ts'
 import type { Endpoint } from '../st/network.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
@@ -34,6 +34,7 @@ export class HttpExchange {
   readonly request: HttpRequest
   readonly socket: Socket
   readonly #context: HttpContext
+  readonly #parser: RequestParser
   /** Whether the connection may serve another request; a handler that spoils it says so. */
   keepAlive: boolean
   /** The body of this resource has no length: a 200 to HEAD must not name one. */
@@ -41,10 +42,11 @@ export class HttpExchange {
   /** Whether pages of other sites may read the answer. */
   crossdomain: boolean
 
-  constructor(request: HttpRequest, socket: Socket, context: HttpContext) {
+  constructor(request: HttpRequest, socket: Socket, context: HttpContext, parser: RequestParser) {
     this.request = request
     this.socket = socket
     this.#context = context
+    this.#parser = parser
     this.keepAlive = request.keepAlive && !request.chunked
     this.crossdomain = context.options.crossdomain
   }
@@ -52,6 +54,29 @@ export class HttpExchange {
   /** Who asks: also behind proxies, as far as they are trusted. */
   get peer(): Endpoint {
     return clientOf(this.request.headers, this.socket.peer, this.#context.options.proxies)
+  }
+
+  /**
+   * The body of the request; null when it is longer than `maxBytes` or comes in chunks, which is read by nobody here.
+   * @throws TimeoutError, InterruptedError; ClosedError when it did not come whole
+   */
+  async body(thread: Thread, maxBytes: number): Promise<Buffer | null> {
+    const { contentLength, chunked } = this.request
+    if (chunked || contentLength > maxBytes) {
+      this.keepAlive = false
+      return null
+    }
+    const { clock } = thread.world
+    const deadlineMs = clock.nowMs() + REQUEST_TIMEOUT_MS
+    for (;;) {
+      const body = this.#parser.takeBody()
+      if (body) return body
+      const leftMs = Math.ceil(deadlineMs - clock.nowMs())
+      if (leftMs <= 0) throw new TimeoutError('read of a body', REQUEST_TIMEOUT_MS)
+      const bytes = await this.socket.read(thread, leftMs)
+      if (!bytes) throw new ClosedError('peer ended in the body of a request')
+      this.#parser.push(bytes)
+    }
   }
 
   /** The head of an answer. @param bodyBytes null: its length is not told, or `headers` say it */
@@ -144,7 +169,7 @@ async function serveRequests(
   for (;;) {
     const request = await nextRequest(thread, socket, parser)
     if (!request) return null
-    const exchange = new HttpExchange(request, socket, context)
+    const exchange = new HttpExchange(request, socket, context, parser)
     const takeover = await handle(thread, exchange, context, handlers)
     if (takeover) return takeover
     if (!exchange.keepAlive) {
