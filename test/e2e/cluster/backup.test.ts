@@ -74,7 +74,7 @@ test('players miss no picture when the server that is served is killed, nor when
     servers[served]?.signal('SIGKILL')
     await until('the other server is served', async () => {
       const [stream] = (await backups(1)).streams
-      return stream?.served === SIDES[1 - served] && stream.sides[served]?.healthy === false
+      return stream !== undefined && stream.served === SIDES[1 - served] && stream.sides[served]?.healthy === false
     })
     expect(lines(await playlist(0))).toEqual(lines(await playlist(1)))
     const before = pictures(player).length

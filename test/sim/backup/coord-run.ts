@@ -19,7 +19,11 @@ const RECOVERY_MS = 20_000
 const STEADY_MS = 20_000
 /** No two switches are closer: what is configured, less what two coordinators and the watcher see late. */
 const HOLD_MS = 6_000
+/** There, and perhaps back again. */
+const SWITCHES_PER_FAULT = 2
 const HOLD_SEEN_MS = 3_000
+/** Segments that are listed and not there, for each fault. */
+const MOST_MISSING = 3
 const GAP_MS = 4 * SEGMENT_MS
 
 const FAULTS = [
@@ -35,7 +39,7 @@ const FAULTS = [
   'encoder restart',
   'switch',
 ] as const
-type Fault = (typeof FAULTS)[number]
+export type Fault = (typeof FAULTS)[number]
 
 interface Node {
   readonly host: SimHost
@@ -284,6 +288,11 @@ class CoordinatorRun {
       this.#checkSwitches(watcher)
     }
     this.#checkAgreement()
+    for (const { coordinator, missing, listed } of this.#watchers) {
+      // Who lists a segment that only the other one had, which has gone, cannot give it.
+      const most = this.#faults.length * MOST_MISSING
+      if (missing > most) throw new Violation('missing', `${coordinator} lists ${missing} of ${listed.length} in vain`)
+    }
     for (const { world, host } of this.#coordinators) {
       if (world && world.failures > 0) throw new Violation('failure', `a thread of ${host.name} failed`)
     }
@@ -292,6 +301,9 @@ class CoordinatorRun {
   /** By hand it may be sooner. */
   #checkSwitches({ shown, coordinator }: Watcher): void {
     if (this.#faults.some((fault) => fault.startsWith('switch'))) return
+    const switches = shown.filter((one, index) => index > 0 && shown[index - 1]?.side !== one.side).length
+    const most = SWITCHES_PER_FAULT * this.#faults.length
+    if (switches > most) throw new Violation('flapping', `${coordinator} has switched ${switches} times`)
     let lastMs = -Infinity
     for (const [index, one] of shown.entries()) {
       if (index === 0 || shown[index - 1]?.side === one.side) continue

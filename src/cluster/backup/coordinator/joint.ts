@@ -38,6 +38,8 @@ export function isSameClock(one: Placed, other: Placed): boolean {
 /** Whether `next` shows nothing of what `last` has shown, as far as its times tell. */
 export function beginsAfter(last: Placed, next: Placed): boolean {
   if (isSameSession(last, next)) return next.seqNo > last.seqNo
+  // A server has one publish after the other.
+  if (last.side === next.side) return next.localEndMs > last.localEndMs
   const { container, startMs, endMs } = next.facts
   if (isSameClock(last, next)) return aheadMs(container, last.facts.endMs, startMs) >= -SEAM_MS
   const beginMs = next.localEndMs - aheadMs(container, startMs, endMs)

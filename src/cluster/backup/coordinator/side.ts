@@ -90,7 +90,8 @@ export class Side implements Candidate {
       this.missing--
     }
     this.#countMissing(report)
-    const fresh: Known = { report, reportedMs: nowMs, state: 'waiting' }
+    const reportedMs = known && !isNameAgain ? known.reportedMs : nowMs
+    const fresh: Known = { report, reportedMs, state: 'waiting' }
     this.#known.set(id, fresh)
     for (const [oldest] of this.#known) if (this.#known.size > MOST_KNOWN) this.#known.delete(oldest)
     this.#waiting.push(fresh)
