@@ -173,7 +173,7 @@ function head(target: string, more = ''): string {
 }
 
 /** Paths that want out of a folder, or mean something else to somebody. */
-const BAD_PATHS: readonly string[] = [
+export const BAD_PATHS: readonly string[] = [
   '/../../etc/passwd',
   '/..%2f..%2fetc/passwd',
   '/%2e%2e/%2e%2e/etc/passwd',

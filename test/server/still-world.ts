@@ -124,6 +124,11 @@ export class StillServer {
     return this.#test.log.lines.filter((line) => line.text === text).map(({ fields }) => fields)
   }
 
+  /** Lets the log's lines go: for tests that look at memory. */
+  forget(): void {
+    this.#test.log.lines.length = 0
+  }
+
   rtmp(): Promise<StillConnection> {
     return this.#accept((thread, socket) => serveRtmp(thread, socket, this.#context))
   }
