@@ -16,6 +16,7 @@ import { Reload } from './control/reload.ts'
 import { makeProxies, makeSecurity } from './control/security/security.ts'
 import { Settings } from './control/settings.ts'
 import { HttpPool } from './http/pool.ts'
+import type { Gate } from './server/gate.ts'
 import { type ProxyOptions, SERVER_NAME, type ServerOptions, type TlsOptions } from './server/options.ts'
 import type { PageFile } from './server/page.ts'
 import { prepareAll } from './server/ports.ts'
@@ -44,6 +45,8 @@ export interface HouseParts {
   readonly load: () => Config
   /** A reload has put another configuration in force. */
   readonly onReload: (config: Config) => void
+  /** Who is asked after all others, beside the configured callbacks. */
+  readonly callbacks?: readonly Gate[]
 }
 
 /** The server and all that is around it, put together by a configuration that may change while it runs. */
@@ -93,7 +96,7 @@ export class House {
     this.#edge = new Edge(edgeParts)
     const gates = {
       access: [breaker, new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
-      callbacks: [this.#origins.gate, this.#hooks, forwards],
+      callbacks: [this.#origins.gate, this.#hooks, forwards, ...(parts.callbacks ?? [])],
       upstream: this.#edge,
       hlsNotices: this.#hooks,
     }
@@ -125,6 +128,11 @@ export class House {
 
   get config(): Config {
     return this.#settings.config
+  }
+
+  /** The streams, and the way to publish one from this process. */
+  get server(): Pick<Server, 'hub' | 'feed'> {
+    return this.#server
   }
 
   get connections(): number {
@@ -309,6 +317,9 @@ function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
     },
     get crossdomain() {
       return settings.config.httpServer.crossdomain
+    },
+    get websocketOrigins() {
+      return settings.config.httpServer.websocketOrigins
     },
     get httpDir() {
       return settings.config.httpServer.dir

@@ -186,6 +186,7 @@ function siteOptions(): ConstructorParameters<typeof HttpSite>[1]['options'] {
     pithyPrintMs: 10_000,
     limits: loadConfig({ file: 'defaults', readFile: () => 'listen 1935;', env: {} }).limits,
     crossdomain: false,
+    websocketOrigins: [],
     httpDir: '',
     resolveVhost: () => null,
   }

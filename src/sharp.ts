@@ -124,6 +124,7 @@ function serverOptions({ maxConnections, waitPublisherMs }: SharpOptions): Serve
     proxies: { isTrusted: () => false, hasRtmpHeader: false, hasHttpHeader: false, realIpHeader: 'x-forwarded-for' },
     pithyPrintMs: 10_000,
     crossdomain: true,
+    websocketOrigins: [],
     httpDir: '',
     resolveVhost: (name) => named({ ...vhost, httpRemux: { ...vhost.httpRemux, waitPublisherMs } }, name),
   }

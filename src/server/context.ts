@@ -4,6 +4,7 @@ import type { Clients } from './clients.ts'
 import type { Gate } from './gate.ts'
 import type { Limits } from './limits.ts'
 import type { ServerOptions } from './options.ts'
+import type { Refusals } from './refusals.ts'
 import type { Upstream } from './upstream.ts'
 
 /** What every connection of a server shares. */
@@ -16,6 +17,8 @@ export interface ServerContext {
   readonly clients: Clients
   /** Who may do what; also whether a stream is free. */
   readonly gate: Gate
+  /** Counts who is refused for what no gate knows of. */
+  readonly refusals: Pick<Refusals, 'count'>
   /** Null: there is none. */
   readonly upstream: Upstream | null
   /** Of this program, for example `0.1.0`. */

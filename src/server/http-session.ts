@@ -36,6 +36,7 @@ export class HttpExchange {
   readonly request: HttpRequest
   readonly socket: Socket
   readonly #context: HttpContext
+  readonly #parser: RequestParser
   /** Whether the connection may serve another request; a handler that spoils it says so. */
   keepAlive: boolean
   /** The body of this resource has no length: a 200 to HEAD must not name one. */
@@ -43,8 +44,9 @@ export class HttpExchange {
   /** Whether pages of other sites may read the answer. */
   crossdomain: boolean
 
-  constructor(request: HttpRequest, socket: Socket, context: HttpContext) {
+  constructor(request: HttpRequest, socket: Socket, context: HttpContext, parser: RequestParser) {
     this.request = request
+    this.#parser = parser
     this.socket = socket
     this.#context = context
     this.keepAlive = request.keepAlive && !request.chunked
@@ -54,6 +56,11 @@ export class HttpExchange {
   /** Who asks: also behind proxies, as far as they are trusted. */
   get peer(): Endpoint {
     return clientOf(this.request.headers, this.socket.peer, this.#context.options.proxies)
+  }
+
+  /** The begin of the body, as far as it has come with the head. Who takes it reads the rest from the socket. */
+  takeRest(): Buffer {
+    return this.#parser.rest()
   }
 
   /** The head of an answer. @param bodyBytes null: its length is not told, or `headers` say it */
@@ -147,7 +154,7 @@ async function serveRequests(
   for (;;) {
     const request = await nextRequest(thread, socket, context, parser)
     if (!request) return null
-    const exchange = new HttpExchange(request, socket, context)
+    const exchange = new HttpExchange(request, socket, context, parser)
     const takeover = await handle(thread, exchange, context, handlers)
     if (takeover) return takeover
     if (!exchange.keepAlive) {

@@ -29,6 +29,8 @@ export interface VhostOptions {
     readonly normalTimeoutMs: number
     readonly takeoverAfterMs: number
     readonly kickoffForIdleMs: number
+    /** Whether streams are taken over HTTP too. */
+    readonly http: boolean
   }
   readonly httpRemux: {
     readonly enabled: boolean
@@ -70,6 +72,8 @@ export interface ServerOptions {
   /** Absent: nothing is served over TLS. */
   readonly tls?: TlsOptions
   readonly crossdomain: boolean
+  /** Hosts of the pages that may play over WebSocket, with all under them; none: as `crossdomain` says. */
+  readonly websocketOrigins: readonly string[]
   /** The folder whose files are served at `/`; '': there is none. */
   readonly httpDir: string
   /** How often a publisher logs its counts, ms. */

@@ -14,6 +14,7 @@ import { HlsHandler } from './hls/http-hls.ts'
 import type { HlsNotices } from './hls/notices.ts'
 import { HlsService } from './hls/service.ts'
 import { liveHandler } from './http-live.ts'
+import { publishHandler } from './http-publish.ts'
 import { isSame } from './http-site.ts'
 import { Limits } from './limits.ts'
 import { type HttpHandler, serveHttp } from './http-session.ts'
@@ -119,8 +120,8 @@ export class Server {
       ...recordings,
       resolveVhost: (name) => options.resolveVhost(name),
     })
-    const { hub, clients, limits } = this
-    const context: ServerContext = { world, hub, options, limits, clients, gate, upstream, version }
+    const { hub, clients, limits, refusals } = this
+    const context: ServerContext = { world, hub, options, limits, clients, gate, refusals, upstream, version }
     this.#context = context
     this.#hls = new HlsService(context, gates.hlsNotices ?? null)
     const serve: Service['serve'] = (thread, socket) => serveRtmp(thread, socket, context)
@@ -174,7 +175,7 @@ export class Server {
     const hls = new HlsHandler(context, this.#hls)
     const streams = streamsHandler(context, () => this.addresses)
     const files = [recordingsHandler(context), staticHandler(context)]
-    this.#own = [hls.handle, ...files, liveHandler(context), streams, pageHandler(page)]
+    this.#own = [hls.handle, ...files, liveHandler(context), publishHandler(context), streams, pageHandler(page)]
     this.#guests = guests
     const change = await this.prepare(where)
     change.commit()

@@ -41,6 +41,7 @@ export async function replay(pieces: readonly Buffer[]): Promise<Outcome> {
     limits: NO_COUNT,
     clients: new Clients(),
     gate: new BusyGate(hub),
+    refusals: { count() {} },
     upstream: null,
     version: 'test',
   }

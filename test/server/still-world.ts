@@ -8,6 +8,7 @@ import { Clients } from '../../src/server/clients.ts'
 import type { ServerContext } from '../../src/server/context.ts'
 import { allOf, type Gate } from '../../src/server/gate.ts'
 import { liveHandler } from '../../src/server/http-live.ts'
+import { publishHandler } from '../../src/server/http-publish.ts'
 import { serveHttp } from '../../src/server/http-session.ts'
 import type { VhostOptions } from '../../src/server/options.ts'
 import { serveRtmp } from '../../src/server/rtmp-session.ts'
@@ -93,6 +94,7 @@ export class StillServer {
       clients,
       limits: NO_COUNT,
       gate,
+      refusals: { count() {} },
       upstream: null,
       version: 'test',
     }
@@ -134,7 +136,9 @@ export class StillServer {
   }
 
   http(): Promise<StillConnection> {
-    return this.#accept((thread, socket) => serveHttp(thread, socket, this.#context, [liveHandler(this.#context)]))
+    return this.#accept((thread, socket) =>
+      serveHttp(thread, socket, this.#context, [liveHandler(this.#context), publishHandler(this.#context)]),
+    )
   }
 
   async #accept(serve: (thread: Thread, socket: Socket) => Promise<void>): Promise<StillConnection> {

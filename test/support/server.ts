@@ -24,7 +24,13 @@ const VHOST: VhostOptions = {
     sendMinIntervalMs: 0,
     reduceSequenceHeader: false,
   },
-  publish: { firstpktTimeoutMs: 20_000, normalTimeoutMs: 5_000, takeoverAfterMs: 2_000, kickoffForIdleMs: 0 },
+  publish: {
+    firstpktTimeoutMs: 20_000,
+    normalTimeoutMs: 5_000,
+    takeoverAfterMs: 2_000,
+    kickoffForIdleMs: 0,
+    http: false,
+  },
   httpRemux: {
     enabled: true,
     mount: '[vhost]/[app]/[stream].flv',
@@ -119,6 +125,7 @@ export function testOptions(vhost: VhostOptions, changes: Partial<ServerOptions>
     proxies: NO_PROXIES,
     pithyPrintMs: 10_000,
     crossdomain: true,
+    websocketOrigins: [],
     httpDir: '',
     resolveVhost: () => vhost,
     ...changes,
@@ -177,7 +184,8 @@ export async function startServer(
   const { world, log } = makeWorld(true, disk)
   const server = new Server(world, testOptions(testVhost(changes), options), 'test', makeGates(world), recordings)
   const at = (port = 0): { host: string; port: number } => ({ host: '127.0.0.1', port })
-  await server.start({ rtmp: [at(ports.rtmp)], http: [at(ports.http)] }, page)
+  const secure = options.tls ? { rtmps: [at()], https: [at()] } : {}
+  await server.start({ rtmp: [at(ports.rtmp)], http: [at(ports.http)], ...secure }, page)
   const [rtmp] = server.addresses.rtmp
   const [http] = server.addresses.http
   return {

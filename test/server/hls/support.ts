@@ -85,6 +85,7 @@ export class HlsStage {
       clients,
       limits: NO_COUNT,
       gate: allOf(parts.gates ?? []),
+      refusals: { count() {} },
       upstream: null,
       version: 'test',
     }
