@@ -12,6 +12,7 @@ import { codecString } from '../../src/codec/rfc6381.ts'
 import { parseVp8Size, parseVp9Size, parseVpxConfig } from '../../src/codec/vpx.ts'
 import { FlvReader } from '../../src/format/flv/reader.ts'
 import { parsePackets } from '../../src/stream/packet.ts'
+import { asError } from '../../src/st/errors.ts'
 import { codecSamples, flvFiles, tagBodies } from './corpus.ts'
 import type { FuzzTarget } from './targets.ts'
 
@@ -33,12 +34,12 @@ function header(name: string, kind: 'audio' | 'video', codec: string, ...parsers
         .filter((sample) => sample.codec === codec)
         .flatMap((sample) => [sample.header, sample.keyFrame].filter((bytes) => bytes.length > 0)),
     run: (bytes) => {
-      let failure: unknown = null
+      let failure: Error | null = null
       for (const parse of [...parsers, (one: Buffer) => ({ text: codecString(codec, one) })]) {
         try {
           checkNumbers(parse(bytes))
         } catch (error) {
-          failure ??= error
+          failure ??= asError(error)
         }
       }
       if (kind === 'video') describeVideo(codec, bytes, bytes)

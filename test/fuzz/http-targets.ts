@@ -1,13 +1,17 @@
 import { refusalOf } from '../../src/control/hooks/reply.ts'
 import { ResponseParser } from '../../src/http/client.ts'
+import { BodyReader } from '../../src/http/body.ts'
 import { RequestParser } from '../../src/http/message.ts'
 import { parseRange } from '../../src/http/range.ts'
 import { parseTarget } from '../../src/http/target.ts'
+import { ClientFrames } from '../../src/http/websocket.ts'
+import { FlvReader } from '../../src/format/flv/reader.ts'
 import { matchPlaylist } from '../../src/server/hls/names.ts'
 import { readDirectives } from '../../src/server/hls/request.ts'
 import { matchMount } from '../../src/server/mount.ts'
 import { missingBytes, parseProxyHeader } from '../../src/server/proxy-protocol.ts'
 import { clientOf } from '../../src/server/real-ip.ts'
+import { flvFiles } from './corpus.ts'
 import type { FuzzTarget } from './targets.ts'
 
 const MAX_BODY_BYTES = 4_096
@@ -22,7 +26,7 @@ function texts(...all: readonly string[]): () => Buffer[] {
 /** What a path may be after it has been read: nothing that leads out of a folder. */
 function checkPath(path: string): void {
   const isRooted = path.startsWith('/') || path === '*'
-  if (!isRooted || path.split('/').includes('..') || /[\0-\x1f\x7f\\]|\/\//.test(path)) {
+  if (!isRooted || path.split('/').includes('..') || /\p{Cc}|\\|\/\//u.test(path)) {
     throw new Error(`path ${JSON.stringify(path)}`)
   }
 }
@@ -74,6 +78,42 @@ function readProxyHeader(bytes: Buffer): void {
   if (source && !(source.port >= 0 && source.port <= 0xffff)) throw new Error(`port ${source.port}`)
 }
 
+/** As `publish.http` reads it: the first byte says how it is framed. */
+function readBody(bytes: Buffer): void {
+  const isChunked = ((bytes[0] ?? 0) & 1) === 0
+  const body = new BodyReader({ chunked: isChunked, contentLength: isChunked ? 0 : bytes.length })
+  const flv = new FlvReader()
+  let arrived = 0
+  const half = bytes.length >> 1
+  for (const piece of [bytes.subarray(1, half), bytes.subarray(half)]) {
+    for (const part of body.push(piece)) {
+      arrived += part.length
+      flv.push(part)
+    }
+    for (let tag = flv.read(); tag; tag = flv.read()) if (tag.payload.length > bytes.length) throw new Error('too long')
+  }
+  if (arrived > bytes.length) throw new Error(`${arrived} bytes of body in ${bytes.length}`)
+}
+
+/** A body in chunks of a few hundred bytes, behind the byte that says so. */
+function chunkedBody(file: Buffer): Buffer {
+  const parts: Buffer[] = [Buffer.of(0)]
+  for (let at = 0; at < file.length; at += 300) {
+    const part = file.subarray(at, at + 300)
+    parts.push(Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from('\r\n'))
+  }
+  return Buffer.concat([...parts, Buffer.from('0\r\n\r\n')])
+}
+
+function readFrames(bytes: Buffer): void {
+  const frames = new ClientFrames()
+  const half = bytes.length >> 1
+  for (const piece of [bytes.subarray(0, half), bytes.subarray(half)]) {
+    const pong = piece.length > 0 ? frames.push(piece) : null
+    if (pong && pong.length > 2 + 125) throw new Error(`a pong of ${pong.length} bytes`)
+  }
+}
+
 export const httpTargets: readonly FuzzTarget[] = [
   {
     name: 'http-request',
@@ -105,6 +145,23 @@ export const httpTargets: readonly FuzzTarget[] = [
       'HTTP/1.1 302 Found\r\nLocation: http://x/\r\nConnection: close\r\nContent-Length: 0\r\n\r\n',
     ),
     run: readResponse,
+  },
+  {
+    name: 'http-publish',
+    corpus: () => [...flvFiles().map(chunkedBody), ...flvFiles().map((file) => Buffer.concat([Buffer.of(1), file]))],
+    run: readBody,
+  },
+  {
+    name: 'websocket-frames',
+    // Masked: a ping, a close, a text in two parts, a binary with a length of 16 bits, and one that promises 2^63.
+    corpus: () => [
+      Buffer.from('898401020304606263658882000000 0003e8'.replace(' ', ''), 'hex'),
+      Buffer.from('018301020304606161808101020304608a8000000000', 'hex'),
+      Buffer.concat([Buffer.from('82fe008001020304', 'hex'), Buffer.alloc(128, 7)]),
+      Buffer.from('82ff7fffffffffffffff01020304', 'hex'),
+    ],
+    run: readFrames,
+    shares: 2,
   },
   {
     name: 'proxy-header',

@@ -13,14 +13,14 @@ describe('whatever comes, it is read or refused, soon and within bounds', () => 
     expect(corpus.length).toBeGreaterThan(0)
     const inputs = fc.tuple(fc.integer(), fc.nat()).map(([seed, execution]) => inputOf(corpus, seed, execution))
     fc.assert(
-      fc.property(inputs, (bytes) => void expect(runOnce(target, bytes)).toBeNull()),
+      fc.property(inputs, (bytes) => runOnce(target, bytes) === null),
       { numRuns: RUNS },
     )
   })
 
   test.each(TARGETS)('$name: anything', (target) => {
     fc.assert(
-      fc.property(SOME_BYTES, (bytes) => void expect(runOnce(target, Buffer.from(bytes))).toBeNull()),
+      fc.property(SOME_BYTES, (bytes) => runOnce(target, Buffer.from(bytes)) === null),
       { numRuns: RUNS },
     )
   })
