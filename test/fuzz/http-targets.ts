@@ -106,7 +106,7 @@ function chunkedBody(file: Buffer): Buffer {
 }
 
 function readFrames(bytes: Buffer): void {
-  const frames = new ClientFrames()
+  const frames = new ClientFrames(MAX_BODY_BYTES)
   const half = bytes.length >> 1
   for (const piece of [bytes.subarray(0, half), bytes.subarray(half)]) {
     const pong = piece.length > 0 ? frames.push(piece) : null

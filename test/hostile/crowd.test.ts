@@ -25,17 +25,18 @@ test('hundreds of hostile connections of every class at once: a healthy stream m
   const flv = await FlvPlayer.playing(server, '/live/steady0.flv')
   const random = new SeededRandom(1)
   const victim = { rtmp: server.rtmpPort, http: server.httpPort }
-  let left = 0
+  const here = new Set<number>()
   const attack = async (name: (typeof ATTACK_NAMES)[number], at: number): Promise<void> => {
     const over = new AbortController()
     const stay = sleep(3_000, undefined, { signal: over.signal }).catch(() => {})
-    left++
+    const id = here.size === 0 ? 0 : Math.max(...here) + 1
+    here.add(id)
     await ATTACKS[name]({ victim, random: random.fork(`${name} ${at}`), stay })
     over.abort()
-    left--
+    here.delete(id)
   }
   const attacks = Array.from({ length: ROUNDS }, (_, at) => ATTACK_NAMES.map((name) => attack(name, at))).flat()
-  for (let frame = 1; frame <= FRAMES || left > 0; frame++) {
+  for (let frame = 1; frame <= FRAMES || here.size > 0; frame++) {
     publisher.media('video inter', frame * 40, `frame ${frame}`)
     await player.next(`video inter frame ${frame}`)
     await flv.next(`video inter frame ${frame}`)

@@ -241,7 +241,7 @@ async function publishAll(payloads: readonly (readonly [number, Buffer])[]): Pro
 }
 
 test('Bad SPS/PPS, AVCC, AAC config, zero-length NALU: refused or passed, never a crash', async () => {
-  const key = Buffer.concat([Buffer.of(0x17, 1, 0, 0, 0), u32(0), u32(3), Buffer.of(0x65, 1, 2)])
+  const keyFrame = Buffer.concat([Buffer.of(0x17, 1, 0, 0, 0), u32(0), u32(3), Buffer.of(0x65, 1, 2)])
   const payloads: [number, Buffer][] = []
   for (const { codec, header: record } of [...codecSamples('video'), ...codecSamples('audio')]) {
     const prefix = { avc1: Buffer.of(0x17, 0, 0, 0, 0), mp4a: Buffer.of(0xaf, 0) }[codec]
@@ -249,7 +249,7 @@ test('Bad SPS/PPS, AVCC, AAC config, zero-length NALU: refused or passed, never 
     for (let bit = 0; bit < record.length * 8; bit++) {
       const copy = Buffer.from(record)
       copy[bit >> 3] = (copy[bit >> 3] ?? 0) ^ (0x80 >> (bit & 7))
-      payloads.push([codec === 'avc1' ? MSG.VIDEO : MSG.AUDIO, Buffer.concat([prefix, copy])], [MSG.VIDEO, key])
+      payloads.push([codec === 'avc1' ? MSG.VIDEO : MSG.AUDIO, Buffer.concat([prefix, copy])], [MSG.VIDEO, keyFrame])
     }
   }
   expect(payloads.length).toBeGreaterThan(2_000)
