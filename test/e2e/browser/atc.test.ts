@@ -17,7 +17,7 @@ const H264 = '-c:v libx264 -preset ultrafast -pix_fmt yuv420p -b:v 200k -bf 2 -g
 /** So often the second server is killed. */
 const KILLS = 2
 /** Of the comparison, and of the film. */
-const SECONDS = 12
+const SECONDS = 15
 const VHOSTS = ['__defaultVhost__', 'mp4'] as const
 
 const browser = TestBrowser.use()

@@ -7,7 +7,7 @@ import { encoded } from './support.ts'
 
 const WRAP_MS = 2 ** 32
 const VHOST = '__defaultVhost__'
-const ATC: Partial<HlsOptions> = { hlsFragmentMs: 2_000, hlsCtx: false, hlsWindowMs: 60_000 }
+const ATC: Partial<HlsOptions> = { hlsFragmentMs: 2_000, hlsAtcWaitMs: 0, hlsCtx: false, hlsWindowMs: 60_000 }
 
 class Show {
   readonly stage: HlsStage
@@ -89,7 +89,7 @@ describe('a segment has the number of its time,', () => {
 })
 
 describe('a segment begins', () => {
-  async function lengths(media: Synthetic, hls: Partial<HlsOptions> = {}): Promise<number[]> {
+  async function lengths(media: Synthetic, hls: Partial<HlsOptions> = { hlsAtcWaitMs: 4_000 }): Promise<number[]> {
     const show = new Show(hls)
     await show.publish(20_100, 0, media)
     return show.segments.map(({ durationMs }) => durationMs)
@@ -116,7 +116,7 @@ test('the target duration follows from the configuration', async () => {
     await show.publish(20_100, 0)
     return readPlaylist(show.playlist)?.targetSeconds ?? 0
   }
-  expect(await targetOf({})).toBe(4)
+  expect(await targetOf({ hlsAtcWaitMs: 4_000 })).toBe(4)
   expect(await targetOf({ hlsAtcWaitMs: 500 })).toBe(3)
   expect(await targetOf({ hlsTdRatio: 3 })).toBe(6)
 })
@@ -144,7 +144,7 @@ describe('an encoder that comes back', () => {
     await show.publish(20_100, 1_000, {
       keysMs: [0, 1_000, 3_000, 5_000, 7_000, 9_000, 11_000, 13_000, 15_000, 17_000],
     })
-    expect(slots(show, zero())).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+    expect(slots(show, zero())).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
   })
 
   test('long before its time begins anew', async () => {
