@@ -111,7 +111,8 @@ class LivePlayer implements PlayerQueue {
     let leave: Leave | null = null
     let failure: Error | null = null
     try {
-      if (this.#frame === MESSAGES) this.#control = new WebSocketControl(thread, socket)
+      if (this.#frame === MESSAGES)
+        this.#control = new WebSocketControl(thread, socket, this.#context.options.limits.maxWebsocketBytes)
       else socket.hangupInterrupts(thread)
       leave = await this.#enter(thread, visit)
       if (leave) await this.#play(thread)

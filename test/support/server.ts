@@ -104,9 +104,11 @@ export const DEFAULT_LIMITS: LimitOptions = {
   maxStreams: 50_000,
   maxWaitingStreams: 20_000,
   requestTimeoutMs: 15_000,
+  tlsTimeoutMs: 10_000,
   maxRequestLineBytes: 8 << 10,
   maxRequestHeadBytes: 16 << 10,
   maxRequestHeaders: 100,
+  maxWebsocketBytes: 1024,
 }
 
 /** Counts nothing. */
