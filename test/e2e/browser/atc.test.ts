@@ -79,8 +79,8 @@ class Origin {
   get #conf(): string {
     const hls = 'enabled on; hls_fragment 0.5; hls_window 20; hls_path FOLDER/html; hls_ctx off;'
     return `listen 127.0.0.1:${this.rtmpPort}; http_server { enabled on; listen 127.0.0.1:${this.httpPort}; }
-vhost __defaultVhost__ { play { atc on; } hls { ${hls} } }
-vhost mp4 { play { atc on; } hls { ${hls} hls_use_fmp4 on; } }
+vhost __defaultVhost__ { play { atc on; } http_remux { wait_publisher 0; } hls { ${hls} } }
+vhost mp4 { play { atc on; } http_remux { wait_publisher 0; } hls { ${hls} hls_use_fmp4 on; } }
 `
   }
 }

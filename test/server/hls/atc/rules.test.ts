@@ -208,3 +208,16 @@ test('what was on the disk before a restart is removed, for what is missing is n
   await second.publish('live/cam', VHOST, { atc: true }).burst(encoded(4_100, 20_000, {}))
   expect(names()).toEqual([])
 })
+
+test('a segment in which the connection of a pull has changed is left out', async () => {
+  const show = new Show()
+  const publisher = show.stage.publish('live/cam', VHOST, { atc: true })
+  const messages = encoded(30_100, 0, {})
+  const before = messages.filter(({ timestampMs }) => timestampMs < 13_000)
+  // What came between is lost: from within one segment to within the next.
+  const after = messages.filter(({ timestampMs, payload }) => timestampMs >= 14_500 || payload[1] === 0)
+  await publisher.burst(before)
+  publisher.publication.reconnected()
+  await publisher.burst(after)
+  expect(slots(show, zero())).toEqual([9, 10, 11, 12, 13, 14])
+})
