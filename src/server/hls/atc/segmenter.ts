@@ -127,7 +127,7 @@ export class AtcSegmenter implements SegmentMaker {
     const place = slots.place(frame.dtsMs)
     const open = this.#open
     if (!open || open.bytes > SEGMENT_LIMIT_BYTES) this.#openSlot(next, place, false)
-    else if (place.slot > open.slot && this.#begins(frame, place, slots)) {
+    else if (place.slot > open.slot && this.#begins(frame, place)) {
       const follows = place.slot === open.slot + 1
       if (follows) this.#close(open, frame, slots)
       this.#openSlot(next, place, follows)
@@ -136,7 +136,7 @@ export class AtcSegmenter implements SegmentMaker {
   }
 
   /** Whether a frame in a later slot begins its segment. Sound is not cut where pictures are. */
-  #begins(frame: HlsFrame, { slot, offsetMs }: Place, { waitMs }: Slots): boolean {
+  #begins(frame: HlsFrame, { slot, offsetMs, waitMs }: Place): boolean {
     const isKey = this.#declared.video ? frame.kind === 'video' && frame.isKey : true
     return isKey || offsetMs >= waitMs || slot > (this.#open?.slot ?? slot) + 1
   }

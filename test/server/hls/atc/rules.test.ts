@@ -43,7 +43,7 @@ function slots({ numbers }: Show, first: number): number[] {
 
 /** The number of time 0 of an encoder that began at 0: of the wraps since 1970, nearest to the test's clock. */
 function zero(): number {
-  return (Math.round(1_700_000_001_000 / WRAP_MS) % 256) * Math.ceil(WRAP_MS / 2_000)
+  return (Math.round(1_700_000_001_000 / WRAP_MS) % 256) * Math.ceil((WRAP_MS - 200) / 2_000)
 }
 
 describe('a segment has the number of its time,', () => {
@@ -85,6 +85,14 @@ describe('a segment has the number of its time,', () => {
     // Two seconds behind the wrap.
     await after.publish(8_100, 2_000)
     expect(numbers.at(-1)).toBe(after.numbers.at(-1))
+  })
+
+  test('and the last slot before the wrap, which is shorter, has a segment without a key frame too', async () => {
+    const show = new Show({ hlsFragmentMs: 1_000, hlsAtcWaitMs: 4_000 })
+    await show.publish(20_100, WRAP_MS - 10_100, { fps: 12.5, audio: false, gopMs: 2_000 })
+    const { numbers } = show
+    expect(numbers.length).toBeGreaterThan(15)
+    expect(numbers).toEqual(numbers.map((_number, index) => (numbers[0] ?? 0) + index))
   })
 })
 
