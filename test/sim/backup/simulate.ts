@@ -2,6 +2,7 @@
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import { runAtc } from './atc-run.ts'
+import { runCoordinators } from './coord-run.ts'
 import type { BackupOutcome } from './outcome.ts'
 
 /** Each does what a seed means, and tells of it line by line when somebody listens. */
@@ -9,6 +10,10 @@ const MODES: Readonly<
   Record<string, (seed: number, onLine: ((line: string) => void) | null) => Promise<BackupOutcome>>
 > = {
   atc: runAtc,
+  coordinators: async (seed, onLine) => {
+    const { violation, simulatedMs, segments, switches } = await runCoordinators(seed, onLine)
+    return { violation, simulatedMs, counts: { segments, switches } }
+  },
 }
 
 const { values } = parseArgs({
