@@ -111,7 +111,7 @@ export class House {
       world,
       server: this.#server,
       breaker,
-      http: { options, version },
+      http: { options, limits: this.#server.limits, version },
       tls: { certificateFor: () => certificates.get(now().httpApi.https), protocols: HTTP_PROTOCOLS },
       identity,
       version,
@@ -122,6 +122,7 @@ export class House {
       origins: this.#origins,
       forwards: () => this.#relays.forwards,
       refused: () => this.#server.refusals.totals,
+      refusedByLimit: () => this.#server.limits.totals,
     })
   }
 
@@ -303,6 +304,9 @@ function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
     get maxConnectionsPerAddress() {
       return settings.config.maxConnectionsPerAddress
     },
+    get limits() {
+      return settings.config.limits
+    },
     get proxies() {
       if (proxiesOf !== settings.config) proxies = makeProxies(settings.config)
       proxiesOf = settings.config
@@ -313,6 +317,9 @@ function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
     },
     get crossdomain() {
       return settings.config.httpServer.crossdomain
+    },
+    get websocketOrigins() {
+      return settings.config.httpServer.websocketOrigins
     },
     get httpDir() {
       return settings.config.httpServer.dir

@@ -67,6 +67,7 @@ export interface ServicesParts {
   /** What there is to say of this server as one of several origins. */
   readonly origins: { answer(query: ClusterQuery): object; readonly state: ClusterState }
   readonly refused: () => ReadonlyMap<string, number>
+  readonly refusedByLimit: () => ReadonlyMap<string, number>
 }
 
 /** The breaker exists before the server: it is one of its gates. */
@@ -190,7 +191,7 @@ export class Services {
   }
 
   #metrics(): string {
-    const { world, server, breaker, config, refused, origins } = this.#parts
+    const { world, server, breaker, config, refused, refusedByLimit, origins } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
@@ -200,6 +201,7 @@ export class Services {
       connections: () => ({ now: server.connections, limit: config().maxConnections }),
       loopDelay: () => this.#sampler.loopDelay,
       refused,
+      refusedByLimit,
       cluster: () => origins.state,
       breakerLevel: () => breaker.level,
     })
