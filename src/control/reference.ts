@@ -76,19 +76,21 @@ function defaultOf(setting: Setting<unknown, string>): string {
 }
 
 function foreigners(): string[] {
-  const names = (table: Directives): string =>
-    Object.entries(table)
-      .flatMap(([name, entry]) => (entry.kind === 'foreign' ? [`\`${name}\` (${entry.what})`] : []))
-      .join(', ')
   return [
     '## Accepted and ignored',
     '',
     'Directives of SRS for what is no part of Sluice: a warning when they are switched on.',
     '',
-    `In the root: ${names(ROOT_DIRECTIVES)}.`,
+    `In the root: ${foreignNames(ROOT_DIRECTIVES)}.`,
     '',
-    `In a vhost: ${names(VHOST_DIRECTIVES)}.`,
+    `In a vhost: ${foreignNames(VHOST_DIRECTIVES)}.`,
   ]
+}
+
+function foreignNames(table: Directives): string {
+  return Object.entries(table)
+    .flatMap(([name, entry]) => (entry.kind === 'foreign' ? [`\`${name}\` (${entry.what})`] : []))
+    .join(', ')
 }
 
 /** For a cell of a table, where a line would end it. */

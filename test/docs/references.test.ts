@@ -13,7 +13,7 @@ test('src/docs/configuration.md is what --directives prints: after a change to t
 test('src/docs/api.md says what the API says of itself: after a change to it, "npm run docs"', async () => {
   const house = await TestHouse.open(CONF)
   const { body } = await house.ask('/api/v1/openapi.json')
-  const text = apiReference(JSON.parse(body.toString()) as OpenApi)
+  const text = apiReference(JSON.parse(body) as OpenApi)
   if (process.env['UPDATE_DOCS']) writeFileSync('src/docs/api.md', text)
   expect(readFileSync('src/docs/api.md', 'utf8')).toBe(text)
 })
