@@ -1,6 +1,5 @@
 /** `sluice --directives`: the reference of the configuration as Markdown, `src/docs/configuration.md`. */
 import { ROOT_DIRECTIVES, VHOST_DIRECTIVES } from './directives.ts'
-import { isNotYet } from './not-yet.ts'
 import { type Block, type Blocks, type Directives, type Entry, envNames, type Setting } from './setting.ts'
 
 const HEAD = `# Configuration reference
@@ -63,8 +62,7 @@ const RELOADS: Readonly<Record<string, string>> = { true: 'live', new: 'new conn
 
 function row(name: string, setting: Setting<unknown, string>, path: string, isMany: boolean): string {
   const variables = isMany ? [] : envNames(setting, path + name).map((variable) => `\`${variable}\``)
-  const late = isNotYet(path + name) ? 'not served by this version yet' : ''
-  const facts = [setting.allowed, variables.join(' or '), RELOADS[String(setting.reload)] ?? '', late]
+  const facts = [setting.allowed, variables.join(' or '), RELOADS[String(setting.reload)] ?? '']
   const said = facts.filter((fact) => fact !== '').join('; ')
   return `| \`${name}\` | ${defaultOf(setting)} | ${cell(setting.meaning)}<br>*${cell(said)}* |`
 }
