@@ -39,6 +39,7 @@ async function startServer(start: StartTool): Promise<Record<'rtmp' | 'http' | '
     SRS_HTTP_SERVER_LISTEN: `127.0.0.1:${ports.http}`,
     SRS_HTTP_API_LISTEN: `127.0.0.1:${ports.api}`,
     SRS_VHOST_HLS_HLS_FRAGMENT: '1',
+    SRS_VHOST_PUBLISH_NORMAL_TIMEOUT: '60000',
   }
   const server = start(process.execPath, ['dist/main.js', '-c', 'conf/behind-proxy.conf'], { env })
   await until('the server runs', () => server.stdout.includes('"started"') || stopped(server))
