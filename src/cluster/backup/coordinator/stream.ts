@@ -114,11 +114,12 @@ export class BackupStream {
     this.#usedMs = this.#nowMs
     await this.#taking.lock(thread, TAKE_TIMEOUT_MS)
     try {
-      const fresh = entries.filter(({ number }) => number > (this.log.last?.entry.number ?? -1))
       const served: Served[] = []
-      for (const entry of fresh) served.push(await this.#servedOf(thread, entry))
-      // All at once: who has just begun would show a playlist that ends before that of its life before.
-      const gone = served.flatMap((one) => this.#push(one))
+      for (const entry of entries) if (this.#isNew(entry)) served.push(await this.#servedOf(thread, entry))
+      // All at once: who has just begun would show a playlist that ends before that of its life before. Meanwhile the
+      // leader may have gone, and this coordinator have gone on by itself.
+      const isWelcome = this.#parts.link.role !== 'leader'
+      const gone = served.flatMap((one) => (isWelcome && this.#isNew(one.entry) ? this.#push(one) : [one]))
       for (const one of gone) await this.#release(thread, one)
     } finally {
       this.#taking.unlock(thread)
@@ -138,7 +139,7 @@ export class BackupStream {
     if (this.#missingThere().length > 0 && this.#parts.link.isPeerThere) await this.#send(thread, this.#missingThere())
     for (let copy = this.#next(); copy; copy = this.#next()) {
       const served = this.#serve(copy, this.#entryOf(copy))
-      if (!(await this.#replicate(thread, served))) return
+      if (!(await this.#replicate(thread, served)) || !this.#isNew(served.entry)) return
       for (const gone of this.#push(served)) await this.#release(thread, gone)
     }
   }
@@ -202,6 +203,10 @@ export class BackupStream {
 
   #serve(copy: Copy, entry: Entry): Served {
     return { entry, placed: copy, sinceMs: this.#nowMs, file: copy.file, initFile: copy.initFile }
+  }
+
+  #isNew({ number }: Entry): boolean {
+    return number > (this.log.last?.entry.number ?? -1)
   }
 
   /** What the other coordinator does not have of what is in the playlist here. */
