@@ -9,10 +9,11 @@ import { openFileLimit } from './control/process.ts'
 import { loadBackupConfig, loadDolphinConfig, loadSharpConfig } from './control/proxy-config.ts'
 import { SignError, type SignRequest, signedQuery } from './control/security/sign.ts'
 import { runBackup } from './backup.ts'
+import { runCompare } from './compare.ts'
 import { runDemo } from './demo.ts'
 import { confFile, packageVersion } from './package.ts'
 import { runDolphin, runSharp } from './proxies.ts'
-import { run } from './run.ts'
+import { realWorld, run } from './run.ts'
 import { SERVER_NAME } from './server/options.ts'
 import { asError } from './st/errors.ts'
 import { RealClock } from './st/real/clock.ts'
@@ -27,6 +28,7 @@ usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
        sluice demo
        sluice dolphin -c FILE [-t]
        sluice sharp -c FILE [-t]
+       sluice compare URL_A URL_B [--seconds N]
        sluice backup -c FILE [-t]
 
   -c FILE      the configuration; without it SRS_CONFIG_FILE, else ${DEFAULT_FILE}
@@ -42,6 +44,8 @@ usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
   demo         a server with a stream in it, and where to look at it
   dolphin      a proxy for TCP in front of several servers, which it may start: see conf/dolphin.conf
   sharp        a proxy for HTTP-FLV that merges players of a stream: see conf/sharp.conf
+  compare      whether two servers give out the same HLS segments: looks at two media playlists for N
+               seconds (60), and exits with 1 when a segment that both have differs, or there is none
   backup       a coordinator of the HLS backup, beside each of two servers: see conf/backup.conf
 `
 /** Each reads its configuration and says how to run it. @throws ConfigError */
@@ -69,6 +73,7 @@ const START_DIR = process.cwd()
 await main()
 
 async function main(): Promise<void> {
+  if (process.argv[2] === 'compare') return compareServers(process.argv.slice(3))
   const options = readArguments()
   if (options.help) return print(USAGE)
   if (options.version) return print(`sluice ${packageVersion()}\n`)
@@ -126,6 +131,24 @@ function sign(config: Config, request: SignRequest): void {
   } catch (error) {
     if (!(error instanceof SignError)) throw error
     process.stderr.write(`sluice: ${error.message}\n`)
+    process.exitCode = EXIT_USAGE
+  }
+}
+
+async function compareServers(args: string[]): Promise<void> {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { seconds: { type: 'string', default: '60' } },
+    })
+    const [a = '', b = '', extra] = positionals
+    const lastsMs = Number(values.seconds) * 1000
+    if (extra !== undefined || !(lastsMs >= 0)) throw new TypeError('compare takes two URLs and a number of seconds')
+    const { world } = realWorld({ logLevel: 'error', srsLogTank: 'console', srsLogFile: '', utcTime: false })
+    process.exitCode = await runCompare(world, { urls: [new URL(a), new URL(b)], lastsMs }, print)
+  } catch (error) {
+    process.stderr.write(`sluice: ${asError(error).message}\n\n${USAGE}`)
     process.exitCode = EXIT_USAGE
   }
 }
