@@ -7,6 +7,7 @@ import type { ReloadReport } from './control/api/options.ts'
 import { OriginCluster } from './cluster/origin/origin-cluster.ts'
 import { type CertificateFiles, Certificates } from './control/certificates.ts'
 import { certificateFiles } from './control/checks.ts'
+import { type Core, type HousePart, makeCore } from './cores.ts'
 import type { Config } from './control/config.ts'
 import { deviceIp } from './control/heartbeat.ts'
 import { Hooks } from './control/hooks/hooks.ts'
@@ -45,6 +46,8 @@ export interface HouseParts {
   readonly load: () => Config
   /** A reload has put another configuration in force. */
   readonly onReload: (config: Config) => void
+  /** What it is of several processes that are one server; absent: it is alone. */
+  readonly part?: HousePart
   /** Who is asked after all others, beside the configured callbacks. */
   readonly callbacks?: readonly Gate[]
 }
@@ -64,6 +67,7 @@ export class House {
   readonly #certificates: Certificates
   #certificateThread: Thread | null = null
   readonly #reload: Reload
+  readonly #core: Core
   #isDraining = false
 
   constructor(parts: HouseParts) {
@@ -72,13 +76,9 @@ export class House {
     const now = (): Config => settings.config
     const agent = `${SERVER_NAME}/${version}`
     const certificates = new Certificates(world)
-    const options = serverOptions(settings, {
-      rtmps: { certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().rtmps), protocols: [] },
-      https: {
-        certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().httpServer.https),
-        protocols: HTTP_PROTOCOLS,
-      },
-    })
+    const core = makeCore(parts.part ?? null, world, { clients: () => this.#server.clients, house: this })
+    this.#core = core
+    const options = serverOptions(settings, () => core.connectionsElsewhere, tlsOptions(certificates, now))
     const breaker = makeBreaker(now, world)
     this.#world = world
     this.#page = parts.page
@@ -94,12 +94,13 @@ export class House {
     const forwards = new ForwardQuestions(this.#pool, identity, agent, (name) => settings.vhost(name))
     const edgeParts = this.#edgeParts(parts)
     this.#edge = new Edge(edgeParts)
-    const gates = {
-      access: [breaker, new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
+    const gates = core.gates({
+      own: breaker,
+      access: [new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
       callbacks: [this.#origins.gate, this.#hooks, forwards, ...(parts.callbacks ?? [])],
       upstream: this.#edge,
       hlsNotices: this.#hooks,
-    }
+    })
     this.#server = new Server(world, options, version, gates, {
       utcTime: config.utcTime,
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
@@ -121,8 +122,9 @@ export class House {
       post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
       origins: this.#origins,
       forwards: () => this.#relays.forwards,
-      refused: () => this.#server.refusals.totals,
+      refused: () => core.refused(this.#server.refusals.totals),
       refusedByLimit: () => this.#server.limits.totals,
+      others: core,
     })
   }
 
@@ -159,6 +161,7 @@ export class House {
     const ports = await this.#services.prepare(this.config)
     ports.commit()
     await this.#server.start(streamPorts(this.config), this.#page, (address) => this.#services.handlersAt(address))
+    await this.#core.start(this.#server)
     this.#services.start()
     this.#relays.start()
     this.#origins.start()
@@ -189,7 +192,9 @@ export class House {
   async close(thread: Thread): Promise<void> {
     this.#isDraining = true
     await this.#relays.stop(thread)
+    await this.#core.stopInner(thread)
     await this.#server.stop(thread)
+    await this.#core.stop(thread)
     await this.#origins.stop(thread)
     await this.#hooks.stop(thread, LAST_CALLBACKS_MS)
     await this.#services.stop(thread)
@@ -210,7 +215,8 @@ export class House {
       hub: () => this.#server.hub,
       clients: () => this.#server.clients,
       feed: (thread, key, vhost) => this.#server.feed(thread, key, vhost),
-      optionsOf: (name) => this.#settings.vhost(name)?.cluster ?? null,
+      optionsOf: (name) => this.#core.edgeOptions(this.#settings.vhost(name)?.cluster ?? null),
+      ...this.#core.edgeParts,
       finder: this.#origins.finder,
     }
   }
@@ -237,6 +243,7 @@ export class House {
       onReload(next)
       this.#server.recorder.refresh()
       this.#relays.refresh()
+      this.#core.reloaded()
     }
   }
 
@@ -273,7 +280,8 @@ export class House {
   }
 }
 
-function streamPorts({ listen, httpServer, rtmps }: Config): ServerAddresses {
+/** Where streams are served. */
+export function streamPorts({ listen, httpServer, rtmps }: Config): ServerAddresses {
   return {
     rtmp: wanted({ enabled: true, listen }),
     http: wanted(httpServer),
@@ -286,6 +294,16 @@ function wantedCertificates(config: Config): CertificateFiles[] {
   return certificateFiles(config).map(([, files]) => files)
 }
 
+function tlsOptions(certificates: Certificates, now: () => Config): TlsOptions {
+  return {
+    rtmps: { certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().rtmps), protocols: [] },
+    https: {
+      certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().httpServer.https),
+      protocols: HTTP_PROTOCOLS,
+    },
+  }
+}
+
 /** The certificate of the vhost that a client asks for; null: it has none of its own. */
 function ownFiles({ vhosts }: Config, serverName: string): CertificateFiles | null {
   const tls = vhosts.get(serverName)?.tls
@@ -293,13 +311,13 @@ function ownFiles({ vhosts }: Config, serverName: string): CertificateFiles | nu
 }
 
 /** What the server reads, as it is at each look. */
-function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
+function serverOptions(settings: Settings, connectionsElsewhere: () => number, tls: TlsOptions): ServerOptions {
   let proxiesOf = settings.config
   let proxies: ProxyOptions = makeProxies(proxiesOf)
   return {
     tls,
     get maxConnections() {
-      return settings.config.maxConnections
+      return settings.config.maxConnections - connectionsElsewhere()
     },
     get maxConnectionsPerAddress() {
       return settings.config.maxConnectionsPerAddress

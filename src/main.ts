@@ -13,10 +13,12 @@ import { runBackup } from './backup.ts'
 import { runCompare } from './compare.ts'
 import { runDemo } from './demo.ts'
 import { confFile, packageVersion } from './package.ts'
+import { runFamily } from './family.ts'
 import { runDolphin, runSharp } from './proxies.ts'
-import { realWorld, run } from './run.ts'
+import { realWorld } from './run.ts'
 import { SERVER_NAME } from './server/options.ts'
 import { asError } from './st/errors.ts'
+import { isMember } from './st/real/member.ts'
 import { RealClock } from './st/real/clock.ts'
 
 const DEFAULT_FILE = confFile('sluice.conf')
@@ -93,7 +95,8 @@ async function main(): Promise<void> {
   if (options.sign !== undefined) sign(config, { ...options, role: options.sign })
   else if (options.test) print(`The configuration is valid.\n`)
   else if (changeFolder(config.workDir)) {
-    await run(config, packageVersion(), () => load(file), file === null ? null : resolve(START_DIR, file))
+    const path = file === null ? null : resolve(START_DIR, file)
+    await runFamily({ config, version: packageVersion(), load: () => load(file), file: path, folder: START_DIR })
   }
 }
 
@@ -170,7 +173,8 @@ async function runProxy(name: ProxyName, file: string, isTest: boolean): Promise
 function readConfig<C extends { readonly warnings: readonly string[] }>(read: () => C): C | null {
   try {
     const config = read()
-    for (const warning of config.warnings) process.stderr.write(`sluice: warning: ${warning}\n`)
+    // Of several processes the first one says it.
+    for (const warning of isMember() ? [] : config.warnings) process.stderr.write(`sluice: warning: ${warning}\n`)
     return config
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
