@@ -1,3 +1,4 @@
+import { Backups } from './cluster/backup/backups.ts'
 import { LoopGate } from './cluster/chain.ts'
 import { Edge } from './cluster/edge/edge.ts'
 import type { EdgeParts } from './cluster/edge/parts.ts'
@@ -55,6 +56,7 @@ export class House {
   readonly #services: Services
   readonly #edge: Edge
   readonly #hooks: Hooks
+  readonly #backups: Backups
   readonly #relays: Relays
   readonly #pool: HttpPool
   readonly #origins: OriginCluster
@@ -91,11 +93,14 @@ export class House {
     const forwards = new ForwardQuestions(this.#pool, identity, agent, (name) => settings.vhost(name))
     const edgeParts = this.#edgeParts(parts)
     this.#edge = new Edge(edgeParts)
+    const redis = config.redis
+    this.#backups = new Backups({ world, optionsOf: (name) => settings.resolveVhost(name), redis })
     const gates = {
       access: [breaker, new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
       callbacks: [this.#origins.gate, this.#hooks, forwards],
       upstream: this.#edge,
       hlsNotices: this.#hooks,
+      hlsBackups: this.#backups,
     }
     this.#server = new Server(world, options, version, gates, {
       utcTime: config.utcTime,
@@ -118,6 +123,7 @@ export class House {
       post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
       origins: this.#origins,
       forwards: () => this.#relays.forwards,
+      backups: this.#backups,
       refused: () => this.#server.refusals.totals,
     })
   }
@@ -181,6 +187,7 @@ export class House {
     this.#isDraining = true
     await this.#relays.stop(thread)
     await this.#server.stop(thread)
+    this.#backups.stop()
     await this.#origins.stop(thread)
     await this.#hooks.stop(thread, LAST_CALLBACKS_MS)
     await this.#services.stop(thread)

@@ -5,7 +5,7 @@ import { Breaker, type BreakerSettings } from './control/breaker.ts'
 import { deviceIp, type HeartbeatSettings, type Post, runHeartbeat } from './control/heartbeat.ts'
 import type { ServerIdentity } from './control/identity.ts'
 import type { Instance } from './control/instance.ts'
-import { type ClusterState, metrics } from './control/metrics/metrics.ts'
+import { type BackupState, type ClusterState, metrics } from './control/metrics/metrics.ts'
 import { Sampler } from './control/metrics/sampler.ts'
 import { Statistics } from './control/metrics/statistics.ts'
 import { runProgress } from './control/progress.ts'
@@ -64,6 +64,7 @@ export interface ServicesParts {
   /** For the heartbeat; without it there is none. */
   readonly post: Post | null
   readonly forwards: ApiOptions['forwards']
+  readonly backups: ApiOptions['backups'] & { readonly state: BackupState }
   /** What there is to say of this server as one of several origins. */
   readonly origins: { answer(query: ClusterQuery): object; readonly state: ClusterState }
   readonly refused: () => ReadonlyMap<string, number>
@@ -169,7 +170,7 @@ export class Services {
   }
 
   #apiOptions(): Parameters<typeof makeApi>[0] {
-    const { world, server, identity, config, reloader, isDraining, origins, forwards } = this.#parts
+    const { world, server, identity, config, reloader, isDraining, origins, forwards, backups } = this.#parts
     return {
       world,
       instance: this.#instance,
@@ -183,6 +184,7 @@ export class Services {
       listen: () => texts({ ...config().httpApi, enabled: true }).join(' '),
       clusters: (query) => origins.answer(query),
       forwards,
+      backups,
       reloader,
       isDraining,
       metrics: () => (config().exporter.enabled ? this.#metrics() : null),
@@ -190,7 +192,7 @@ export class Services {
   }
 
   #metrics(): string {
-    const { world, server, breaker, config, refused, origins } = this.#parts
+    const { world, server, breaker, config, refused, origins, backups } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
@@ -201,6 +203,7 @@ export class Services {
       loopDelay: () => this.#sampler.loopDelay,
       refused,
       cluster: () => origins.state,
+      backups: () => backups.state,
       breakerLevel: () => breaker.level,
     })
   }

@@ -10,6 +10,7 @@ import { Clients } from './clients.ts'
 import type { ServerContext } from './context.ts'
 import { Door } from './door.ts'
 import { allOf, type Gate } from './gate.ts'
+import type { HlsBackups } from './hls/backups.ts'
 import { HlsHandler } from './hls/http-hls.ts'
 import type { HlsNotices } from './hls/notices.ts'
 import { HlsService } from './hls/service.ts'
@@ -53,6 +54,8 @@ export interface ServerGates {
   readonly upstream?: Upstream
   /** Who is told of HLS segments. */
   readonly hlsNotices?: HlsNotices
+  /** Who shares HLS with other servers. */
+  readonly hlsBackups?: HlsBackups
 }
 
 /** What the recorder needs to know beside the settings of a vhost. */
@@ -115,7 +118,7 @@ export class Server {
     })
     const context: ServerContext = { world, hub: this.hub, options, clients: this.clients, gate, upstream, version }
     this.#context = context
-    this.#hls = new HlsService(context, gates.hlsNotices ?? null)
+    this.#hls = new HlsService(context, gates.hlsNotices ?? null, gates.hlsBackups ?? null)
     const serve: Service['serve'] = (thread, socket) => serveRtmp(thread, socket, context)
     const rtmp: Service = { protocol: 'rtmp', before: null, serve }
     const rtmps: Service = { protocol: 'rtmp', before: overTls(options.tls?.rtmps, acceptTls), serve }

@@ -50,13 +50,16 @@ export class HlsHandler {
   }
 
   async #serveFile(thread: Thread, exchange: HttpExchange): Promise<boolean> {
-    const { files, viewers } = this.#service
-    if (files.size === 0) return false
+    const { files, viewers, backups } = this.#service
+    if (files.size === 0 && !backups) return false
     const { path, query } = exchange.request
     const { ctx, vhost: asked } = readDirectives(query)
     const viewer = ctx === null ? null : viewers.get(ctx)
     const vhost = viewer?.client.vhost ?? vhostOf(exchange, this.#context, asked)
-    const file = vhost && files.get(vhost.name, path.slice(1))
+    let file = vhost && files.get(vhost.name, path.slice(1))
+    if (backups && vhost?.hls.enabled && !file?.bytes && !file?.promise) {
+      file = await backups.load(thread, vhost.name, path.slice(1), file)
+    }
     if (!vhost || !file || (!file.bytes && !file.promise)) return false
     if (!file.bytes) await this.#untilThere(thread, file, vhost)
     if (!file.bytes) await notFound(thread, exchange, 'It has not come.')
@@ -97,9 +100,11 @@ export class HlsHandler {
     const directives = readDirectives(exchange.request.query)
     const vhost = vhostOf(exchange, this.#context, directives.vhost)
     if (!vhost?.hls.enabled) return false
-    const known = this.#service.at(vhost.name, exchange.request.path)
+    let known = this.#service.at(vhost.name, exchange.request.path)
     const key = known?.stream.key ?? locate(exchange, vhost)?.sourceKey
     if (key === undefined) return false
+    known ??= await this.#service.stored(thread, key)
+    await known?.keeper.refresh?.(thread)
     if (exchange.request.method === 'HEAD') await this.#answerHead(thread, exchange, key, vhost)
     else await this.#serveStream(thread, exchange, { key, vhost, live: known }, directives)
     return true

@@ -7,6 +7,7 @@ import type { Thread } from '../../st/thread.ts'
 import type { World } from '../../st/world.ts'
 import type { PacketReader } from '../../stream/packet-reader.ts'
 import type { Publication } from '../../stream/publication.ts'
+import type { HlsKeeper } from './backups.ts'
 import type { HlsFile, HlsFiles } from './files.ts'
 import { HlsFolder } from './folder.ts'
 import type { HlsOptions } from './options.ts'
@@ -44,7 +45,7 @@ export interface KeeperParts {
  * One stream's thread: makes segments of one publish after the other, writes them to the disk if they are to be there,
  * and removes everything when nobody has published for `hls_dispose`.
  */
-export class StreamKeeper {
+export class StreamKeeper implements HlsKeeper {
   readonly stream: HlsStream
   readonly #parts: KeeperParts
   readonly #turns: Turn[] = []
@@ -62,19 +63,16 @@ export class StreamKeeper {
     this.stream = parts.stream
   }
 
-  /** A publish begins. Never waits. */
   begin(turn: Turn): void {
     this.#turns.push(turn)
     this.#changed.broadcast()
   }
 
-  /** The server ends: when what is there has been dealt with, so does the thread. */
   end(): void {
     this.#isStopping = true
     this.#changed.broadcast()
   }
 
-  /** The thread. When it ends, the stream is gone. @throws InterruptedError */
   async run(thread: Thread): Promise<void> {
     let gone: HlsFile[] = []
     try {

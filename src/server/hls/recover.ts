@@ -12,7 +12,7 @@ import { type HlsStream, QUERY_MARK } from './stream.ts'
 const MAX_LINES = 100_000
 
 /** A segment as a playlist names it. */
-interface Entry {
+export interface Entry {
   readonly uri: string
   readonly durationMs: number
   readonly discontinuity: boolean
@@ -25,7 +25,7 @@ interface Entry {
 export const WHOLE = '# whole'
 
 /** What a playlist says. */
-interface ReadPlaylist {
+export interface ReadPlaylist {
   readonly isWhole: boolean
   readonly sequence: number
   readonly discontinuitySequence: number
@@ -145,7 +145,10 @@ class PastFiles {
 }
 
 /** The file that a playlist's URI means; null when it is none of ours. */
-function nameOf(uri: string, { options, playlistName }: Pick<HlsStream, 'options' | 'playlistName'>): string | null {
+export function nameOf(
+  uri: string,
+  { options, playlistName }: Pick<HlsStream, 'options' | 'playlistName'>,
+): string | null {
   const prefix: HlsOptions['hlsEntryPrefix'] = options.hlsEntryPrefix
   if (prefix !== '' && !uri.startsWith(prefix)) return null
   const rest = uri.slice(prefix.length)
@@ -160,7 +163,7 @@ function nameOf(uri: string, { options, playlistName }: Pick<HlsStream, 'options
 }
 
 /** Reads what is needed of a playlist; null when it is none. */
-function readPlaylist(text: string): ReadPlaylist | null {
+export function readPlaylist(text: string): ReadPlaylist | null {
   const lines = text.split('\n', MAX_LINES).map((line) => line.trim())
   if (lines[0] !== '#EXTM3U') return null
   const number = (tag: string): number => {

@@ -1,13 +1,15 @@
 import { posix } from 'node:path'
 import { Condition } from '../../st/condition.ts'
 import { TimeoutError } from '../../st/errors.ts'
+import type { Log } from '../../st/log.ts'
 import type { Thread } from '../../st/thread.ts'
 import type { Publication } from '../../stream/publication.ts'
 import type { Source } from '../../stream/source.ts'
 import type { ServerContext } from '../context.ts'
+import type { HlsBackups, HlsKeeper } from './backups.ts'
 import { Demand } from './demand.ts'
 import { HlsFiles } from './files.ts'
-import { StreamKeeper, type Turn } from './keeper.ts'
+import { type KeeperParts, StreamKeeper, type Turn } from './keeper.ts'
 import { namesOf, playlistName } from './names.ts'
 import type { HlsNotices } from './notices.ts'
 import type { HlsOptions } from './options.ts'
@@ -25,7 +27,7 @@ const MOST_STREAMS = 10_000
 export interface LiveStream {
   readonly stream: HlsStream
   readonly playlists: PlaylistCache
-  readonly keeper: StreamKeeper
+  readonly keeper: HlsKeeper
   readonly thread: Thread
 }
 
@@ -43,11 +45,14 @@ export class HlsService {
   readonly #playlists = new Map<string, LiveStream>()
   readonly #served = new Set<Publication>()
   readonly #life: string
+  readonly backups: HlsBackups | null
   #isStopping = false
 
-  constructor(context: ServerContext, notices: HlsNotices | null) {
+  /** @param backups null: this server alone makes what it serves */
+  constructor(context: ServerContext, notices: HlsNotices | null, backups: HlsBackups | null = null) {
     this.#context = context
     this.#notices = notices
+    this.backups = backups
     this.#life = context.world.newId()
     this.viewers = new Viewers(context)
     this.demand = new Demand(context)
@@ -61,6 +66,15 @@ export class HlsService {
   /** The stream whose playlist is at this path; null: none is, or not yet. */
   at(vhost: string, path: string): LiveStream | null {
     return this.#playlists.get(vhost + path) ?? null
+  }
+
+  /** A stream that other servers write into the storage that this one shares with them; null: there is none. */
+  async stored(thread: Thread, key: string): Promise<LiveStream | null> {
+    const options = this.#options(key)
+    if (!this.backups || !options?.enabled || this.#isStopping) return null
+    const names = namesOf(key)
+    const isStored = await this.backups.isStored(thread, names.vhost, playlistName(options.hlsM3u8File, names))
+    return this.get(key) ?? (isStored && !this.#isStopping ? this.#make(key, options, thread.log) : null)
   }
 
   /** The configuration has changed: what is published now and was no HLS becomes it. What is HLS follows by itself. */
@@ -93,33 +107,34 @@ export class HlsService {
   #begin(source: Source, publication: Publication): void {
     const options = this.#options(source.key)
     if (!options?.enabled || this.#isStopping) return
-    const live = this.get(source.key) ?? this.#make(source.key, options, publication)
+    const live = this.get(source.key) ?? this.#make(source.key, options, publication.publisher.log)
     if (!live) return
     this.#served.add(publication)
     live.keeper.begin({ publication, reader: publication.read() })
     this.appeared.broadcast()
   }
 
-  #make(key: string, options: HlsOptions, { publisher }: Publication): LiveStream | null {
+  #make(key: string, options: HlsOptions, log: Log): LiveStream | null {
     const names = namesOf(key)
     const playlist = playlistName(options.hlsM3u8File, names)
     const place = `${names.vhost}/${playlist}`
     const owner = this.#playlists.get(place)?.stream.key
     if (owner !== undefined || this.#streams.size >= MOST_STREAMS) {
-      publisher.log.warn({ stream: key, owner, streams: this.#streams.size }, 'no HLS: the playlist is taken')
+      log.warn({ stream: key, owner, streams: this.#streams.size }, 'no HLS: the playlist is taken')
       return null
     }
     const { world } = this.#context
     const { files } = this
     const stream = new HlsStream(world, files, { key, names, playlistName: playlist }, options)
-    const keeper = new StreamKeeper({
+    const parts: KeeperParts = {
       world,
       files,
       stream,
       options: () => this.#options(key),
       finished: (turn, segment, path) => this.#tell(turn, stream, segment, path),
       over: ({ publication }) => this.#served.delete(publication),
-    })
+    }
+    const keeper = this.backups?.keeperOf(parts) ?? new StreamKeeper(parts)
     const thread = world.spawn('hls', async (own) => {
       try {
         await keeper.run(own)

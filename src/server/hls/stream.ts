@@ -44,7 +44,7 @@ export class HlsStream {
   readonly #files: HlsFiles
   readonly #floor = new FloorNumbers()
   #options: HlsOptions
-  #window: SegmentWindow
+  readonly #window: SegmentWindow
   #gone: HlsFile[] = []
   #making: Making | null = null
   #init: HlsFile | null = null
@@ -69,7 +69,9 @@ export class HlsStream {
     this.#options = options
     const wallMs = world.clock.wallMs()
     this.#nextSequence = firstSequence(wallMs)
-    this.#window = this.#newWindow(firstDiscontinuity(wallMs))
+    this.#window = new SegmentWindow(firstDiscontinuity(wallMs), (file) => {
+      if (file !== this.#init && file !== this.#key?.file) this.#drop(file)
+    })
   }
 
   get options(): HlsOptions {
@@ -106,13 +108,14 @@ export class HlsStream {
     this.#options = options
   }
 
-  /** Goes on where a stream was before. */
+  /** Goes on where a stream was before, or is elsewhere. */
   resume(past: Past): void {
     this.#nextSequence = past.nextSequence
     this.targetSeconds = past.targetSeconds
-    this.#hasHistory = true
-    this.#window = this.#newWindow(past.discontinuitySequence)
-    for (const segment of past.segments) this.#window.add(segment)
+    this.#hasHistory = past.goesOn !== true
+    this.#init = past.segments.at(-1)?.initFile ?? null
+    this.#window.show(past.segments, this.#world.clock.nowMs(), past.targetSeconds)
+    this.#window.discontinuitySequence = past.discontinuitySequence
     this.#changed()
   }
 
@@ -316,12 +319,6 @@ export class HlsStream {
     const { hlsEntryPrefix } = this.#options
     const uri = entryUri(hlsEntryPrefix, this.playlistName, name)
     return hlsEntryPrefix === '' ? uri + QUERY_MARK : uri
-  }
-
-  #newWindow(discontinuitySequence: number): SegmentWindow {
-    return new SegmentWindow(discontinuitySequence, (file) => {
-      if (file !== this.#init && file !== this.#key?.file) this.#drop(file)
-    })
   }
 
   #drop(file: HlsFile): void {

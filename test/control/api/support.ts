@@ -50,6 +50,12 @@ export class ApiServer {
       version: '1.2.3',
       config: () => config,
       forwards: () => [],
+      backups: {
+        streams: [],
+        view: async () => null,
+        switchWriter: async () => {},
+        state: { streams: new Map([['writer', 7]]), turns: 8, fenced: 9, missing: 10, isRedisUp: true },
+      },
       reloader: {
         last: { rid: '', err: 0, msg: 'Success', state: 0 },
         reload: async () => {

@@ -1,0 +1,317 @@
+import { CodecError } from '../../codec/errors.ts'
+import type { HlsKeeper } from '../../server/hls/backups.ts'
+import type { KeeperParts, Turn } from '../../server/hls/keeper.ts'
+import type { HlsStream } from '../../server/hls/stream.ts'
+import { FOREVER } from '../../st/clock.ts'
+import { Condition } from '../../st/condition.ts'
+import { DiskError } from '../../st/disk.ts'
+import { StError, TimeoutError } from '../../st/errors.ts'
+import type { Thread } from '../../st/thread.ts'
+import { Election } from './election.ts'
+import { type Fence, FencedError } from './fence.ts'
+import { HeldPackets } from './held.ts'
+import { StorageMirror } from './mirror.ts'
+import type { BackupOptions } from './options.ts'
+import type { RedisLeases } from './redis-leases.ts'
+import { STORAGE_TIMEOUT_MS } from './storage-files.ts'
+import type { StreamStorage } from './stream-storage.ts'
+import { namesOf, Writing } from './writing.ts'
+
+/** Looked at again and again until the first frame is there or the publisher has gone. */
+const SETTLE_TIMEOUT_MS = 30_000
+/** With `hls_dispose 0`: so long after the last request a stream that nobody publishes here is forgotten here. */
+const MEMORY_DISPOSE_MS = 120_000
+/** So much of a stream is held: what the writer has not published, and what comes until one knows that he is gone. */
+const HELD_TARGETS = 4
+const HELD_LEASES = 3
+const HELD_BESIDE_MS = 10_000
+/** Of a writer that lives and publishes nothing. */
+const OVERDUE_TARGETS = 3
+
+/** What has happened at a server. */
+export interface BackupCounters {
+  turns: number
+  fenced: number
+  missing: number
+}
+
+/** What a keeper stands on beside its stream. */
+export interface StandbyParts {
+  readonly storage: StreamStorage
+  readonly redis: RedisLeases | null
+  readonly options: () => BackupOptions
+  /** Of this server. */
+  readonly name: string
+  readonly counters: BackupCounters
+}
+
+/**
+ * One stream that several servers write by turns. What a publish brings is held here until it is in the shared storage,
+ * whoever put it there; when it is this server's turn it goes on with the frame that comes next. Players are served
+ * what is in the storage and nothing else.
+ */
+export class StandbyKeeper implements HlsKeeper {
+  readonly stream: HlsStream
+  readonly election: Election
+  readonly mirror: StorageMirror
+  readonly #parts: KeeperParts
+  readonly #own: StandbyParts
+  readonly #turns: Turn[] = []
+  readonly #changed = new Condition('publish')
+  #held = new HeldPackets()
+  #isStopping = false
+  #isPublished = false
+  #wantsSwitch = false
+  #askedMs = 0
+
+  constructor(parts: KeeperParts, own: StandbyParts) {
+    const { world, files, stream } = parts
+    this.stream = stream
+    this.#parts = parts
+    this.#own = own
+    this.mirror = new StorageMirror(own.storage, files, stream, own.counters)
+    this.election = new Election({
+      ...own,
+      clock: world.clock,
+      key: stream.key,
+      watch: (thread) => this.#watch(thread),
+      side: () => this.side,
+      isOverdue: () => this.#isOverdue(),
+      onSwitch: () => {
+        this.#wantsSwitch = true
+      },
+    })
+  }
+
+  get storage(): StreamStorage {
+    return this.#own.storage
+  }
+
+  get name(): string {
+    return this.#own.name
+  }
+
+  get leaseMs(): number {
+    return this.#own.options().leaseMs
+  }
+
+  /** Whether the stream is published at this server. */
+  get isPublished(): boolean {
+    return this.#isPublished
+  }
+
+  /** What this server holds of the stream. */
+  get side(): { lagMs: number; heldMs: number } {
+    const newestMs = this.#held.newestWallMs
+    const lagMs = newestMs === null ? 0 : Math.max(0, this.#parts.world.clock.wallMs() - newestMs)
+    return { lagMs, heldMs: this.#held.heldMs }
+  }
+
+  begin(turn: Turn): void {
+    this.#turns.push(turn)
+    this.#changed.broadcast()
+  }
+
+  end(): void {
+    this.#isStopping = true
+    this.#changed.broadcast()
+  }
+
+  /** Lets another server go on, when the segment that is being made is finished. */
+  giveAway(): void {
+    this.#wantsSwitch = true
+  }
+
+  async refresh(thread: Thread): Promise<void> {
+    this.#askedMs = this.#parts.world.clock.nowMs()
+    await this.mirror.refresh(thread)
+  }
+
+  async run(thread: Thread): Promise<void> {
+    const election = thread.spawn('hls election', (own) => this.election.run(own))
+    try {
+      this.#askedMs = thread.world.clock.nowMs()
+      for (let turn = await this.#next(thread); turn; turn = await this.#next(thread)) await this.#serve(thread, turn)
+      if (!this.#isStopping && this.stream.options.hlsDisposeMs > 0) await this.#dispose(thread)
+    } finally {
+      await election.stop(thread, 'the stream is over')
+      this.stream.dispose()
+    }
+  }
+
+  /** The next publish; null when none has come and nobody has asked for `hls_dispose`, or the server ends. */
+  async #next(thread: Thread): Promise<Turn | null> {
+    const { clock } = this.#parts.world
+    const startMs = clock.nowMs()
+    for (;;) {
+      const turn = this.#turns.shift()
+      if (turn) return turn
+      const sinceMs = Math.max(startMs, this.#askedMs)
+      const leftMs = Math.ceil(sinceMs + (this.stream.options.hlsDisposeMs || MEMORY_DISPOSE_MS) - clock.nowMs())
+      if (leftMs <= 0 || this.#isStopping) return null
+      try {
+        await this.#changed.wait(thread, leftMs)
+      } catch (error) {
+        if (!(error instanceof TimeoutError)) throw error
+      }
+    }
+  }
+
+  async #serve(thread: Thread, turn: Turn): Promise<void> {
+    const { publication, reader } = turn
+    try {
+      this.#follow()
+      while (!publication.ended && !(await publication.settled(thread, SETTLE_TIMEOUT_MS))) continue
+      this.#held = new HeldPackets()
+      this.#isPublished = true
+      this.stream.setLive(true)
+      this.election.want(true)
+      await this.#segment(thread, turn)
+    } catch (error) {
+      if (!(error instanceof CodecError)) throw error
+      publication.publisher.log.warn({ err: error, stream: this.stream.key }, 'HLS ends: see hls_on_error')
+      if (this.stream.options.hlsOnError === 'disconnect') publication.publisher.interrupt('HLS failed')
+    } finally {
+      this.#isPublished = false
+      this.election.want(false)
+      publication.unread(reader)
+      this.stream.setLive(false)
+      this.#parts.over(turn)
+    }
+  }
+
+  /** Takes the options of now. @returns false when HLS is off */
+  #follow(): boolean {
+    const options = this.#parts.options()
+    if (!options?.enabled) return false
+    this.stream.follow(options)
+    return true
+  }
+
+  async #segment(thread: Thread, turn: Turn): Promise<void> {
+    const { reader } = turn
+    let writing: Writing | null = null
+    const taker = {
+      step: () => {
+        this.#collect(turn, writing)
+        writing?.take(this.stream.options)
+        const isOther = this.election.fence !== (writing?.fence ?? null)
+        return !reader.ended && !isOther && writing?.hasFinished !== true
+      },
+    }
+    while (!reader.isAtEnd) {
+      await reader.follow(thread, taker, FOREVER)
+      if (this.election.fence !== (writing?.fence ?? null)) writing = await this.#beginWriting(thread, turn)
+      writing = await this.#publish(thread, turn, writing)
+      if (!this.#follow()) return
+    }
+    writing?.finish()
+    await this.#publish(thread, turn, writing)
+  }
+
+  /** Holds what has come. */
+  #collect({ reader }: Turn, writing: Writing | null): void {
+    const { hlsFragmentMs } = this.stream.options
+    const targetMs = Math.max(hlsFragmentMs, 1000 * (this.stream.targetSeconds ?? 0))
+    const limitMs = HELD_TARGETS * targetMs + HELD_LEASES * this.#own.options().leaseMs + HELD_BESIDE_MS
+    for (let read = reader.take(); read; read = reader.take()) {
+      writing?.noteDrops(reader.droppedPackets)
+      this.#held.push({ read, wallMs: this.#parts.world.clock.wallMs() }, limitMs)
+    }
+  }
+
+  /** Goes on with what is in the storage, now that nobody else can change it; null: not yet, or not at all. */
+  async #beginWriting(thread: Thread, turn: Turn): Promise<Writing | null> {
+    const { fence } = this.election
+    if (!fence) return null
+    try {
+      await this.mirror.read(thread, STORAGE_TIMEOUT_MS)
+      const { mark } = this.mirror
+      const start = this.#held.startAfter(mark)
+      if (start === 'wait' || start === null) return null
+      const { hlsDisposeMs } = this.stream.options
+      const isOld = hlsDisposeMs > 0 && (await this.storage.idleMs(thread)) > hlsDisposeMs
+      const { world } = this.#parts
+      const parts = {
+        world,
+        storage: this.storage,
+        fence,
+        held: this.#held,
+        turn,
+        shown: this.stream,
+        mark,
+        isOld,
+        start,
+      }
+      const writing = new Writing(parts)
+      writing.take(this.stream.options)
+      return writing
+    } catch (error) {
+      this.#failed(thread, fence, error)
+      return null
+    }
+  }
+
+  /** Brings finished segments to where they are fetched. @returns null when the turn is over */
+  async #publish(thread: Thread, turn: Turn, writing: Writing | null): Promise<Writing | null> {
+    if (!writing?.hasFinished) return writing
+    try {
+      const segments = await writing.publish(thread)
+      for (const segment of segments) this.#parts.finished(turn, segment, (name) => this.storage.path(name))
+      await this.mirror.read(thread, STORAGE_TIMEOUT_MS)
+      this.#dropPublished()
+    } catch (error) {
+      this.#failed(thread, writing.fence, error)
+      return null
+    }
+    if (!this.#wantsSwitch) return writing
+    this.#wantsSwitch = false
+    this.election.giveUp(true)
+    return null
+  }
+
+  #failed(thread: Thread, fence: Fence, error: unknown): void {
+    if (error instanceof FencedError) {
+      this.election.fenced(thread, fence)
+      return
+    }
+    if (!(error instanceof DiskError || error instanceof TimeoutError)) throw error
+    const text = 'HLS: the shared storage failed: this server gives the stream to another one'
+    thread.log.warn({ stream: this.stream.key, reason: error.message }, text)
+    this.election.giveUp(true)
+  }
+
+  async #watch(thread: Thread): Promise<void> {
+    await this.mirror.read(thread, STORAGE_TIMEOUT_MS)
+    this.#dropPublished()
+  }
+
+  #dropPublished(): void {
+    if (this.mirror.mark) this.#held.dropPublished(this.mirror.mark)
+  }
+
+  #isOverdue(): boolean {
+    const targetMs = Math.max(this.stream.options.hlsFragmentMs, 1000 * (this.stream.targetSeconds ?? 0))
+    const limitMs = OVERDUE_TARGETS * targetMs + this.#own.options().leaseMs
+    const { clock } = this.#parts.world
+    return this.#held.heldMs > limitMs && clock.nowMs() - this.mirror.changedMs > limitMs
+  }
+
+  /** Nobody has published for `hls_dispose`: the last who wrote removes what is there, if nobody has written since. */
+  async #dispose(thread: Thread): Promise<void> {
+    const fence = this.election.lastFence
+    if (!fence) return
+    try {
+      await this.mirror.read(thread, STORAGE_TIMEOUT_MS)
+      const leaving = this.mirror.mark?.leaving ?? []
+      if (this.mirror.mark?.turn !== fence.number) return
+      await fence.renew(thread)
+      for (const name of new Set([...leaving, ...namesOf(this.stream.segments)])) await fence.remove(thread, name)
+      await fence.remove(thread, this.stream.playlistName)
+      await this.storage.forget(thread, fence)
+    } catch (error) {
+      if (!(error instanceof StError)) throw error
+      thread.log.info({ stream: this.stream.key, reason: error.message }, 'HLS: files stay in the shared storage')
+    }
+  }
+}
