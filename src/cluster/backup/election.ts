@@ -135,10 +135,10 @@ export class Election {
     const waitMs = priority * PRIORITY_MS
     if (nowMs < this.#heldOffMs) return false
     if (isOverdue()) return true
-    const holder = redis ? await redis.holder(thread, key, leaseMs) : 'away'
+    const holder = redis ? await redis.holder(thread, key) : 'away'
     if (look === null || look.facts?.isWriting === false)
       return silentMs >= waitMs && (holder === null || holder === 'away')
-    return holder === 'away' ? silentMs >= leaseMs + waitMs : holder === null && silentMs >= waitMs
+    return (holder === null || holder === 'away') && silentMs >= leaseMs + waitMs
   }
 
   async #take(thread: Thread): Promise<Fence | null> {

@@ -10,7 +10,7 @@ import { type HlsStream, QUERY_MARK } from '../../server/hls/stream.ts'
 import { type Mark, readMark } from './mark.ts'
 import type { StreamStorage } from './stream-storage.ts'
 
-/** A player does not wait for a storage that hangs: it gets what was there before. */
+/** A player does not wait for a storage that hangs: it asks another server. */
 const REFRESH_TIMEOUT_MS = 2_000
 
 /** Shows a stream as it is in the shared storage, whoever writes it: nothing else is ever served. */
@@ -38,15 +38,21 @@ export class StorageMirror {
     this.#stream = stream
   }
 
-  /** Shows what is there now, or when that cannot be read what was there before. @throws InterruptedError */
-  async refresh(thread: Thread): Promise<void> {
+  /**
+   * Shows what is there now.
+   * @returns false: that cannot be read; what was there before would be less than other servers have shown
+   * @throws InterruptedError
+   */
+  async refresh(thread: Thread): Promise<boolean> {
     try {
       await this.read(thread, REFRESH_TIMEOUT_MS)
+      return true
     } catch (error) {
       if (!(error instanceof DiskError || error instanceof TimeoutError)) throw error
       const facts = { stream: this.#stream.key, reason: error.message }
-      if (!this.#isAway) thread.log.warn(facts, 'the shared storage cannot be read: players get what it had before')
+      if (!this.#isAway) thread.log.warn(facts, 'the shared storage cannot be read: players get nothing from here')
       this.#isAway = true
+      return false
     }
   }
 

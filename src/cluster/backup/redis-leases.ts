@@ -19,7 +19,7 @@ export interface RedisHolder {
 }
 
 /**
- * Leases of streams in Redis, each with a number that only grows. What Redis says decides who begins a turn at writing;
+ * Leases of streams in Redis, each with a number that only grows. While somebody holds one, nobody begins a turn at writing;
  * that nobody else can write then is the storage's affair. While Redis does not answer, so is the lease.
  */
 export class RedisLeases {
@@ -29,8 +29,6 @@ export class RedisLeases {
   #attempts = 0
   #retryMs = 0
   #isAway = false
-  /** Since when it answers, monotonic, ms: leases are not to be missed because it has been started anew. */
-  #upMs = 0
 
   constructor(options: RedisOptions) {
     this.#options = options
@@ -40,14 +38,13 @@ export class RedisLeases {
     return this.#connection !== null && !this.#isAway
   }
 
-  /** Who holds a lease; null: nobody; 'away': Redis does not answer, or has not for the time of a lease. */
-  async holder(thread: Thread, key: string, leaseMs: number): Promise<RedisHolder | null | 'away'> {
+  /** Who holds a lease; null: nobody; 'away': Redis does not answer. */
+  async holder(thread: Thread, key: string): Promise<RedisHolder | null | 'away'> {
     const [value = null] = (await this.#ask(thread, (redis) =>
       redis.ask(thread, [['GET', this.#lease(key)]], this.#options.timeoutMs),
     )) ?? ['away']
     if (value === 'away') return 'away'
-    const holder = readHolder(value)
-    return holder === null && thread.world.clock.nowMs() - this.#upMs < leaseMs ? 'away' : holder
+    return readHolder(value)
   }
 
   /**
@@ -138,7 +135,6 @@ export class RedisLeases {
         tls ? { ...place, tls: { serverName: host } } : place,
         timeoutMs,
       )
-      this.#upMs = thread.world.clock.nowMs()
       return this.#connection
     } finally {
       this.#mutex.unlock(thread)

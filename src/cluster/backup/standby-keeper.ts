@@ -28,6 +28,10 @@ const HELD_BESIDE_MS = 10_000
 /** Of a writer that lives and publishes nothing. */
 const OVERDUE_TARGETS = 3
 
+/** So many leases, and looks in each, does the end of a publish wait for another server to go on with the stream. */
+const LAST_LEASES = 2
+const LAST_LOOKS = 10
+
 /** What has happened at a server. */
 export interface BackupCounters {
   turns: number
@@ -122,9 +126,9 @@ export class StandbyKeeper implements HlsKeeper {
     this.#wantsSwitch = true
   }
 
-  async refresh(thread: Thread): Promise<void> {
+  refresh(thread: Thread): Promise<boolean> {
     this.#askedMs = this.#parts.world.clock.nowMs()
-    await this.mirror.refresh(thread)
+    return this.mirror.refresh(thread)
   }
 
   async run(thread: Thread): Promise<void> {
@@ -205,8 +209,32 @@ export class StandbyKeeper implements HlsKeeper {
       writing = await this.#publish(thread, turn, writing)
       if (!this.#follow()) return
     }
-    writing?.finish()
+    if (writing) await this.#finish(thread, turn, writing)
+  }
+
+  /**
+   * The publish is over. Its last segment is not finished: who still has the stream makes it whole, and else it is
+   * published as it is. This turn can still write, as long as nobody has begun another one.
+   */
+  async #finish(thread: Thread, turn: Turn, writing: Writing): Promise<void> {
+    const { clock } = this.#parts.world
+    const { leaseMs } = this
+    const deadlineMs = clock.nowMs() + LAST_LEASES * leaseMs
+    this.election.want(false)
+    while (clock.nowMs() < deadlineMs && (await this.#hasStandby(thread, leaseMs)))
+      await thread.sleep(leaseMs / LAST_LOOKS)
+    writing.finish()
     await this.#publish(thread, turn, writing)
+  }
+
+  async #hasStandby(thread: Thread, leaseMs: number): Promise<boolean> {
+    try {
+      const sides = await this.storage.sides(thread)
+      return sides.some(({ name, ageMs }) => name !== this.name && ageMs <= LAST_LEASES * leaseMs)
+    } catch (error) {
+      if (!(error instanceof DiskError || error instanceof TimeoutError)) throw error
+      return false
+    }
   }
 
   /** Holds what has come. */

@@ -12,9 +12,10 @@ export interface HlsKeeper {
   run(thread: Thread): Promise<void>
   /**
    * Brings the stream to what it is at this moment wherever it is kept; without it, it is kept here.
+   * @returns false: nobody knows what it is at this moment
    * @throws InterruptedError
    */
-  refresh?(thread: Thread): Promise<void>
+  refresh?(thread: Thread): Promise<boolean>
 }
 
 /** Streams that several servers write by turns, into storage that they share. */

@@ -104,7 +104,10 @@ export class HlsHandler {
     const key = known?.stream.key ?? locate(exchange, vhost)?.sourceKey
     if (key === undefined) return false
     known ??= await this.#service.stored(thread, key)
-    await known?.keeper.refresh?.(thread)
+    if (known?.keeper.refresh && !(await known.keeper.refresh(thread))) {
+      await exchange.answerText(thread, 503, 'The shared storage does not answer.', { 'Cache-Control': 'no-store' })
+      return true
+    }
     if (exchange.request.method === 'HEAD') await this.#answerHead(thread, exchange, key, vhost)
     else await this.#serveStream(thread, exchange, { key, vhost, live: known }, directives)
     return true

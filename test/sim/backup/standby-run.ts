@@ -61,6 +61,8 @@ export interface StandbyOutcome {
   /** The longest time in which a viewer got no new segment, ms. */
   readonly longestMs: number
   readonly discontinuities: number
+  /** Pictures that a viewer did not get, of one encoder that was not restarted in between. */
+  readonly lostPictures: number
   /** Playlists that were written, by server. */
   readonly written: ReadonlyMap<string, number>
   readonly simulatedMs: number
@@ -117,7 +119,6 @@ class StandbyRun {
   readonly #watch: PlaylistWatch
   readonly #viewers: FrontViewer[] = []
   #violation: Violation | null = null
-  #discontinuities = 0
 
   constructor(plan: StandbyPlan, onLine: ((line: string) => void) | null) {
     this.#plan = plan
@@ -164,7 +165,8 @@ class StandbyRun {
       segments: viewed.reduce((sum, { segments }) => sum + segments, 0),
       frames: viewed.reduce((sum, { frames }) => sum + frames, 0),
       longestMs: Math.max(0, ...viewed.map(({ longestMs }) => longestMs)),
-      discontinuities: this.#discontinuities,
+      discontinuities: Math.max(0, ...viewed.map(({ discontinuities }) => discontinuities)),
+      lostPictures: Math.max(0, ...viewed.map(({ lostPictures }) => lostPictures)),
       written: this.#watch.written,
       simulatedMs: this.#simulation.nowMs,
     }
@@ -238,7 +240,8 @@ vhost __defaultVhost__ {
     const name = `viewer${this.#viewers.length}`
     const world = this.#network.add(name, `10.2.0.${this.#viewers.length + 1}`).boot(new RecordingLog())
     world.spawn(name, async (thread) => {
-      const viewer = new FrontViewer(thread, hosts, '/live/s.m3u8', this.#check, this.#random.fork(name))
+      const seen = { check: this.#check, publishes: this.#encoder.publishes }
+      const viewer = new FrontViewer(thread, hosts, seen, this.#random.fork(name))
       this.#viewers.push(viewer)
       try {
         await viewer.watch(untilMs)

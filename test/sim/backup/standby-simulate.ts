@@ -11,7 +11,7 @@ const { values } = parseArgs({
   },
 })
 const startMs = performance.now()
-const sum = { failures: 0, segments: 0, simulatedMs: 0 }
+const sum = { failures: 0, segments: 0, simulatedMs: 0, lostPictures: 0, discontinuities: 0 }
 const first = Number(values.seed)
 const count = Number(values.seeds)
 let longestMs = 0
@@ -20,6 +20,9 @@ for (let seed = first; seed < first + count; seed++) {
   const outcome = await runStandby(plan, values.trace ? print : null)
   sum.segments += outcome.segments
   sum.simulatedMs += outcome.simulatedMs
+  sum.lostPictures += outcome.lostPictures
+  sum.discontinuities += outcome.discontinuities
+  if (values.trace) print(`${outcome.lostPictures} pictures lost, ${outcome.discontinuities} discontinuities`)
   longestMs = Math.max(longestMs, outcome.longestMs)
   if (!outcome.violation) continue
   sum.failures++
@@ -28,7 +31,8 @@ for (let seed = first; seed < first + count; seed++) {
 const seconds = (ms: number): string => (ms / 1000).toFixed(1)
 print(
   `${count} seeds in ${seconds(performance.now() - startMs)} s, ${sum.failures} with violations; ` +
-    `${seconds(sum.simulatedMs)} s simulated, ${sum.segments} segments received; ` +
+    `${seconds(sum.simulatedMs)} s simulated, ${sum.segments} segments received, ${sum.lostPictures} pictures lost, ` +
+    `${sum.discontinuities} discontinuities; ` +
     `the longest time without a new one: ${seconds(longestMs)} s`,
 )
 process.exitCode = sum.failures === 0 ? 0 : 1

@@ -2,11 +2,15 @@ import { HttpPool } from '../../../src/http/pool.ts'
 import { StError } from '../../../src/st/errors.ts'
 import type { SeededRandom } from '../../../src/st/sim/random.ts'
 import type { Thread } from '../../../src/st/thread.ts'
+import { type FrameRun, FrameRuns } from '../frame-runs.ts'
 import type { HlsCheck } from '../hls-check.ts'
+import type { SentPublish } from '../media.ts'
 import { readPlaylist } from '../read-playlist.ts'
+import { readTsSegment } from '../ts-segment.ts'
 import { Violation } from '../violation.ts'
 
-const ANSWER_MS = 3_000
+/** A front that knows servers as slow as that as dead. */
+export const ANSWER_MS = 1_000
 const POLL_MS = 400
 const MAX_BODY_BYTES = 16 * 1024 * 1024
 const FIRST_SEGMENTS = 3
@@ -22,6 +26,7 @@ export interface Viewed {
   frames: number
   /** Pictures that the encoder made between two that were got, where it was not restarted. */
   lostPictures: number
+  discontinuities: number
 }
 
 /**
@@ -29,23 +34,30 @@ export interface Viewed {
  * not answer.
  */
 export class FrontViewer {
-  readonly viewed: Viewed = { newestMs: 0, longestMs: 0, segments: 0, frames: 0, lostPictures: 0 }
+  readonly viewed: Viewed = { newestMs: 0, longestMs: 0, segments: 0, frames: 0, lostPictures: 0, discontinuities: 0 }
   readonly #thread: Thread
   readonly #pool: HttpPool
   readonly #hosts: readonly string[]
-  readonly #path: string
+  readonly #path = '/live/s.m3u8'
   readonly #check: HlsCheck
+  readonly #publishes: readonly SentPublish[]
+  #picture: FrameRun | null = null
   readonly #random: SeededRandom
   #mediaSequence = -1
   #end = -1
   #last = -1
 
-  constructor(thread: Thread, hosts: readonly string[], path: string, check: HlsCheck, random: SeededRandom) {
+  constructor(
+    thread: Thread,
+    hosts: readonly string[],
+    seen: { readonly check: HlsCheck; readonly publishes: readonly SentPublish[] },
+    random: SeededRandom,
+  ) {
     this.#thread = thread
     this.#pool = new HttpPool(thread.world)
     this.#hosts = hosts
-    this.#path = path
-    this.#check = check
+    this.#check = seen.check
+    this.#publishes = seen.publishes
     this.#random = random
   }
 
@@ -85,7 +97,21 @@ export class FrontViewer {
       this.viewed.newestMs = nowMs
       this.viewed.segments++
       this.viewed.frames += frames
+      if (segment.discontinuity) this.viewed.discontinuities++
+      this.#follow(bytes, segment.path)
     }
+  }
+
+  /** What one encoder has made comes once, and in order; what is left out is counted. */
+  #follow(bytes: Buffer, path: string): void {
+    const runs = new FrameRuns(path, 's', this.#publishes)
+    for (const { payload, dtsMs } of readTsSegment(bytes)) runs.take(payload, dtsMs)
+    const { video } = runs.runs
+    const last = this.#picture
+    this.#picture = video ?? last
+    if (!video || video.publish !== last?.publish) return
+    if (video.first <= last.last) throw new Violation('repeated', `${path}: ${video.first} comes after ${last.last}`)
+    this.viewed.lostPictures += video.first - last.last - 1
   }
 
   /** Null: none of the servers has it now. */
