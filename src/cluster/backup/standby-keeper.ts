@@ -330,10 +330,10 @@ export class StandbyKeeper implements HlsKeeper {
     const fence = this.election.lastFence
     if (!fence) return
     try {
-      await this.mirror.read(thread, STORAGE_TIMEOUT_MS)
-      const leaving = this.mirror.mark?.leaving ?? []
-      if (this.mirror.mark?.turn !== fence.number) return
       await fence.renew(thread)
+      if (await this.#hasStandby(thread, this.leaseMs)) return
+      await this.mirror.read(thread, STORAGE_TIMEOUT_MS)
+      const leaving = [...(this.mirror.mark?.leaving ?? []), ...fence.leftovers]
       for (const name of new Set([...leaving, ...namesOf(this.stream.segments)])) await fence.remove(thread, name)
       await fence.remove(thread, this.stream.playlistName)
       await this.storage.forget(thread, fence)

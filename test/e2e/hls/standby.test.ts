@@ -14,6 +14,8 @@ const LEASE_S = 1
 /** The encoder goes on when a server is gone, and comes back to it at a key frame. */
 const RECOVER =
   'attempt_recovery=1:recover_any_error=1:restart_with_keyframe=1:drop_pkts_on_overflow=1:recovery_wait_time=0.5'
+const LOOK_MS = 100
+const ANSWER_MS = 500
 const WRITES = 'this server writes'
 
 const clips = Clips.use(CLIP)
@@ -92,8 +94,26 @@ class Playlists {
   readonly #bodies = new Map<string, string>()
   #end = -1
 
-  async look(server: Server): Promise<void> {
-    const response = await fetch(server.playlist)
+  /** Looks at one after the other, again and again: what comes later is never less. */
+  lookAt(servers: readonly Server[]): { stop(): Promise<void> } {
+    let goesOn = true
+    const looking = (async () => {
+      for (let turn = 0; goesOn; turn++) {
+        const server = servers[turn % servers.length]
+        if (server) await this.#look(server).catch(unlessAway)
+        await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+      }
+    })()
+    return {
+      stop: () => {
+        goesOn = false
+        return looking
+      },
+    }
+  }
+
+  async #look(server: Server): Promise<void> {
+    const response = await fetch(server.playlist, { signal: AbortSignal.timeout(ANSWER_MS) })
     if (response.status !== 200) return
     const lines = (await response.text()).split('\n')
     const first = Number(lines.find((line) => line.startsWith('#EXT-X-MEDIA-SEQUENCE:'))?.slice(22))
@@ -106,7 +126,9 @@ class Playlists {
     this.#end = first + names.length
     const last = names.at(-1)
     if (last === undefined) return
-    const body = await (await fetch(new URL(last, server.playlist))).arrayBuffer()
+    const body = await (
+      await fetch(new URL(last, server.playlist), { signal: AbortSignal.timeout(ANSWER_MS) })
+    ).arrayBuffer()
     const text = Buffer.from(body).toString('base64')
     expect(this.#bodies.get(last) ?? text).toBe(text)
     this.#bodies.set(last, text)
@@ -121,10 +143,8 @@ test('ffmpeg sees every picture while the writer is killed, changed by hand, sto
     const east = await Server.start('east', folder, redis, 0)
     const west = await Server.start('west', folder, redis, 10)
     const playlists = new Playlists()
-    const looking = setInterval(() => {
-      for (const server of [east, west]) playlists.look(server).catch(isAway)
-    }, 250)
-    onTestFinished(() => clearInterval(looking))
+    const looking = playlists.lookAt([east, west])
+    onTestFinished(() => looking.stop())
     await east.program.says('started')
     await west.program.says('started')
     publish(start, [east, west])
@@ -150,6 +170,7 @@ test('ffmpeg sees every picture while the writer is killed, changed by hand, sto
 
     const before = parseDecoded(player.stdout).pictures.length
     await until('four seconds more', () => parseDecoded(player.stdout).pictures.length > before + 100)
+    await looking.stop()
     player.kill('SIGINT')
     const { stdout, stderr } = await player.ended()
     expect(stderr).toBe('')
@@ -162,6 +183,7 @@ test('ffmpeg sees every picture while the writer is killed, changed by hand, sto
 })
 
 /** A server that is killed or stopped does not answer. */
-function isAway(error: unknown): void {
-  if (!(error instanceof TypeError)) throw error
+function unlessAway(error: unknown): void {
+  const isAway = error instanceof TypeError || (error instanceof Error && error.name === 'TimeoutError')
+  if (!isAway) throw error
 }
