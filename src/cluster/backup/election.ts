@@ -92,7 +92,6 @@ export class Election {
   #begin(thread: Thread, fence: Fence): void {
     thread.log.info({ stream: this.#parts.key, turn: fence.number }, 'HLS: this server writes')
     this.fence = fence
-    this.lastFence = fence
     this.#parts.counters.turns++
   }
 
@@ -106,6 +105,7 @@ export class Election {
           const fence = await this.#take(thread)
           if (fence) {
             await storage.leave(thread, name)
+            this.lastFence = fence
             if (this.#isWanted) return fence
             await fence.release(thread)
             return null

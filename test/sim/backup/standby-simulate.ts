@@ -10,6 +10,8 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
   },
 })
+/** So often it says how far it has come, in seeds. */
+const PROGRESS = 100
 const startMs = performance.now()
 const sum = { failures: 0, segments: 0, simulatedMs: 0, lostPictures: 0, discontinuities: 0 }
 const first = Number(values.seed)
@@ -24,6 +26,7 @@ for (let seed = first; seed < first + count; seed++) {
   sum.discontinuities += outcome.discontinuities
   if (values.trace) print(`${outcome.lostPictures} pictures lost, ${outcome.discontinuities} discontinuities`)
   longestMs = Math.max(longestMs, outcome.longestMs)
+  if ((seed - first + 1) % PROGRESS === 0) print(`${seed - first + 1} seeds, ${sum.failures} with violations`)
   if (!outcome.violation) continue
   sum.failures++
   print(`seed ${seed} breaks a rule: ${outcome.violation.message}`)
