@@ -89,14 +89,12 @@ export class House {
     this.#hooks = new Hooks(world, identity, agent, (vhost) => settings.vhost(vhost)?.httpHooks ?? null)
     this.#pool = new HttpPool(world)
     this.#origins = this.#makeOrigins(agent)
-    const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
     const forwards = new ForwardQuestions(this.#pool, identity, agent, (name) => settings.vhost(name))
     const edgeParts = this.#edgeParts(parts)
     this.#edge = new Edge(edgeParts)
-    const redis = config.redis
-    this.#backups = new Backups({ world, optionsOf: (name) => settings.resolveVhost(name), redis })
+    this.#backups = new Backups({ world, redis: config.redis, optionsOf: (name) => settings.resolveVhost(name) })
     const gates = {
-      access: [breaker, new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
+      access: [breaker, new LoopGate(edgeParts.self.id), ...securityOf(now), new Traverse(edgeParts)],
       callbacks: [this.#origins.gate, this.#hooks, forwards],
       upstream: this.#edge,
       hlsNotices: this.#hooks,
@@ -269,6 +267,10 @@ export class House {
     const headers = { 'Content-Type': 'application/json', 'User-Agent': agent }
     await this.#pool.request(thread, { method: 'POST', url, headers, body }, timeoutMs)
   }
+}
+
+function securityOf(now: () => Config): ReturnType<typeof makeSecurity> {
+  return makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
 }
 
 function streamPorts({ listen, httpServer, rtmps }: Config): ServerAddresses {

@@ -1,3 +1,4 @@
+import type { Candidate, Election, WritingTurn } from '../../server/hls/shared/share.ts'
 import { Condition } from '../../st/condition.ts'
 import { DiskError } from '../../st/disk.ts'
 import { asError, InterruptedError, StError, TimeoutError } from '../../st/errors.ts'
@@ -6,7 +7,7 @@ import type { Thread } from '../../st/thread.ts'
 import { type Fence, FencedError, type LeaseFacts } from './fence.ts'
 import type { BackupOptions } from './options.ts'
 import type { RedisLeases } from './redis-leases.ts'
-import type { Look, SideFacts, StreamStorage } from './stream-storage.ts'
+import type { Look, StreamStorage } from './stream-storage.ts'
 
 /** A writer shows so often in the time of a lease that it lives; who stands by looks as often. */
 const RENEWALS = 6
@@ -20,21 +21,15 @@ const FAREWELL_MS = 3_000
 /** What an election knows of its stream and server. */
 export interface ElectionParts {
   readonly clock: Clock
-  readonly key: string
   readonly storage: StreamStorage
   readonly redis: RedisLeases | null
   readonly options: () => BackupOptions
   /** Of this server. */
   readonly name: string
   readonly counters: { turns: number; fenced: number }
-  /** Looks at the storage, while another server writes. @throws DiskError, TimeoutError, InterruptedError */
-  readonly watch: (thread: Thread) => Promise<void>
-  /** What this server holds of the stream. */
-  readonly side: () => SideFacts
-  /** The writer lives and does not write what this server has had for long. */
-  readonly isOverdue: () => boolean
-  /** Somebody asks for another writer. */
-  readonly onSwitch: () => void
+  /** The thread has ended. */
+  readonly onEnd: () => void
+  readonly candidate: Candidate
 }
 
 /**
@@ -42,7 +37,7 @@ export interface ElectionParts {
  * writer goes on to change and, when it answers, a key in Redis. No clocks are compared: a lease is over when it has
  * not changed for its time by the clock of the one who looks.
  */
-export class Election {
+export class LeaseElection implements Election {
   readonly #parts: ElectionParts
   readonly #changed = new Condition('change of the writer')
   /** The turn of this server; null: it may not write. */
@@ -85,34 +80,27 @@ export class Election {
         await this.#hold(thread, fence)
       }
     } finally {
+      this.#parts.onEnd()
       await this.#farewell(thread)
     }
   }
 
   #begin(thread: Thread, fence: Fence): void {
-    thread.log.info({ stream: this.#parts.key, turn: fence.number }, 'HLS: this server writes')
+    thread.log.info({ stream: this.#parts.candidate.key, turn: fence.number }, 'HLS: this server writes')
     this.fence = fence
     this.#parts.counters.turns++
   }
 
   /** Stands by until the stream is ours; null: there is nothing to write any more. */
   async #stand(thread: Thread): Promise<Fence | null> {
-    const { storage, name, side, watch } = this.#parts
+    const { storage, name, candidate } = this.#parts
     this.#seenMs = this.#parts.clock.nowMs()
     while (this.#isWanted) {
       try {
-        if (await this.#isFree(thread)) {
-          const fence = await this.#take(thread)
-          if (fence) {
-            await storage.leave(thread, name)
-            this.lastFence = fence
-            if (this.#isWanted) return fence
-            await fence.release(thread)
-            return null
-          }
-        }
-        await watch(thread)
-        await storage.standBy(thread, name, side())
+        const fence = (await this.#isFree(thread)) ? await this.#take(thread) : null
+        if (fence) return await this.#taken(thread, fence)
+        await candidate.watch(thread)
+        await storage.standBy(thread, name, candidate.side)
         this.#found(thread)
       } catch (error) {
         this.#lost(thread, error)
@@ -123,9 +111,18 @@ export class Election {
     return null
   }
 
+  /** A turn was begun; null: meanwhile there is nothing to write any more. */
+  async #taken(thread: Thread, fence: Fence): Promise<Fence | null> {
+    await this.#parts.storage.leave(thread, this.#parts.name)
+    this.lastFence = fence
+    if (this.#isWanted) return fence
+    await fence.release(thread)
+    return null
+  }
+
   /** Whether nobody writes. */
   async #isFree(thread: Thread): Promise<boolean> {
-    const { storage, redis, key, isOverdue } = this.#parts
+    const { storage, redis, candidate } = this.#parts
     const { leaseMs, priority } = this.#parts.options()
     const look = await storage.look(thread)
     const nowMs = this.#parts.clock.nowMs()
@@ -134,18 +131,18 @@ export class Election {
     const silentMs = nowMs - this.#seenMs
     const waitMs = priority * PRIORITY_MS
     if (nowMs < this.#heldOffMs) return false
-    if (isOverdue()) return true
-    const holder = redis ? await redis.holder(thread, key) : 'away'
+    if (candidate.isOverdue) return true
+    const holder = redis ? await redis.holder(thread, candidate.key) : 'away'
     if (look === null || look.facts?.isWriting === false)
       return silentMs >= waitMs && (holder === null || holder === 'away')
     return (holder === null || holder === 'away') && silentMs >= leaseMs + waitMs
   }
 
   async #take(thread: Thread): Promise<Fence | null> {
-    const { storage, redis, key, name, isOverdue } = this.#parts
+    const { storage, redis, candidate, name } = this.#parts
     const { leaseMs } = this.#parts.options()
     const token = thread.world.newId()
-    const number = redis ? await redis.claim(thread, key, { token }, leaseMs, isOverdue()) : 'away'
+    const number = redis ? await redis.claim(thread, candidate.key, { token }, leaseMs, candidate.isOverdue) : 'away'
     if (number === null) return null
     const facts: LeaseFacts = { name, token, isWriting: true, sinceMs: thread.world.clock.wallMs(), intent: [] }
     return storage.take(thread, facts, number === 'away' ? 1 : number)
@@ -153,14 +150,14 @@ export class Election {
 
   /** Shows that this server lives until its turn is over. */
   async #hold(thread: Thread, fence: Fence): Promise<void> {
-    const { redis, key, storage, onSwitch } = this.#parts
+    const { redis, candidate, storage } = this.#parts
     const { token } = fence.facts
     while (this.fence === fence) {
       try {
         await fence.renew(thread)
-        const isOurs = (await redis?.renew(thread, key, { token }, this.#parts.options().leaseMs)) ?? true
+        const isOurs = (await redis?.renew(thread, candidate.key, { token }, this.#parts.options().leaseMs)) ?? true
         if (!isOurs) throw new FencedError(fence.number, null)
-        if (await storage.takeSwitch(thread)) onSwitch()
+        if (await storage.takeSwitch(thread)) candidate.giveAway()
         this.#found(thread)
       } catch (error) {
         if (error instanceof FencedError) this.fenced(thread, fence)
@@ -172,15 +169,16 @@ export class Election {
   }
 
   /** Another server has begun a turn, since it saw no life of this one. */
-  fenced(thread: Thread, fence: Fence): void {
+  fenced(thread: Thread, fence: WritingTurn): void {
     if (this.fence !== fence) return
-    thread.log.warn({ stream: this.#parts.key, turn: fence.number }, 'HLS: another server writes now')
+    thread.log.warn({ stream: this.#parts.candidate.key, turn: fence.number }, 'HLS: another server writes now')
     this.#parts.counters.fenced++
     this.giveUp(false)
   }
 
   async #release(thread: Thread, fence: Fence): Promise<void> {
-    const { redis, key } = this.#parts
+    const { redis, candidate } = this.#parts
+    const { key } = candidate
     await this.#quietly(thread, async () => {
       await fence.release(thread)
       thread.log.info({ stream: key, turn: fence.number }, 'HLS: this server stands by')
@@ -204,7 +202,7 @@ export class Election {
       await work()
     } catch (error) {
       if (error instanceof InterruptedError || !(error instanceof StError)) throw error
-      thread.log.info({ stream: this.#parts.key, reason: error.message }, 'HLS: the lease ends by itself')
+      thread.log.info({ stream: this.#parts.candidate.key, reason: error.message }, 'HLS: the lease ends by itself')
     }
   }
 
@@ -221,14 +219,14 @@ export class Election {
   }
 
   #found(thread: Thread): void {
-    if (this.#isAway) thread.log.info({ stream: this.#parts.key }, 'the shared storage answers again')
+    if (this.#isAway) thread.log.info({ stream: this.#parts.candidate.key }, 'the shared storage answers again')
     this.#isAway = false
   }
 
   #lost(thread: Thread, caught: unknown): void {
     const error = asError(caught)
     if (!(error instanceof DiskError || error instanceof TimeoutError)) throw error
-    const facts = { stream: this.#parts.key, reason: error.message }
+    const facts = { stream: this.#parts.candidate.key, reason: error.message }
     if (!this.#isAway) thread.log.warn(facts, 'the shared storage does not answer: this server cannot write HLS')
     this.#isAway = true
   }

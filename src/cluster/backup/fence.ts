@@ -3,6 +3,7 @@ import { type Disk, DiskError } from '../../st/disk.ts'
 import { StError } from '../../st/errors.ts'
 import { Mutex } from '../../st/mutex.ts'
 import type { Thread } from '../../st/thread.ts'
+import type { WritingTurn } from '../../server/hls/shared/share.ts'
 import { isMissing, overwrite, STORAGE_TIMEOUT_MS, unlessMissing } from './storage-files.ts'
 
 /** A lease takes so many bytes at least: what is written over it later needs no room on a disk that is full. */
@@ -35,7 +36,7 @@ export class FencedError extends StError {
  * folder before anything else: from then on nothing can be moved out of it or into it, however late this server wakes
  * up, since the file system itself refuses.
  */
-export class Fence {
+export class Fence implements WritingTurn {
   /** Of the turn: each is greater than the one before. */
   readonly number: number
   /** Files that turns before this one may have left behind. */

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import { type Disk, DiskError } from '../../st/disk.ts'
 import type { Thread } from '../../st/thread.ts'
+import type { SharedStorage, SideFacts, WritingTurn } from '../../server/hls/shared/share.ts'
 import { Fence, leaseText, type LeaseFacts, readLease } from './fence.ts'
 import {
   clearFolder,
@@ -31,14 +32,6 @@ export interface Look {
   readonly facts: LeaseFacts | null
 }
 
-/** What a server that could write a stream says of itself. */
-export interface SideFacts {
-  /** How long ago its newest frame came, ms. */
-  readonly lagMs: number
-  /** How much of the stream it holds for the case that it has to go on with it, ms. */
-  readonly heldMs: number
-}
-
 export interface Side extends SideFacts {
   readonly name: string
   /** How long ago it said so, ms, by the clock of the storage: since the newest sign of life of anybody. */
@@ -51,7 +44,7 @@ export interface Side extends SideFacts {
  * and written again and again as long as he lives; `N` is the folder from which he publishes; `NAME.side` is who
  * stands by; `switch` asks the writer to give the stream to another one.
  */
-export class StreamStorage {
+export class StreamStorage implements SharedStorage {
   readonly #disk: Disk
   readonly #root: string
   readonly #playlistName: string
@@ -183,7 +176,7 @@ export class StreamStorage {
   }
 
   /** The stream is over: removes all that servers know of each other, as long as nobody else is there. @throws as `read` */
-  async forget(thread: Thread, { number }: Fence): Promise<void> {
+  async forget(thread: Thread, { number }: WritingTurn): Promise<void> {
     await clearFolder(thread, this.#disk, `${this.#base}/${number}`)
     await unlessMissing(this.#disk.remove(thread, this.#lease(number), STORAGE_TIMEOUT_MS))
     try {

@@ -50,16 +50,13 @@ export class HlsHandler {
   }
 
   async #serveFile(thread: Thread, exchange: HttpExchange): Promise<boolean> {
-    const { files, viewers, backups } = this.#service
-    if (files.size === 0 && !backups) return false
+    const { viewers } = this.#service
+    if (this.#service.isEmpty) return false
     const { path, query } = exchange.request
     const { ctx, vhost: asked } = readDirectives(query)
     const viewer = ctx === null ? null : viewers.get(ctx)
     const vhost = viewer?.client.vhost ?? vhostOf(exchange, this.#context, asked)
-    let file = vhost && files.get(vhost.name, path.slice(1))
-    if (backups && vhost?.hls.enabled && !file?.bytes && !file?.promise) {
-      file = await backups.load(thread, vhost.name, path.slice(1), file)
-    }
+    const file = vhost && (await this.#service.file(thread, vhost.name, path.slice(1)))
     if (!vhost || !file || (!file.bytes && !file.promise)) return false
     if (!file.bytes) await this.#untilThere(thread, file, vhost)
     if (!file.bytes) await notFound(thread, exchange, 'It has not come.')

@@ -7,7 +7,6 @@ import type { Thread } from '../../st/thread.ts'
 import type { World } from '../../st/world.ts'
 import type { PacketReader } from '../../stream/packet-reader.ts'
 import type { Publication } from '../../stream/publication.ts'
-import type { HlsKeeper } from './backups.ts'
 import type { HlsFile, HlsFiles } from './files.ts'
 import { HlsFolder } from './folder.ts'
 import type { HlsOptions } from './options.ts'
@@ -26,6 +25,22 @@ const MEMORY_DISPOSE_MS = 120_000
 export interface Turn {
   readonly publication: Publication
   readonly reader: PacketReader
+}
+
+/** One stream's thread, which makes HLS of one publish after the other, or shows what another server makes of it. */
+export interface HlsKeeper {
+  /** A publish begins. Never waits. */
+  begin(turn: Turn): void
+  /** The server ends: when what is there has been dealt with, so does the thread. */
+  end(): void
+  /** The thread. When it ends, the stream is gone. @throws InterruptedError */
+  run(thread: Thread): Promise<void>
+  /**
+   * Brings the stream to what it is at this moment wherever it is kept; without it, it is kept here.
+   * @returns false: nobody knows what it is at this moment
+   * @throws InterruptedError
+   */
+  refresh?(thread: Thread): Promise<boolean>
 }
 
 /** What a keeper needs of the service. */

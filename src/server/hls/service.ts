@@ -6,15 +6,17 @@ import type { Thread } from '../../st/thread.ts'
 import type { Publication } from '../../stream/publication.ts'
 import type { Source } from '../../stream/source.ts'
 import type { ServerContext } from '../context.ts'
-import type { HlsBackups, HlsKeeper } from './backups.ts'
 import { Demand } from './demand.ts'
-import { HlsFiles } from './files.ts'
-import { type KeeperParts, StreamKeeper, type Turn } from './keeper.ts'
+import { type HlsFile, HlsFiles } from './files.ts'
+import { type HlsKeeper, type KeeperParts, StreamKeeper, type Turn } from './keeper.ts'
 import { namesOf, playlistName } from './names.ts'
 import type { HlsNotices } from './notices.ts'
 import type { HlsOptions } from './options.ts'
 import { PlaylistCache } from './playlist.ts'
 import type { HlsSegment } from './segment.ts'
+import { SharedKeeper } from './shared/keeper.ts'
+import { isStored, loadSegment } from './shared/loading.ts'
+import type { HlsBackups } from './shared/share.ts'
 import { HlsStream, QUERY_MARK } from './stream.ts'
 import { Viewers } from './viewers.ts'
 
@@ -45,14 +47,14 @@ export class HlsService {
   readonly #playlists = new Map<string, LiveStream>()
   readonly #served = new Set<Publication>()
   readonly #life: string
-  readonly backups: HlsBackups | null
+  readonly #backups: HlsBackups | null
   #isStopping = false
 
   /** @param backups null: this server alone makes what it serves */
   constructor(context: ServerContext, notices: HlsNotices | null, backups: HlsBackups | null = null) {
     this.#context = context
     this.#notices = notices
-    this.backups = backups
+    this.#backups = backups
     this.#life = context.world.newId()
     this.viewers = new Viewers(context)
     this.demand = new Demand(context)
@@ -71,10 +73,23 @@ export class HlsService {
   /** A stream that other servers write into the storage that this one shares with them; null: there is none. */
   async stored(thread: Thread, key: string): Promise<LiveStream | null> {
     const options = this.#options(key)
-    if (!this.backups || !options?.enabled || this.#isStopping) return null
+    if (!this.#backups || !options?.enabled) return null
     const names = namesOf(key)
-    const isStored = await this.backups.isStored(thread, names.vhost, playlistName(options.hlsM3u8File, names))
-    return this.get(key) ?? (isStored && !this.#isStopping ? this.#make(key, options, thread.log) : null)
+    const playlist = playlistName(options.hlsM3u8File, names)
+    const share = this.#backups.shareOf(names.vhost, playlist)
+    const isThere = share !== null && (await isStored(thread, share, playlist, options.hlsDisposeMs))
+    return this.get(key) ?? (isThere && !this.#isStopping ? this.#make(key, options, thread.log) : null)
+  }
+
+  /** A file that players ask for; null: there is none of that name, or it has gone. */
+  async file(thread: Thread, vhost: string, name: string): Promise<HlsFile | null> {
+    const known = this.files.get(vhost, name)
+    return this.#backups ? loadSegment(thread, this.#backups, { vhost, name }, known) : known
+  }
+
+  /** Whether there is no file at all. */
+  get isEmpty(): boolean {
+    return this.files.size === 0 && !this.#backups
   }
 
   /** The configuration has changed: what is published now and was no HLS becomes it. What is HLS follows by itself. */
@@ -134,7 +149,8 @@ export class HlsService {
       finished: (turn, segment, path) => this.#tell(turn, stream, segment, path),
       over: ({ publication }) => this.#served.delete(publication),
     }
-    const keeper = this.backups?.keeperOf(parts) ?? new StreamKeeper(parts)
+    const share = this.#backups?.shareOf(names.vhost, playlist) ?? null
+    const keeper = share ? new SharedKeeper(parts, share) : new StreamKeeper(parts)
     const thread = world.spawn('hls', async (own) => {
       try {
         await keeper.run(own)

@@ -96,9 +96,9 @@ class Playlists {
 
   /** Looks at one after the other, again and again: what comes later is never less. */
   lookAt(servers: readonly Server[]): { stop(): Promise<void> } {
-    let goesOn = true
+    const state = { goesOn: true }
     const looking = (async () => {
-      for (let turn = 0; goesOn; turn++) {
+      for (let turn = 0; state.goesOn; turn++) {
         const server = servers[turn % servers.length]
         if (server) await this.#look(server).catch(unlessAway)
         await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
@@ -106,7 +106,7 @@ class Playlists {
     })()
     return {
       stop: () => {
-        goesOn = false
+        state.goesOn = false
         return looking
       },
     }

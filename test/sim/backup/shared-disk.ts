@@ -3,7 +3,7 @@ import { ProcessDisk, type SimDisk } from '../../../src/st/sim/disk.ts'
 import type { SimFile } from '../../../src/st/sim/file-system.ts'
 import type { Life } from '../../../src/st/sim/life.ts'
 import type { Thread } from '../../../src/st/thread.ts'
-import { readMark } from '../../../src/cluster/backup/mark.ts'
+import { readMark } from '../../../src/server/hls/shared/mark.ts'
 import { readPlaylist } from '../read-playlist.ts'
 import { Violation } from '../violation.ts'
 

@@ -1,22 +1,18 @@
-import { CodecError } from '../../codec/errors.ts'
-import type { HlsKeeper } from '../../server/hls/backups.ts'
-import type { KeeperParts, Turn } from '../../server/hls/keeper.ts'
-import type { HlsStream } from '../../server/hls/stream.ts'
-import { FOREVER } from '../../st/clock.ts'
-import { Condition } from '../../st/condition.ts'
-import { DiskError } from '../../st/disk.ts'
-import { StError, TimeoutError } from '../../st/errors.ts'
-import type { Thread } from '../../st/thread.ts'
-import { Election } from './election.ts'
-import { type Fence, FencedError } from './fence.ts'
+import { CodecError } from '../../../codec/errors.ts'
+import { FOREVER } from '../../../st/clock.ts'
+import { Condition } from '../../../st/condition.ts'
+import { DiskError } from '../../../st/disk.ts'
+import { StError, TimeoutError } from '../../../st/errors.ts'
+import type { Thread } from '../../../st/thread.ts'
+import type { HlsKeeper, KeeperParts, Turn } from '../keeper.ts'
+import type { HlsStream } from '../stream.ts'
 import { HeldPackets } from './held.ts'
 import { StorageMirror } from './mirror.ts'
-import type { BackupOptions } from './options.ts'
-import type { RedisLeases } from './redis-leases.ts'
-import { STORAGE_TIMEOUT_MS } from './storage-files.ts'
-import type { StreamStorage } from './stream-storage.ts'
+import { type Candidate, type Election, FENCED, type HlsShare, type SideFacts, type WritingTurn } from './share.ts'
 import { namesOf, Writing } from './writing.ts'
 
+/** For who reads the storage at the moment. */
+const READ_TIMEOUT_MS = 5_000
 /** Looked at again and again until the first frame is there or the publisher has gone. */
 const SETTLE_TIMEOUT_MS = 30_000
 /** With `hls_dispose 0`: so long after the last request a stream that nobody publishes here is forgotten here. */
@@ -32,83 +28,61 @@ const OVERDUE_TARGETS = 3
 const LAST_LEASES = 2
 const LAST_LOOKS = 10
 
-/** What has happened at a server. */
-export interface BackupCounters {
-  turns: number
-  fenced: number
-  missing: number
-}
-
-/** What a keeper stands on beside its stream. */
-export interface StandbyParts {
-  readonly storage: StreamStorage
-  readonly redis: RedisLeases | null
-  readonly options: () => BackupOptions
-  /** Of this server. */
-  readonly name: string
-  readonly counters: BackupCounters
-}
-
 /**
  * One stream that several servers write by turns. What a publish brings is held here until it is in the shared storage,
  * whoever put it there; when it is this server's turn it goes on with the frame that comes next. Players are served
  * what is in the storage and nothing else.
  */
-export class StandbyKeeper implements HlsKeeper {
+export class SharedKeeper implements HlsKeeper, Candidate {
   readonly stream: HlsStream
-  readonly election: Election
-  readonly mirror: StorageMirror
   readonly #parts: KeeperParts
-  readonly #own: StandbyParts
+  readonly #share: HlsShare
+  readonly #election: Election
+  readonly #mirror: StorageMirror
   readonly #turns: Turn[] = []
   readonly #changed = new Condition('publish')
   #held = new HeldPackets()
   #isStopping = false
-  #isPublished = false
   #wantsSwitch = false
   #askedMs = 0
+  isPublished = false
 
-  constructor(parts: KeeperParts, own: StandbyParts) {
-    const { world, files, stream } = parts
+  constructor(parts: KeeperParts, share: HlsShare) {
+    const { files, stream } = parts
     this.stream = stream
     this.#parts = parts
-    this.#own = own
-    this.mirror = new StorageMirror(own.storage, files, stream, own.counters)
-    this.election = new Election({
-      ...own,
-      clock: world.clock,
-      key: stream.key,
-      watch: (thread) => this.#watch(thread),
-      side: () => this.side,
-      isOverdue: () => this.#isOverdue(),
-      onSwitch: () => {
-        this.#wantsSwitch = true
-      },
-    })
+    this.#share = share
+    this.#mirror = new StorageMirror(share.storage, files, stream)
+    this.#election = share.elect(this)
   }
 
-  get storage(): StreamStorage {
-    return this.#own.storage
+  get key(): string {
+    return this.stream.key
   }
 
-  get name(): string {
-    return this.#own.name
-  }
-
-  get leaseMs(): number {
-    return this.#own.options().leaseMs
-  }
-
-  /** Whether the stream is published at this server. */
-  get isPublished(): boolean {
-    return this.#isPublished
-  }
-
-  /** What this server holds of the stream. */
-  get side(): { lagMs: number; heldMs: number } {
+  get side(): SideFacts {
     const newestMs = this.#held.newestWallMs
     const lagMs = newestMs === null ? 0 : Math.max(0, this.#parts.world.clock.wallMs() - newestMs)
     return { lagMs, heldMs: this.#held.heldMs }
+  }
+
+  get isOverdue(): boolean {
+    const targetMs = Math.max(this.stream.options.hlsFragmentMs, 1000 * (this.stream.targetSeconds ?? 0))
+    const limitMs = OVERDUE_TARGETS * targetMs + this.#share.leaseMs
+    const { clock } = this.#parts.world
+    return this.#held.heldMs > limitMs && clock.nowMs() - this.#mirror.changedMs > limitMs
+  }
+
+  get sequence(): number | null {
+    return this.stream.segments.at(-1)?.sequence ?? null
+  }
+
+  get changedMs(): number {
+    return this.#mirror.changedMs
+  }
+
+  get missing(): number {
+    return this.#mirror.missing
   }
 
   begin(turn: Turn): void {
@@ -121,18 +95,17 @@ export class StandbyKeeper implements HlsKeeper {
     this.#changed.broadcast()
   }
 
-  /** Lets another server go on, when the segment that is being made is finished. */
   giveAway(): void {
     this.#wantsSwitch = true
   }
 
   refresh(thread: Thread): Promise<boolean> {
     this.#askedMs = this.#parts.world.clock.nowMs()
-    return this.mirror.refresh(thread)
+    return this.#mirror.refresh(thread)
   }
 
   async run(thread: Thread): Promise<void> {
-    const election = thread.spawn('hls election', (own) => this.election.run(own))
+    const election = thread.spawn('hls election', (own) => this.#election.run(own))
     try {
       this.#askedMs = thread.world.clock.nowMs()
       for (let turn = await this.#next(thread); turn; turn = await this.#next(thread)) await this.#serve(thread, turn)
@@ -167,17 +140,17 @@ export class StandbyKeeper implements HlsKeeper {
       this.#follow()
       while (!publication.ended && !(await publication.settled(thread, SETTLE_TIMEOUT_MS))) continue
       this.#held = new HeldPackets()
-      this.#isPublished = true
+      this.isPublished = true
       this.stream.setLive(true)
-      this.election.want(true)
+      this.#election.want(true)
       await this.#segment(thread, turn)
     } catch (error) {
       if (!(error instanceof CodecError)) throw error
       publication.publisher.log.warn({ err: error, stream: this.stream.key }, 'HLS ends: see hls_on_error')
       if (this.stream.options.hlsOnError === 'disconnect') publication.publisher.interrupt('HLS failed')
     } finally {
-      this.#isPublished = false
-      this.election.want(false)
+      this.isPublished = false
+      this.#election.want(false)
       publication.unread(reader)
       this.stream.setLive(false)
       this.#parts.over(turn)
@@ -199,13 +172,13 @@ export class StandbyKeeper implements HlsKeeper {
       step: () => {
         this.#collect(turn, writing)
         writing?.take(this.stream.options)
-        const isOther = this.election.fence !== (writing?.fence ?? null)
+        const isOther = this.#election.fence !== (writing?.fence ?? null)
         return !reader.ended && !isOther && writing?.hasFinished !== true
       },
     }
     while (!reader.isAtEnd) {
       await reader.follow(thread, taker, FOREVER)
-      if (this.election.fence !== (writing?.fence ?? null)) writing = await this.#beginWriting(thread, turn)
+      if (this.#election.fence !== (writing?.fence ?? null)) writing = await this.#beginWriting(thread, turn)
       writing = await this.#publish(thread, turn, writing)
       if (!this.#follow()) return
     }
@@ -218,9 +191,9 @@ export class StandbyKeeper implements HlsKeeper {
    */
   async #finish(thread: Thread, turn: Turn, writing: Writing): Promise<void> {
     const { clock } = this.#parts.world
-    const { leaseMs } = this
+    const { leaseMs } = this.#share
     const deadlineMs = clock.nowMs() + LAST_LEASES * leaseMs
-    this.election.want(false)
+    this.#election.want(false)
     while (clock.nowMs() < deadlineMs && (await this.#hasStandby(thread, leaseMs)))
       await thread.sleep(leaseMs / LAST_LOOKS)
     writing.finish()
@@ -229,8 +202,8 @@ export class StandbyKeeper implements HlsKeeper {
 
   async #hasStandby(thread: Thread, leaseMs: number): Promise<boolean> {
     try {
-      const sides = await this.storage.sides(thread)
-      return sides.some(({ name, ageMs }) => name !== this.name && ageMs <= LAST_LEASES * leaseMs)
+      const sides = await this.#share.storage.sides(thread)
+      return sides.some(({ name, ageMs }) => name !== this.#share.name && ageMs <= LAST_LEASES * leaseMs)
     } catch (error) {
       if (!(error instanceof DiskError || error instanceof TimeoutError)) throw error
       return false
@@ -241,7 +214,7 @@ export class StandbyKeeper implements HlsKeeper {
   #collect({ reader }: Turn, writing: Writing | null): void {
     const { hlsFragmentMs } = this.stream.options
     const targetMs = Math.max(hlsFragmentMs, 1000 * (this.stream.targetSeconds ?? 0))
-    const limitMs = HELD_TARGETS * targetMs + HELD_LEASES * this.#own.options().leaseMs + HELD_BESIDE_MS
+    const limitMs = HELD_TARGETS * targetMs + HELD_LEASES * this.#share.leaseMs + HELD_BESIDE_MS
     for (let read = reader.take(); read; read = reader.take()) {
       writing?.noteDrops(reader.droppedPackets)
       this.#held.push({ read, wallMs: this.#parts.world.clock.wallMs() }, limitMs)
@@ -250,19 +223,19 @@ export class StandbyKeeper implements HlsKeeper {
 
   /** Goes on with what is in the storage, now that nobody else can change it; null: not yet, or not at all. */
   async #beginWriting(thread: Thread, turn: Turn): Promise<Writing | null> {
-    const { fence } = this.election
+    const { fence } = this.#election
     if (!fence) return null
     try {
-      await this.mirror.read(thread, STORAGE_TIMEOUT_MS)
-      const { mark } = this.mirror
+      await this.#mirror.read(thread, READ_TIMEOUT_MS)
+      const { mark } = this.#mirror
       const start = this.#held.startAfter(mark)
       if (start === 'wait' || start === null) return null
       const { hlsDisposeMs } = this.stream.options
-      const isOld = hlsDisposeMs > 0 && (await this.storage.idleMs(thread)) > hlsDisposeMs
+      const isOld = hlsDisposeMs > 0 && (await this.#share.storage.idleMs(thread)) > hlsDisposeMs
       const { world } = this.#parts
       const parts = {
         world,
-        storage: this.storage,
+        storage: this.#share.storage,
         fence,
         held: this.#held,
         turn,
@@ -285,8 +258,8 @@ export class StandbyKeeper implements HlsKeeper {
     if (!writing?.hasFinished) return writing
     try {
       const segments = await writing.publish(thread)
-      for (const segment of segments) this.#parts.finished(turn, segment, (name) => this.storage.path(name))
-      await this.mirror.read(thread, STORAGE_TIMEOUT_MS)
+      for (const segment of segments) this.#parts.finished(turn, segment, (name) => this.#share.storage.path(name))
+      await this.#mirror.read(thread, READ_TIMEOUT_MS)
       this.#dropPublished()
     } catch (error) {
       this.#failed(thread, writing.fence, error)
@@ -294,49 +267,42 @@ export class StandbyKeeper implements HlsKeeper {
     }
     if (!this.#wantsSwitch) return writing
     this.#wantsSwitch = false
-    this.election.giveUp(true)
+    this.#election.giveUp(true)
     return null
   }
 
-  #failed(thread: Thread, fence: Fence, error: unknown): void {
-    if (error instanceof FencedError) {
-      this.election.fenced(thread, fence)
+  #failed(thread: Thread, turn: WritingTurn, error: unknown): void {
+    if (error instanceof StError && error.code === FENCED) {
+      this.#election.fenced(thread, turn)
       return
     }
     if (!(error instanceof DiskError || error instanceof TimeoutError)) throw error
     const text = 'HLS: the shared storage failed: this server gives the stream to another one'
     thread.log.warn({ stream: this.stream.key, reason: error.message }, text)
-    this.election.giveUp(true)
+    this.#election.giveUp(true)
   }
 
-  async #watch(thread: Thread): Promise<void> {
-    await this.mirror.read(thread, STORAGE_TIMEOUT_MS)
+  async watch(thread: Thread): Promise<void> {
+    await this.#mirror.read(thread, READ_TIMEOUT_MS)
     this.#dropPublished()
   }
 
   #dropPublished(): void {
-    if (this.mirror.mark) this.#held.dropPublished(this.mirror.mark)
-  }
-
-  #isOverdue(): boolean {
-    const targetMs = Math.max(this.stream.options.hlsFragmentMs, 1000 * (this.stream.targetSeconds ?? 0))
-    const limitMs = OVERDUE_TARGETS * targetMs + this.#own.options().leaseMs
-    const { clock } = this.#parts.world
-    return this.#held.heldMs > limitMs && clock.nowMs() - this.mirror.changedMs > limitMs
+    if (this.#mirror.mark) this.#held.dropPublished(this.#mirror.mark)
   }
 
   /** Nobody has published for `hls_dispose`: the last who wrote removes what is there, if nobody has written since. */
   async #dispose(thread: Thread): Promise<void> {
-    const fence = this.election.lastFence
+    const fence = this.#election.lastFence
     if (!fence) return
     try {
       await fence.renew(thread)
-      if (await this.#hasStandby(thread, this.leaseMs)) return
-      await this.mirror.read(thread, STORAGE_TIMEOUT_MS)
-      const leaving = [...(this.mirror.mark?.leaving ?? []), ...fence.leftovers]
+      if (await this.#hasStandby(thread, this.#share.leaseMs)) return
+      await this.#mirror.read(thread, READ_TIMEOUT_MS)
+      const leaving = [...(this.#mirror.mark?.leaving ?? []), ...fence.leftovers]
       for (const name of new Set([...leaving, ...namesOf(this.stream.segments)])) await fence.remove(thread, name)
       await fence.remove(thread, this.stream.playlistName)
-      await this.storage.forget(thread, fence)
+      await this.#share.storage.forget(thread, fence)
     } catch (error) {
       if (!(error instanceof StError)) throw error
       thread.log.info({ stream: this.stream.key, reason: error.message }, 'HLS: files stay in the shared storage')

@@ -1,19 +1,18 @@
-import { CodecError } from '../../codec/errors.ts'
-import { HlsFiles } from '../../server/hls/files.ts'
-import type { Turn } from '../../server/hls/keeper.ts'
-import { givesUniqueNames, withSuffix } from '../../server/hls/names.ts'
-import type { HlsOptions } from '../../server/hls/options.ts'
-import { plainPlaylist } from '../../server/hls/playlist.ts'
-import type { HlsSegment } from '../../server/hls/segment.ts'
-import { Segmenter } from '../../server/hls/segmenter.ts'
-import { HlsStream } from '../../server/hls/stream.ts'
-import type { Clock } from '../../st/clock.ts'
-import type { Thread } from '../../st/thread.ts'
-import type { World } from '../../st/world.ts'
-import type { Fence } from './fence.ts'
+import { CodecError } from '../../../codec/errors.ts'
+import { HlsFiles } from '../files.ts'
+import type { Turn } from '../keeper.ts'
+import { givesUniqueNames, withSuffix } from '../names.ts'
+import type { HlsOptions } from '../options.ts'
+import { plainPlaylist } from '../playlist.ts'
+import type { HlsSegment } from '../segment.ts'
+import { Segmenter } from '../segmenter.ts'
+import { HlsStream } from '../stream.ts'
+import type { Clock } from '../../../st/clock.ts'
+import type { Thread } from '../../../st/thread.ts'
+import type { World } from '../../../st/world.ts'
 import type { HeldPackets, Start } from './held.ts'
 import { type Mark, printMark } from './mark.ts'
-import type { StreamStorage } from './stream-storage.ts'
+import type { SharedStorage, WritingTurn } from './share.ts'
 
 /** The clocks of two servers may differ by so much, and the date of a stream still goes on from one to the other. */
 const CLOCKS_APART_MS = 10_000
@@ -23,8 +22,8 @@ const KEPT_TARGETS = 2
 /** What one turn at writing stands on. */
 export interface WritingParts {
   readonly world: World
-  readonly storage: StreamStorage
-  readonly fence: Fence
+  readonly storage: SharedStorage
+  readonly fence: WritingTurn
   readonly held: HeldPackets
   readonly turn: Turn
   /** As it is in the storage: what is written goes on with it. */
@@ -37,7 +36,7 @@ export interface WritingParts {
 
 /** One turn at writing one publish: segments are made of what is held, and put into the storage. */
 export class Writing {
-  readonly fence: Fence
+  readonly fence: WritingTurn
   readonly #parts: WritingParts
   readonly #draft: HlsStream
   readonly #segmenter: Segmenter
@@ -133,7 +132,7 @@ export class Writing {
   /**
    * Puts the finished segments into the storage, and the playlist that names them behind them.
    * @returns them, now that they can be fetched
-   * @throws FencedError (another server writes), DiskError, TimeoutError, InterruptedError: the turn is over then
+   * @throws StError `backup_fenced` (another server writes), DiskError, TimeoutError, InterruptedError: the turn is over then
    */
   async publish(thread: Thread): Promise<readonly HlsSegment[]> {
     const segments = this.#segmenter.takeFinished()

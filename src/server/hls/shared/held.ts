@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { withTime } from '../../stream/packet.ts'
-import type { ReadPacket } from '../../stream/packet-reader.ts'
+import { withTime } from '../../../stream/packet.ts'
+import type { ReadPacket } from '../../../stream/packet-reader.ts'
 import type { FramePrint, Mark } from './mark.ts'
 
 /** Of one stream. */
@@ -103,19 +103,23 @@ export class HeldPackets {
   startAfter(mark: Mark | null): Start | 'wait' | null {
     const { next = null, last = null } = mark ?? {}
     const nextAt = next && this.#find(next)
-    if (next && nextAt !== null) {
-      // A segment can be cut where none can begin by itself.
-      const at = this.#nextStart(nextAt)
-      return at === null ? null : { at, shiftMs: this.#shift(nextAt, next), goesOn: at === nextAt }
-    }
+    // A segment can be cut where none can begin by itself.
+    if (next && nextAt !== null) return this.#startAt(nextAt, nextAt, next)
     const lastAt = last && this.#find(last)
-    if (last && lastAt !== null) {
-      const at = this.#nextStart(lastAt + 1)
-      return at === null ? null : { at, shiftMs: this.#shift(lastAt, last), goesOn: false }
-    }
-    const end = next ?? last
-    const newestMs = this.#packets.at(-1)?.read.packet.dtsMs ?? null
-    if (end && newestMs !== null && newestMs < end.dtsMs && end.dtsMs - newestMs < BEHIND_MS) return 'wait'
+    if (last && lastAt !== null) return this.#startAt(lastAt + 1, lastAt, last)
+    return this.#startBehind(next ?? last)
+  }
+
+  /** At the first frame from `number` on with which a segment can begin; `at` has the frame of the print. */
+  #startAt(number: number, at: number, print: FramePrint): Start | null {
+    const start = this.#nextStart(number)
+    return start === null ? null : { at: start, shiftMs: this.#shift(at, print), goesOn: start === at }
+  }
+
+  /** Where the frame that is the end of the storage is not among those that are held. */
+  #startBehind(end: FramePrint | null): Start | 'wait' | null {
+    const newestMs = this.#packets.at(-1)?.read.packet.dtsMs ?? Infinity
+    if (end && newestMs < end.dtsMs && end.dtsMs - newestMs < BEHIND_MS) return 'wait'
     const at = (end && this.#nextStart(this.#first, end.dtsMs)) ?? this.#nextStart(this.#first)
     return at === null ? null : { at, shiftMs: 0, goesOn: false }
   }

@@ -1,24 +1,23 @@
 import { posix } from 'node:path'
-import { DiskError } from '../../st/disk.ts'
-import { TimeoutError } from '../../st/errors.ts'
-import { Mutex } from '../../st/mutex.ts'
-import type { Thread } from '../../st/thread.ts'
-import type { HlsFile, HlsFiles } from '../../server/hls/files.ts'
-import { type Entry, nameOf, readPlaylist } from '../../server/hls/recover.ts'
-import type { HlsSegment } from '../../server/hls/segment.ts'
-import { type HlsStream, QUERY_MARK } from '../../server/hls/stream.ts'
+import { DiskError } from '../../../st/disk.ts'
+import { TimeoutError } from '../../../st/errors.ts'
+import { Mutex } from '../../../st/mutex.ts'
+import type { Thread } from '../../../st/thread.ts'
+import type { HlsFile, HlsFiles } from '../files.ts'
+import { type Entry, nameOf, readPlaylist } from '../recover.ts'
+import type { HlsSegment } from '../segment.ts'
+import { type HlsStream, QUERY_MARK } from '../stream.ts'
 import { type Mark, readMark } from './mark.ts'
-import type { StreamStorage } from './stream-storage.ts'
+import type { SharedStorage } from './share.ts'
 
 /** A player does not wait for a storage that hangs: it asks another server. */
 const REFRESH_TIMEOUT_MS = 2_000
 
 /** Shows a stream as it is in the shared storage, whoever writes it: nothing else is ever served. */
 export class StorageMirror {
-  readonly #storage: StreamStorage
+  readonly #storage: SharedStorage
   readonly #files: HlsFiles
   readonly #stream: HlsStream
-  readonly #counters: { missing: number }
   readonly #mutex = new Mutex()
   #asked = 0
   #answered = 0
@@ -31,8 +30,7 @@ export class StorageMirror {
   /** Segments that playlists named and that were not there. */
   missing = 0
 
-  constructor(storage: StreamStorage, files: HlsFiles, stream: HlsStream, counters: { missing: number }) {
-    this.#counters = counters
+  constructor(storage: SharedStorage, files: HlsFiles, stream: HlsStream) {
     this.#storage = storage
     this.#files = files
     this.#stream = stream
@@ -91,7 +89,6 @@ export class StorageMirror {
       else {
         // Behind a hole a playlist cannot go on.
         this.missing++
-        this.#counters.missing++
         lost += [...segments, entry].filter(({ discontinuity }) => discontinuity).length
         segments = []
       }
