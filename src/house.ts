@@ -17,6 +17,7 @@ import { Reload } from './control/reload.ts'
 import { makeProxies, makeSecurity } from './control/security/security.ts'
 import { Settings } from './control/settings.ts'
 import { HttpPool } from './http/pool.ts'
+import type { Gate } from './server/gate.ts'
 import { type ProxyOptions, SERVER_NAME, type ServerOptions, type TlsOptions } from './server/options.ts'
 import type { PageFile } from './server/page.ts'
 import { prepareAll } from './server/ports.ts'
@@ -45,6 +46,8 @@ export interface HouseParts {
   readonly load: () => Config
   /** A reload has put another configuration in force. */
   readonly onReload: (config: Config) => void
+  /** Who is asked after all others, beside the configured callbacks. */
+  readonly callbacks?: readonly Gate[]
 }
 
 /** The server and all that is around it, put together by a configuration that may change while it runs. */
@@ -71,13 +74,7 @@ export class House {
     const now = (): Config => settings.config
     const agent = `${SERVER_NAME}/${version}`
     const certificates = new Certificates(world)
-    const options = serverOptions(settings, {
-      rtmps: { certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().rtmps), protocols: [] },
-      https: {
-        certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().httpServer.https),
-        protocols: HTTP_PROTOCOLS,
-      },
-    })
+    const options = serverOptions(settings, tlsOf(certificates, now))
     const breaker = makeBreaker(now, world)
     this.#world = world
     this.#page = parts.page
@@ -95,7 +92,7 @@ export class House {
     this.#backups = new Backups({ world, redis: config.redis, optionsOf: (name) => settings.resolveVhost(name) })
     const gates = {
       access: [breaker, new LoopGate(edgeParts.self.id), ...securityOf(now), new Traverse(edgeParts)],
-      callbacks: [this.#origins.gate, this.#hooks, forwards],
+      callbacks: [this.#origins.gate, this.#hooks, forwards, ...(parts.callbacks ?? [])],
       upstream: this.#edge,
       hlsNotices: this.#hooks,
       hlsBackups: this.#backups,
@@ -111,7 +108,7 @@ export class House {
       world,
       server: this.#server,
       breaker,
-      http: { options, version },
+      http: { options, limits: this.#server.limits, version },
       tls: { certificateFor: () => certificates.get(now().httpApi.https), protocols: HTTP_PROTOCOLS },
       identity,
       version,
@@ -123,11 +120,17 @@ export class House {
       forwards: () => this.#relays.forwards,
       backups: this.#backups,
       refused: () => this.#server.refusals.totals,
+      refusedByLimit: () => this.#server.limits.totals,
     })
   }
 
   get config(): Config {
     return this.#settings.config
+  }
+
+  /** The streams, and the way to publish one from this process. */
+  get server(): Pick<Server, 'hub' | 'feed'> {
+    return this.#server
   }
 
   get connections(): number {
@@ -292,6 +295,16 @@ function ownFiles({ vhosts }: Config, serverName: string): CertificateFiles | nu
   return tls && tls.cert !== '' ? tls : null
 }
 
+function tlsOf(certificates: Certificates, now: () => Config): TlsOptions {
+  return {
+    rtmps: { certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().rtmps), protocols: [] },
+    https: {
+      certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().httpServer.https),
+      protocols: HTTP_PROTOCOLS,
+    },
+  }
+}
+
 /** What the server reads, as it is at each look. */
 function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
   let proxiesOf = settings.config
@@ -304,6 +317,9 @@ function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
     get maxConnectionsPerAddress() {
       return settings.config.maxConnectionsPerAddress
     },
+    get limits() {
+      return settings.config.limits
+    },
     get proxies() {
       if (proxiesOf !== settings.config) proxies = makeProxies(settings.config)
       proxiesOf = settings.config
@@ -314,6 +330,9 @@ function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
     },
     get crossdomain() {
       return settings.config.httpServer.crossdomain
+    },
+    get websocketOrigins() {
+      return settings.config.httpServer.websocketOrigins
     },
     get httpDir() {
       return settings.config.httpServer.dir

@@ -31,8 +31,14 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
  * Runs the server until a signal ends the process. When it cannot start, it says why and sets the exit code.
  * @param load reads the configuration again, for a reload
  * @param file where the configuration is; null: there is none
+ * @returns null when it cannot start
  */
-export async function run(config: Config, version: string, load: () => Config, file: string | null): Promise<void> {
+export async function run(
+  config: Config,
+  version: string,
+  load: () => Config,
+  file: string | null,
+): Promise<House | null> {
   const { world, setLevel, reopen } = realWorld(config)
   const { log } = world
   const identity = makeIdentity(world, serverId(world, config))
@@ -45,7 +51,7 @@ export async function run(config: Config, version: string, load: () => Config, f
     process.exitCode = 1
     // What has been opened already would keep the process alive.
     world.spawn('stop', (thread) => house.close(thread))
-    return
+    return null
   }
   // Before anybody is told that it runs: a signal that came earlier would end the process as it is.
   handleSignals(world, house, reopen)
@@ -54,6 +60,7 @@ export async function run(config: Config, version: string, load: () => Config, f
   announce(log, house)
   watchSurroundings(world, house, file)
   keepYoungGenerationSmall()
+  return house
 }
 
 /** The machine and the log of this process. */
@@ -130,7 +137,7 @@ function announce(log: Log, { addresses: { rtmp, rtmps, http, https, api, secure
 }
 
 /** The files of the default page, which the build puts beside the program. */
-function pageFiles(): Map<string, PageFile> {
+export function pageFiles(): Map<string, PageFile> {
   const dir = join(dirname(fileURLToPath(import.meta.url)), 'page')
   const files = new Map<string, PageFile>()
   for (const name of readdirSync(dir)) {

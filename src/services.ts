@@ -68,6 +68,7 @@ export interface ServicesParts {
   /** What there is to say of this server as one of several origins. */
   readonly origins: { answer(query: ClusterQuery): object; readonly state: ClusterState }
   readonly refused: () => ReadonlyMap<string, number>
+  readonly refusedByLimit: () => ReadonlyMap<string, number>
 }
 
 /** The breaker exists before the server: it is one of its gates. */
@@ -185,6 +186,7 @@ export class Services {
       clusters: (query) => origins.answer(query),
       forwards,
       backups,
+      atc: (key) => server.hls.get(key)?.keeper.atc ?? null,
       reloader,
       isDraining,
       metrics: () => (config().exporter.enabled ? this.#metrics() : null),
@@ -192,7 +194,7 @@ export class Services {
   }
 
   #metrics(): string {
-    const { world, server, breaker, config, refused, origins, backups } = this.#parts
+    const { world, server, breaker, config, refused, refusedByLimit, origins, backups } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
@@ -202,6 +204,7 @@ export class Services {
       connections: () => ({ now: server.connections, limit: config().maxConnections }),
       loopDelay: () => this.#sampler.loopDelay,
       refused,
+      refusedByLimit,
       cluster: () => origins.state,
       backups: () => backups.state,
       breakerLevel: () => breaker.level,

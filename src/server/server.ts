@@ -15,7 +15,9 @@ import type { HlsNotices } from './hls/notices.ts'
 import { HlsService } from './hls/service.ts'
 import type { HlsBackups } from './hls/shared/share.ts'
 import { liveHandler } from './http-live.ts'
+import { publishHandler } from './http-publish.ts'
 import { isSame } from './http-site.ts'
+import { Limits } from './limits.ts'
 import { type HttpHandler, serveHttp } from './http-session.ts'
 import type { ServerOptions, VhostOptions } from './options.ts'
 import { type PageFile, pageHandler } from './page.ts'
@@ -23,6 +25,7 @@ import { type PortChange, Ports, prepareAll } from './ports.ts'
 import { Recorder, type RecorderOptions } from './recorder/recorder.ts'
 import { recordingsHandler } from './recordings.ts'
 import { countRefusals, Refusals } from './refusals.ts'
+import { RoomGate } from './room-gate.ts'
 import { RtmpPublisher } from './rtmp-publisher.ts'
 import { serveRtmp } from './rtmp-session.ts'
 import { staticHandler } from './static-files.ts'
@@ -40,8 +43,8 @@ export interface ServerAddresses {
 }
 
 /** What stands before the protocol on a port of TLS. */
-function overTls(tls: ServerTls | undefined, accept: typeof acceptTls): Service['before'] {
-  return tls ? (thread, socket) => accept(thread, socket, tls) : null
+function overTls(tls: ServerTls | undefined, accept: typeof acceptTls, context: ServerContext): Service['before'] {
+  return tls ? (thread, socket) => accept(thread, socket, tls, context) : null
 }
 
 /** Who decides beside the server itself who may do what, in the order of asking. */
@@ -81,6 +84,8 @@ export class Server {
   readonly recorder: Recorder
   /** Who was not let in, by reason. */
   readonly refusals: Refusals
+  /** Who went beyond a limit. */
+  readonly limits: Limits
   readonly #world: World
   readonly #connections = new Set<Thread>()
   readonly #idle = new Condition('last connection')
@@ -107,22 +112,25 @@ export class Server {
   ) {
     this.#world = world
     this.refusals = new Refusals(world)
+    this.limits = new Limits(this.refusals)
     this.#door = new Door(options, this.refusals)
+    const room = new RoomGate(this.hub, () => options.limits)
     const upstream = gates.upstream ?? null
     const last = upstream ? [upstream] : []
-    const all = allOf([...(gates.access ?? []), new BusyGate(this.hub), ...(gates.callbacks ?? []), ...last])
+    const all = allOf([room, ...(gates.access ?? []), new BusyGate(this.hub), ...(gates.callbacks ?? []), ...last])
     const gate = countRefusals(all, this.refusals)
     this.recorder = new Recorder(world, this.hub, this.clients, {
       ...recordings,
       resolveVhost: (name) => options.resolveVhost(name),
     })
-    const context: ServerContext = { world, hub: this.hub, options, clients: this.clients, gate, upstream, version }
+    const { hub, clients, limits, refusals } = this
+    const context: ServerContext = { world, hub, options, limits, clients, gate, refusals, upstream, version }
     this.#context = context
     this.#hls = new HlsService(context, gates.hlsNotices ?? null, gates.hlsBackups ?? null)
     const serve: Service['serve'] = (thread, socket) => serveRtmp(thread, socket, context)
     const rtmp: Service = { protocol: 'rtmp', before: null, serve }
-    const rtmps: Service = { protocol: 'rtmp', before: overTls(options.tls?.rtmps, acceptTls), serve }
-    const either: Service = { protocol: 'rtmp', before: overTls(options.tls?.rtmps, acceptEither), serve }
+    const rtmps: Service = { protocol: 'rtmp', before: overTls(options.tls?.rtmps, acceptTls, context), serve }
+    const either: Service = { protocol: 'rtmp', before: overTls(options.tls?.rtmps, acceptEither, context), serve }
     this.#rtmp = new Ports(world, (socket) => this.#take(socket, rtmp))
     const onRtmps = (socket: Socket, wanted: Endpoint): void =>
       this.#take(socket, this.#shared.some((address) => isSame(address, wanted)) ? either : rtmps)
@@ -144,7 +152,7 @@ export class Server {
   }
 
   /** Streams as HLS. */
-  get hls(): Pick<HlsService, 'reload'> {
+  get hls(): Pick<HlsService, 'reload' | 'get'> {
     return this.#hls
   }
 
@@ -170,7 +178,7 @@ export class Server {
     const hls = new HlsHandler(context, this.#hls)
     const streams = streamsHandler(context, () => this.addresses)
     const files = [recordingsHandler(context), staticHandler(context)]
-    this.#own = [hls.handle, ...files, liveHandler(context), streams, pageHandler(page)]
+    this.#own = [hls.handle, ...files, liveHandler(context), publishHandler(context), streams, pageHandler(page)]
     this.#guests = guests
     const change = await this.prepare(where)
     change.commit()
@@ -183,7 +191,7 @@ export class Server {
    */
   async prepare({ rtmp, http, rtmps = [], https = [] }: ServerAddresses): Promise<PortChange> {
     const isShared = (address: Endpoint): boolean => rtmps.some((other) => isSame(address, other))
-    const secure = overTls(this.#context.options.tls?.https, acceptTls)
+    const secure = overTls(this.#context.options.tls?.https, acceptTls, this.#context)
     const { commit, abort } = await prepareAll([
       () => this.#rtmp.prepare(rtmp.filter((address) => !isShared(address))),
       () => this.#http.prepare(http),

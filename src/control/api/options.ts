@@ -102,6 +102,14 @@ export interface ApiBackups {
   switchWriter(thread: Thread, stream: string): Promise<void>
 }
 
+/** Segments that are numbered by the encoder's time. */
+export interface AtcView {
+  /** Number of the newest one in the playlist; null: there is none yet. */
+  readonly number: number | null
+  /** Numbers that were left out since the first one. */
+  readonly missing: number
+}
+
 /** What the API stands on. */
 export interface ApiOptions {
   readonly world: World
@@ -120,6 +128,8 @@ export interface ApiOptions {
   readonly clusters: (query: ClusterQuery) => object
   readonly forwards: () => Iterable<ForwardView>
   readonly backups: ApiBackups
+  /** HLS of a stream, by its key, when it is cut by the encoder's time; else null. */
+  readonly atc: (key: string) => AtcView | null
   /** Null: this server cannot. */
   readonly reloader: Reloader | null
   /** The server ends when its clients have gone: a balancer should send no more. */

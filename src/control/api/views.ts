@@ -5,7 +5,7 @@ import type { Clock } from '../../st/clock.ts'
 import { codecBytes } from '../../stream/packet.ts'
 import type { Publication } from '../../stream/publication.ts'
 import type { ClientStatistics, StreamStatistics, VhostStatistics } from '../metrics/statistics.ts'
-import type { ApiVhost } from './options.ts'
+import type { ApiVhost, AtcView } from './options.ts'
 import { about, each, FLAG, INT, NUM, object, orNull, TEXT } from './schema.ts'
 
 const DEFAULT_VHOST = '__defaultVhost__'
@@ -57,9 +57,14 @@ export const STREAM = object({
     object({ ...each('codec profile level', TEXT), ...each('width height', INT), fps: about(NUM, '(Sluice)') }),
   ),
   audio: orNull(object({ codec: TEXT, sample_rate: INT, channel: INT, profile: TEXT })),
+  atc: about(
+    orNull(object({ segment: orNull(INT), missing: INT })),
+    "HLS by the encoder's time: the newest number, and how many were left out; null: segments are counted (Sluice).",
+  ),
 })
 
-export function streamView(stream: StreamStatistics, clock: Clock): object {
+export function streamView(stream: StreamStatistics, clock: Clock, atcOf: (key: string) => AtcView | null): object {
+  const atc = atcOf(stream.source.key)
   const { source, traffic, vhost } = stream
   const { publication } = source
   const { app, name, url } = namesOf(source.key)
@@ -82,6 +87,7 @@ export function streamView(stream: StreamStatistics, clock: Clock): object {
       : { active: false },
     video: publication && videoView(publication, stream.fps),
     audio: publication && audioView(publication),
+    atc: atc && { segment: atc.number, missing: atc.missing },
   }
 }
 

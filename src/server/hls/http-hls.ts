@@ -98,7 +98,7 @@ export class HlsHandler {
     const vhost = vhostOf(exchange, this.#context, directives.vhost)
     if (!vhost?.hls.enabled) return false
     let known = this.#service.at(vhost.name, exchange.request.path)
-    const key = known?.stream.key ?? locate(exchange, vhost)?.sourceKey
+    const key = known?.stream.key ?? locate(exchange, vhost, this.#context.options.limits)?.sourceKey
     if (key === undefined) return false
     known ??= await this.#service.stored(thread, key)
     if (known?.keeper.refresh && !(await known.keeper.refresh(thread))) {
@@ -134,7 +134,7 @@ export class HlsHandler {
   }
 
   #demand(exchange: HttpExchange, vhost: VhostOptions): void {
-    const wish = locate(exchange, vhost)
+    const wish = locate(exchange, vhost, this.#context.options.limits)
     if (wish) this.#service.demand.seen(wish)
   }
 
@@ -173,7 +173,7 @@ export class HlsHandler {
       await known.entered(thread)
       return known
     }
-    const wish = locate(exchange, vhost)
+    const wish = locate(exchange, vhost, this.#context.options.limits)
     return wish && viewers.enter(thread, ctx, wish, exchange.socket, exchange.peer)
   }
 

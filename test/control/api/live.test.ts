@@ -94,6 +94,7 @@ describe('streams', () => {
         publish: { active: false },
         video: null,
         audio: null,
+        atc: null,
       },
     ])
   })
@@ -121,6 +122,7 @@ describe('streams', () => {
       publish: { active: true, cid: client?.['id'], alive: INT },
       video: { codec: 'H264', profile: 'High', level: '3', width: 640, height: 360, fps: INT },
       audio: { codec: 'AAC', sample_rate: 44_100, channel: 1, profile: 'LC' },
+      atc: null,
     })
     expect(stream?.['frames']).toBeGreaterThan(10)
     expect((await api.get(`/api/v1/streams/${String(stream?.['id'])}`))['stream']).toMatchObject({ id: stream?.['id'] })

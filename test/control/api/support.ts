@@ -94,6 +94,7 @@ export class ApiServer {
         state: { isRegistryUp: true, announced: 4, sought: 5, redirects: 6 },
       },
       refused: () => new Map([['refused_security', 3]]),
+      refusedByLimit: () => new Map([['max_streams', 2]]),
     })
   }
 

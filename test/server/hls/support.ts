@@ -15,6 +15,7 @@ import { Socket } from '../../../src/st/socket.ts'
 import type { World } from '../../../src/st/world.ts'
 import { Hub } from '../../../src/stream/hub.ts'
 import type { Publication } from '../../../src/stream/publication.ts'
+import type { StreamOptions } from '../../../src/stream/options.ts'
 import type { Source } from '../../../src/stream/source.ts'
 import { readAll } from '../../format/flv/read-all.ts'
 import { nalu } from '../../format/mpegts/media.ts'
@@ -22,7 +23,7 @@ import type { TestClock } from '../../st/support/clock.ts'
 import { TestDisk } from '../../st/support/disk.ts'
 import { TestPipe } from '../../st/support/network.ts'
 import { makeTestWorld } from '../../st/support/world.ts'
-import { testOptions, testVhost, type VhostChanges } from '../../support/server.ts'
+import { NO_COUNT, testOptions, testVhost, type VhostChanges } from '../../support/server.ts'
 import type { RecordingLog } from '../../support/world.ts'
 
 /** A media message. */
@@ -78,7 +79,17 @@ export class HlsStage {
       maxConnections: parts.maxConnections ?? 10_000,
     })
     const { hub, clients } = this
-    this.#context = { world, hub, options, clients, gate: allOf(parts.gates ?? []), upstream: null, version: 'test' }
+    this.#context = {
+      world,
+      hub,
+      options,
+      clients,
+      limits: NO_COUNT,
+      gate: allOf(parts.gates ?? []),
+      refusals: { count() {} },
+      upstream: null,
+      version: 'test',
+    }
     this.service = new HlsService(this.#context, parts.notices ?? null)
     this.#handler = new HlsHandler(this.#context, this.service)
     onTestFinished(() => {
@@ -87,8 +98,8 @@ export class HlsStage {
   }
 
   /** A stream of this name, with its publisher's thread. */
-  publish(name = 'live/cam', vhost = '__defaultVhost__'): Publisher {
-    return new Publisher(this, `${vhost}/${name}`)
+  publish(name = 'live/cam', vhost = '__defaultVhost__', play: Partial<StreamOptions> = {}): Publisher {
+    return new Publisher(this, `${vhost}/${name}`, play)
   }
 
   live(name = 'live/cam'): LiveStream {
@@ -161,7 +172,7 @@ export class Publisher {
   readonly #stage: HlsStage
   #startMs: number
 
-  constructor(stage: HlsStage, key: string) {
+  constructor(stage: HlsStage, key: string, play: Partial<StreamOptions>) {
     this.#stage = stage
     const thread = stage.world.spawn('publisher', async (self) => {
       await new Condition('the end of the publish').wait(self, FOREVER)
@@ -173,6 +184,7 @@ export class Publisher {
       minLatency: false,
       fastCacheMs: 0,
       takeoverAfterMs: 0,
+      ...play,
     })
     this.#startMs = stage.clock.nowMs()
   }

@@ -1,6 +1,8 @@
-// `npm run simulate:edges -- --seed N --seeds COUNT --trace`: origins and edges in the simulated world.
+// `npm run simulate:edges -- --seed N --seeds COUNT --trace`: origins and edges in the simulated world;
+// with `--cluster` three origins with a registry in Redis and two edges.
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
+import { ClusterRun } from '../../cluster/origin/cluster-run.ts'
 import { runEdges } from './run.ts'
 
 const { values } = parseArgs({
@@ -8,27 +10,37 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string', default: '1' },
     trace: { type: 'boolean', default: false },
+    cluster: { type: 'boolean', default: false },
   },
 })
 const startMs = performance.now()
+const trace = values.trace ? print : null
 const sum = { failures: 0, frames: 0, pulls: 0, simulatedMs: 0 }
 const first = Number(values.seed)
 const count = Number(values.seeds)
 for (let seed = first; seed < first + count; seed++) {
-  const { violation, frames, pulls, simulatedMs } = await runEdges(seed, values.trace ? print : null)
+  const broken = values.cluster ? await runCluster(seed) : await runPulls(seed)
+  if (broken === null) continue
+  sum.failures++
+  print(`seed ${seed} breaks a rule: ${broken}`)
+}
+const seconds = (ms: number): string => (ms / 1000).toFixed(1)
+const seen = `${seconds(sum.simulatedMs)} s simulated, ${sum.pulls} connections to origins, ${sum.frames} frames received`
+const ended = `${count} seeds in ${seconds(performance.now() - startMs)} s, ${sum.failures} with violations`
+print(values.cluster ? ended : `${ended}; ${seen}`)
+process.exitCode = sum.failures === 0 ? 0 : 1
+
+async function runPulls(seed: number): Promise<string | null> {
+  const { violation, frames, pulls, simulatedMs } = await runEdges(seed, trace)
   sum.frames += frames
   sum.pulls += pulls
   sum.simulatedMs += simulatedMs
-  if (!violation) continue
-  sum.failures++
-  print(`seed ${seed} breaks a rule: ${violation.message}`)
+  return violation?.message ?? null
 }
-const seconds = (ms: number): string => (ms / 1000).toFixed(1)
-print(
-  `${count} seeds in ${seconds(performance.now() - startMs)} s, ${sum.failures} with violations; ` +
-    `${seconds(sum.simulatedMs)} s simulated, ${sum.pulls} connections to origins, ${sum.frames} frames received`,
-)
-process.exitCode = sum.failures === 0 ? 0 : 1
+
+function runCluster(seed: number): Promise<string | null> {
+  return new ClusterRun(seed, trace ?? undefined).run()
+}
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`)
