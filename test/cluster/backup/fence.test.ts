@@ -88,12 +88,12 @@ describe('a turn at writing', () => {
     })
     expect(next).toBe(old.fence.number + 1)
     const { thread, fence } = old
-    const failures = Promise.all([
-      failureOf(fence.write(thread, PLAYLIST, Buffer.from('late'))),
-      failureOf(fence.renew(thread)),
-      failureOf(fence.intend(thread, ['x'])),
-      failureOf(fence.remove(thread, PLAYLIST)),
-    ])
+    const failures = (async () => [
+      await failureOf(fence.write(thread, PLAYLIST, Buffer.from('late'))),
+      await failureOf(fence.renew(thread)),
+      await failureOf(fence.intend(thread, ['x'])),
+      await failureOf(fence.remove(thread, PLAYLIST)),
+    ])()
     await servers.simulation.run(20_000)
     const [write, renew, intend, remove] = await failures
     for (const failure of [write, renew, intend]) {
@@ -107,8 +107,10 @@ describe('a turn at writing', () => {
   test('ends for a server that is stopped in the middle of a write, whenever that is', async () => {
     for (let seed = 1; seed <= 60; seed++) {
       const servers = new Servers(seed)
+      let number = 0
       const writing = servers.start('a', async (thread, storage) => {
         const fence = await take(thread, storage)
+        number = fence.number
         for (let count = 0; count < 50; count++) await fence.write(thread, PLAYLIST, Buffer.from(`a${count}`))
       })
       const failure = failureOf(writing)
@@ -118,7 +120,8 @@ describe('a turn at writing', () => {
         const fence = await take(thread, storage)
         const seen = servers.text(`shared/${PLAYLIST}`)
         await thread.sleep(10_000)
-        expect(servers.text(`shared/${PLAYLIST}`)).toBe(seen)
+        // One that had not begun its turn yet may do so later.
+        if (number < fence.number) expect(servers.text(`shared/${PLAYLIST}`)).toBe(seen)
         return fence.number
       })
       await servers.simulation.run(30_000)
