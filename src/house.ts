@@ -6,8 +6,8 @@ import { Traverse } from './cluster/edge/traverse.ts'
 import type { Relays } from './cluster/relays.ts'
 import type { ReloadReport } from './control/api/options.ts'
 import { OriginCluster } from './cluster/origin/origin-cluster.ts'
-import { type CertificateFiles, Certificates } from './control/certificates.ts'
-import { certificateFiles } from './control/checks.ts'
+import { Certificates } from './control/certificates.ts'
+import { type Core, type HousePart, makeCore } from './cores.ts'
 import type { Config } from './control/config.ts'
 import { deviceIp } from './control/heartbeat.ts'
 import { Hooks } from './control/hooks/hooks.ts'
@@ -22,6 +22,7 @@ import { type ProxyOptions, SERVER_NAME, type ServerOptions, type TlsOptions } f
 import type { PageFile } from './server/page.ts'
 import { prepareAll } from './server/ports.ts'
 import { Server, type ServerAddresses } from './server/server.ts'
+import { HTTP_PROTOCOLS, tlsOptions, wantedCertificates } from './house-tls.ts'
 import { makeRelays } from './relays.ts'
 import { makeBreaker, Services, wanted, wantedSecure } from './services.ts'
 import { FOREVER } from './st/clock.ts'
@@ -30,8 +31,6 @@ import type { World } from './st/world.ts'
 
 /** How long the end of the last clients may be told; Docker kills after 10 s. */
 const LAST_CALLBACKS_MS = 5_000
-/** What is spoken over HTTPS. */
-const HTTP_PROTOCOLS = ['http/1.1']
 
 /** What a house stands on. */
 export interface HouseParts {
@@ -46,6 +45,8 @@ export interface HouseParts {
   readonly load: () => Config
   /** A reload has put another configuration in force. */
   readonly onReload: (config: Config) => void
+  /** What it is of several processes that are one server; absent: it is alone. */
+  readonly part?: HousePart
   /** Who is asked after all others, beside the configured callbacks. */
   readonly callbacks?: readonly Gate[]
 }
@@ -66,6 +67,7 @@ export class House {
   readonly #certificates: Certificates
   #certificateThread: Thread | null = null
   readonly #reload: Reload
+  readonly #core: Core
   #isDraining = false
 
   constructor(parts: HouseParts) {
@@ -74,7 +76,9 @@ export class House {
     const now = (): Config => settings.config
     const agent = `${SERVER_NAME}/${version}`
     const certificates = new Certificates(world)
-    const options = serverOptions(settings, tlsOf(certificates, now))
+    const core = makeCore(parts.part ?? null, world, { clients: () => this.#server.clients, house: this })
+    this.#core = core
+    const options = serverOptions(settings, () => core.connectionsElsewhere, tlsOptions(certificates, now))
     const breaker = makeBreaker(now, world)
     this.#world = world
     this.#page = parts.page
@@ -90,13 +94,14 @@ export class House {
     const edgeParts = this.#edgeParts(parts)
     this.#edge = new Edge(edgeParts)
     this.#backups = new Backups({ world, redis: config.redis, optionsOf: (name) => settings.resolveVhost(name) })
-    const gates = {
-      access: [breaker, new LoopGate(edgeParts.self.id), ...securityOf(now), new Traverse(edgeParts)],
+    const gates = core.gates({
+      own: breaker,
+      access: [new LoopGate(edgeParts.self.id), ...securityOf(now), new Traverse(edgeParts)],
       callbacks: [this.#origins.gate, this.#hooks, forwards, ...(parts.callbacks ?? [])],
       upstream: this.#edge,
       hlsNotices: this.#hooks,
       hlsBackups: this.#backups,
-    }
+    })
     this.#server = new Server(world, options, version, gates, {
       utcTime: config.utcTime,
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
@@ -119,8 +124,9 @@ export class House {
       origins: this.#origins,
       forwards: () => this.#relays.forwards,
       backups: this.#backups,
-      refused: () => this.#server.refusals.totals,
+      refused: () => core.refused(this.#server.refusals.totals),
       refusedByLimit: () => this.#server.limits.totals,
+      others: core,
     })
   }
 
@@ -157,6 +163,7 @@ export class House {
     const ports = await this.#services.prepare(this.config)
     ports.commit()
     await this.#server.start(streamPorts(this.config), this.#page, (address) => this.#services.handlersAt(address))
+    await this.#core.start(this.#server)
     this.#services.start()
     this.#relays.start()
     this.#origins.start()
@@ -187,8 +194,10 @@ export class House {
   async close(thread: Thread): Promise<void> {
     this.#isDraining = true
     await this.#relays.stop(thread)
+    await this.#core.stopInner(thread)
     await this.#server.stop(thread)
     this.#backups.stop()
+    await this.#core.stop(thread)
     await this.#origins.stop(thread)
     await this.#hooks.stop(thread, LAST_CALLBACKS_MS)
     await this.#services.stop(thread)
@@ -209,7 +218,8 @@ export class House {
       hub: () => this.#server.hub,
       clients: () => this.#server.clients,
       feed: (thread, key, vhost) => this.#server.feed(thread, key, vhost),
-      optionsOf: (name) => this.#settings.vhost(name)?.cluster ?? null,
+      optionsOf: (name) => this.#core.edgeOptions(this.#settings.vhost(name)?.cluster ?? null),
+      ...this.#core.edgeParts,
       finder: this.#origins.finder,
     }
   }
@@ -236,6 +246,7 @@ export class House {
       onReload(next)
       this.#server.recorder.refresh()
       this.#relays.refresh()
+      this.#core.reloaded()
     }
   }
 
@@ -276,7 +287,8 @@ function securityOf(now: () => Config): ReturnType<typeof makeSecurity> {
   return makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
 }
 
-function streamPorts({ listen, httpServer, rtmps }: Config): ServerAddresses {
+/** Where streams are served. */
+export function streamPorts({ listen, httpServer, rtmps }: Config): ServerAddresses {
   return {
     rtmp: wanted({ enabled: true, listen }),
     http: wanted(httpServer),
@@ -285,34 +297,14 @@ function streamPorts({ listen, httpServer, rtmps }: Config): ServerAddresses {
   }
 }
 
-function wantedCertificates(config: Config): CertificateFiles[] {
-  return certificateFiles(config).map(([, files]) => files)
-}
-
-/** The certificate of the vhost that a client asks for; null: it has none of its own. */
-function ownFiles({ vhosts }: Config, serverName: string): CertificateFiles | null {
-  const tls = vhosts.get(serverName)?.tls
-  return tls && tls.cert !== '' ? tls : null
-}
-
-function tlsOf(certificates: Certificates, now: () => Config): TlsOptions {
-  return {
-    rtmps: { certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().rtmps), protocols: [] },
-    https: {
-      certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().httpServer.https),
-      protocols: HTTP_PROTOCOLS,
-    },
-  }
-}
-
 /** What the server reads, as it is at each look. */
-function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
+function serverOptions(settings: Settings, connectionsElsewhere: () => number, tls: TlsOptions): ServerOptions {
   let proxiesOf = settings.config
   let proxies: ProxyOptions = makeProxies(proxiesOf)
   return {
     tls,
     get maxConnections() {
-      return settings.config.maxConnections
+      return settings.config.maxConnections - connectionsElsewhere()
     },
     get maxConnectionsPerAddress() {
       return settings.config.maxConnectionsPerAddress

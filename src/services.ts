@@ -6,10 +6,11 @@ import { deviceIp, type HeartbeatSettings, type Post, runHeartbeat } from './con
 import type { ServerIdentity } from './control/identity.ts'
 import type { Instance } from './control/instance.ts'
 import { type BackupState, type ClusterState, metrics } from './control/metrics/metrics.ts'
+import type { Metric } from './control/metrics/text.ts'
 import { Sampler } from './control/metrics/sampler.ts'
 import { Statistics } from './control/metrics/statistics.ts'
 import { runProgress } from './control/progress.ts'
-import { Machine } from './control/system/machine.ts'
+import { Machine, type Usage } from './control/system/machine.ts'
 import { summaries } from './control/system/process.ts'
 import type { HttpContext, HttpHandler } from './server/http-session.ts'
 import { HttpSite } from './server/http-site.ts'
@@ -20,6 +21,7 @@ import type { LoopDelay } from './st/platform.ts'
 import type { Thread } from './st/thread.ts'
 import type { World } from './st/world.ts'
 
+const NO_USAGE: Usage = { cpuFraction: 0, residentBytes: 0 }
 const NO_DELAY: LoopDelay = { p50Ms: 0, p99Ms: 0, maxMs: 0 }
 
 /** A listening service of the configuration. */
@@ -68,6 +70,12 @@ export interface ServicesParts {
   /** What there is to say of this server as one of several origins. */
   readonly origins: { answer(query: ClusterQuery): object; readonly state: ClusterState }
   readonly refused: () => ReadonlyMap<string, number>
+  /** The processes that are one server with this one; absent: there are none. */
+  readonly others?: {
+    readonly connectionsElsewhere: number
+    readonly usageElsewhere: Usage
+    metrics(): readonly Metric[]
+  }
   readonly refusedByLimit: () => ReadonlyMap<string, number>
 }
 
@@ -104,6 +112,7 @@ export class Services {
       platform: world.platform,
       isOn: () => config().stats.enabled,
       disks: () => config().stats.disk,
+      elsewhere: () => parts.others?.usageElsewhere ?? NO_USAGE,
     })
     this.#sampler = new Sampler(this.#statistics, this.#machine, () => this.#takeLoopDelay())
     const api = makeApi(this.#apiOptions())
@@ -194,14 +203,18 @@ export class Services {
   }
 
   #metrics(): string {
-    const { world, server, breaker, config, refused, refusedByLimit, origins, backups } = this.#parts
+    const { world, server, breaker, config, refused, refusedByLimit, origins, others, backups } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
       statistics: this.#statistics,
       machine: this.#machine,
       labels: () => ({ label: config().exporter.label, tag: config().exporter.tag }),
-      connections: () => ({ now: server.connections, limit: config().maxConnections }),
+      connections: () => ({
+        now: server.connections + (others?.connectionsElsewhere ?? 0),
+        limit: config().maxConnections,
+      }),
+      more: () => others?.metrics() ?? [],
       loopDelay: () => this.#sampler.loopDelay,
       refused,
       refusedByLimit,

@@ -103,7 +103,11 @@ function pageFiles(): Map<string, { contentType: string; bytes: Buffer }> {
 }
 
 /** Publishes a recording with ffmpeg as `live/NAME`, over and over, until the test is over or `stop` is called. */
-export function publishWithFfmpeg(server: TestServer, path: string, name: string): { stop(): Promise<void> } {
+export function publishWithFfmpeg(
+  server: Pick<TestServer, 'rtmpPort'>,
+  path: string,
+  name: string,
+): { stop(): Promise<void> } {
   const url = `rtmp://127.0.0.1:${server.rtmpPort}/live/${name}`
   const input = ['-re', '-stream_loop', '-1', '-i', path]
   const tool = new Tool('ffmpeg', ['-v', 'error', ...input, '-c', 'copy', '-f', 'flv', url])

@@ -67,7 +67,7 @@ export class HeldPackets {
   shifted(number: number, shiftMs: number): ReadPacket | null {
     const read = this.get(number)?.read
     if (!read || shiftMs === 0) return read ?? null
-    return { packet: withTime(read.packet, read.packet.dtsMs + shiftMs), headers: read.headers }
+    return { ...read, packet: withTime(read.packet, read.packet.dtsMs + shiftMs) }
   }
 
   /** A frame as others know it again. */

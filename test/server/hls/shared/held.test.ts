@@ -11,7 +11,7 @@ const FAR_MS = 1_000_000
 
 /** Headers of a stream with pictures. */
 const HEADERS = parsePackets('video', media('video header', 'h')).reduce(
-  (headers, packet) => headers.with(withTime(packet, 0)),
+  (headers, packet) => headers.withHeader(withTime(packet, 0)).withKind('video'),
   HeaderSet.EMPTY,
 )
 
@@ -27,7 +27,10 @@ function picture(number: number, startMs = 0): Packet {
 function holding(first: number, end: number, startMs = 0): HeldPackets {
   const held = new HeldPackets()
   for (let number = first; number < end; number++) {
-    held.push({ read: { packet: picture(number, startMs), headers: HEADERS }, wallMs: number }, FAR_MS)
+    held.push(
+      { read: { packet: picture(number, startMs), headers: HEADERS, isAfterBreak: false }, wallMs: number },
+      FAR_MS,
+    )
   }
   return held
 }
@@ -77,7 +80,7 @@ test('what is in the storage is not held; more than the limit is not held from a
   const held = holding(0, 30)
   held.dropPublished(markOf(20))
   expect([held.get(19), held.get(20)?.read.packet.dtsMs]).toEqual([null, 800])
-  held.push({ read: { packet: picture(30), headers: HEADERS }, wallMs: 0 }, 300)
+  held.push({ read: { packet: picture(30), headers: HEADERS, isAfterBreak: false }, wallMs: 0 }, 300)
   expect([held.get(24), held.get(25)?.read.packet.dtsMs]).toEqual([null, 1_000])
 })
 
