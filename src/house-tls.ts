@@ -1,5 +1,5 @@
 /** Which certificate is served where. */
-import { type CertificateFiles, type Certificates } from './control/certificates.ts'
+import type { CertificateFiles, Certificates } from './control/certificates.ts'
 import { certificateFiles } from './control/checks.ts'
 import type { Config } from './control/config.ts'
 import type { TlsOptions } from './server/options.ts'

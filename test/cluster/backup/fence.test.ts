@@ -127,7 +127,7 @@ describe('a turn at writing', () => {
       await servers.simulation.run(30_000)
       expect(await taken).toBeGreaterThan(0)
       const ended = await failure
-      if (ended !== null) expect(String(ended)).toMatch(/another server has begun one|somebody was faster/)
+      if (ended instanceof Error) expect(ended.message).toMatch(/another server has begun one|somebody was faster/)
     }
   })
 
