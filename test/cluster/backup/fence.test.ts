@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Fence, FencedError, type LeaseFacts } from '../../../src/cluster/backup/fence.ts'
+import { type Fence, FencedError, type LeaseFacts } from '../../../src/cluster/backup/fence.ts'
 import { StreamStorage } from '../../../src/cluster/backup/stream-storage.ts'
 import { FENCED } from '../../../src/server/hls/shared/share.ts'
 import { ProcessDisk, SimDisk } from '../../../src/st/sim/disk.ts'
