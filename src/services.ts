@@ -5,7 +5,7 @@ import { Breaker, type BreakerSettings } from './control/breaker.ts'
 import { deviceIp, type HeartbeatSettings, type Post, runHeartbeat } from './control/heartbeat.ts'
 import type { ServerIdentity } from './control/identity.ts'
 import type { Instance } from './control/instance.ts'
-import { type ClusterState, metrics } from './control/metrics/metrics.ts'
+import { type BackupState, type ClusterState, metrics } from './control/metrics/metrics.ts'
 import type { Metric } from './control/metrics/text.ts'
 import { Sampler } from './control/metrics/sampler.ts'
 import { Statistics } from './control/metrics/statistics.ts'
@@ -66,6 +66,7 @@ export interface ServicesParts {
   /** For the heartbeat; without it there is none. */
   readonly post: Post | null
   readonly forwards: ApiOptions['forwards']
+  readonly backups: ApiOptions['backups'] & { readonly state: BackupState }
   /** What there is to say of this server as one of several origins. */
   readonly origins: { answer(query: ClusterQuery): object; readonly state: ClusterState }
   readonly refused: () => ReadonlyMap<string, number>
@@ -179,7 +180,7 @@ export class Services {
   }
 
   #apiOptions(): Parameters<typeof makeApi>[0] {
-    const { world, server, identity, config, reloader, isDraining, origins, forwards } = this.#parts
+    const { world, server, identity, config, reloader, isDraining, origins, forwards, backups } = this.#parts
     return {
       world,
       instance: this.#instance,
@@ -193,6 +194,7 @@ export class Services {
       listen: () => texts({ ...config().httpApi, enabled: true }).join(' '),
       clusters: (query) => origins.answer(query),
       forwards,
+      backups,
       atc: (key) => server.hls.get(key)?.keeper.atc ?? null,
       reloader,
       isDraining,
@@ -201,7 +203,7 @@ export class Services {
   }
 
   #metrics(): string {
-    const { world, server, breaker, config, refused, refusedByLimit, origins, others } = this.#parts
+    const { world, server, breaker, config, refused, refusedByLimit, origins, others, backups } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
@@ -217,6 +219,7 @@ export class Services {
       refused,
       refusedByLimit,
       cluster: () => origins.state,
+      backups: () => backups.state,
       breakerLevel: () => breaker.level,
     })
   }
