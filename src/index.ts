@@ -39,6 +39,7 @@ export const createServer: CreateServer = async (options = {}) => {
     new RealPlatform(),
   )
   for (const warning of config.warnings) log.warn({}, warning)
+  if (config.edges !== '0') log.warn({}, 'edges has no effect: an embedded server is one process')
   const identity = makeIdentity(world, config.serverId || `vid-${world.newId().slice(1)}`)
   const page = pageFiles()
   const version = packageVersion()
