@@ -125,15 +125,20 @@ export class LeaseElection implements Election {
     return null
   }
 
+  #note(look: Look | null, nowMs: number): void {
+    const isNewTurn = look?.number !== this.seen?.number
+    if (isNewTurn) this.#turnMs = nowMs
+    if (isNewTurn || look?.text !== this.seen?.text) this.#seenMs = nowMs
+    this.seen = look
+  }
+
   /** Whether nobody writes. */
   async #isFree(thread: Thread): Promise<boolean> {
     const { storage, redis, candidate } = this.#parts
     const { leaseMs, priority } = this.#parts.options()
     const look = await storage.look(thread)
     const nowMs = this.#parts.clock.nowMs()
-    if (look?.number !== this.seen?.number) this.#turnMs = nowMs
-    if (look?.number !== this.seen?.number || look?.text !== this.seen?.text) this.#seenMs = nowMs
-    this.seen = look
+    this.#note(look, nowMs)
     const silentMs = nowMs - this.#seenMs
     const waitMs = priority * PRIORITY_MS
     if (nowMs < this.#heldOffMs) return false
