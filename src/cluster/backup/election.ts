@@ -15,6 +15,8 @@ const MOST_PAUSE_MS = 1_000
 /** Who gave a stream away, or could not write it, does not take it back for so many leases. */
 const HOLD_OFF_LEASES = 2
 const PRIORITY_MS = 100
+/** A writer that publishes nothing has so many. */
+const OVERDUE_LEASES = 2
 /** So long may it take to give a stream back when the server ends. */
 const FAREWELL_MS = 3_000
 
@@ -47,6 +49,8 @@ export class LeaseElection implements Election {
   /** What was seen of others. */
   seen: Look | null = null
   #seenMs = 0
+  /** When the turn of now was seen first. */
+  #turnMs = 0
   #isWanted = false
   #heldOffMs = 0
   #isAway = false
@@ -95,6 +99,7 @@ export class LeaseElection implements Election {
   async #stand(thread: Thread): Promise<Fence | null> {
     const { storage, name, candidate } = this.#parts
     this.#seenMs = this.#parts.clock.nowMs()
+    this.#turnMs = this.#seenMs
     while (this.#isWanted) {
       try {
         const fence = (await this.#isFree(thread)) ? await this.#take(thread) : null
@@ -120,18 +125,25 @@ export class LeaseElection implements Election {
     return null
   }
 
+  #note(look: Look | null, nowMs: number): void {
+    const isNewTurn = look?.number !== this.seen?.number
+    if (isNewTurn) this.#turnMs = nowMs
+    if (isNewTurn || look?.text !== this.seen?.text) this.#seenMs = nowMs
+    this.seen = look
+  }
+
   /** Whether nobody writes. */
   async #isFree(thread: Thread): Promise<boolean> {
     const { storage, redis, candidate } = this.#parts
     const { leaseMs, priority } = this.#parts.options()
     const look = await storage.look(thread)
     const nowMs = this.#parts.clock.nowMs()
-    if (look?.number !== this.seen?.number || look?.text !== this.seen?.text) this.#seenMs = nowMs
-    this.seen = look
+    this.#note(look, nowMs)
     const silentMs = nowMs - this.#seenMs
     const waitMs = priority * PRIORITY_MS
     if (nowMs < this.#heldOffMs) return false
-    if (candidate.isOverdue) return true
+    // Who has just begun has to have time.
+    if (candidate.isOverdue && nowMs - this.#turnMs > OVERDUE_LEASES * leaseMs) return true
     const holder = redis ? await redis.holder(thread, candidate.key) : 'away'
     if (look === null || look.facts?.isWriting === false)
       return silentMs >= waitMs && (holder === null || holder === 'away')

@@ -61,7 +61,8 @@ export class Fence implements WritingTurn {
     this.#root = place.root
     this.#folder = place.folder
     this.#leasePath = place.leasePath
-    this.#facts = turn.facts
+    // Should this turn publish nothing, the next one is told of them.
+    this.#facts = { ...turn.facts, intent: turn.leftovers }
   }
 
   get facts(): LeaseFacts {
@@ -101,7 +102,7 @@ export class Fence implements WritingTurn {
 
   /** Says what is about to be published: if this server dies before a playlist names it, the next one removes it. */
   intend(thread: Thread, names: readonly string[]): Promise<void> {
-    return this.#say(thread, { ...this.#facts, intent: names })
+    return this.#say(thread, { ...this.#facts, intent: [...this.leftovers, ...names] })
   }
 
   /** Shows that this server lives. @throws as `write` */
@@ -111,7 +112,7 @@ export class Fence implements WritingTurn {
 
   /** Gives the stream back: who waits for it need not wait for the end of the lease. @throws as `write` */
   release(thread: Thread): Promise<void> {
-    return this.#say(thread, { ...this.#facts, isWriting: false, intent: [] })
+    return this.#say(thread, { ...this.#facts, isWriting: false })
   }
 
   async #say(thread: Thread, facts: LeaseFacts): Promise<void> {
