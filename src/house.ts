@@ -145,6 +145,7 @@ export class House {
    * @throws Error when a port cannot be opened or a certificate cannot be used; `close` it then
    */
   async open(): Promise<void> {
+    this.#watchThreads(this.config)
     this.#certificates.prepare(wantedCertificates(this.config))()
     this.#certificateThread = this.#world.spawn('certificates', (thread) => this.#certificates.run(thread))
     const ports = await this.#services.prepare(this.config)
@@ -223,12 +224,17 @@ export class House {
     return () => {
       useCertificates()
       ports.commit()
+      this.#watchThreads(next)
       this.#server.hls.reload()
       this.#edge.refresh()
       onReload(next)
       this.#server.recorder.refresh()
       this.#relays.refresh()
     }
+  }
+
+  #watchThreads({ threadHoldWarningMs }: Config): void {
+    this.#world.scheduler.holdLimitMs = threadHoldWarningMs || FOREVER
   }
 
   #makeOrigins(userAgent: string): OriginCluster {

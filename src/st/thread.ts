@@ -138,6 +138,7 @@ export class Thread {
 
   #end(error: Error | null, onEnd: OnEnd): void {
     this.#ended = true
+    this.world.scheduler.ended(this)
     this.world.threads.delete(this)
     onEnd(this)
     if (error && !(error instanceof InterruptedError)) {

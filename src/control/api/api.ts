@@ -13,6 +13,7 @@ import { recordingRoutes } from './recording-routes.ts'
 import { type Call, Listing, type Route } from './route.ts'
 import { ANY_OBJECT, each, object, TEXT } from './schema.ts'
 import { systemRoutes } from './system-routes.ts'
+import { threadRoutes } from './thread-routes.ts'
 
 /** No route takes a body; what is longer is not read for nothing. */
 const MAX_BODY_BYTES = 64 * 1024
@@ -72,6 +73,7 @@ class Api {
       ...operationRoutes(options),
       ...clusterRoutes(options),
       ...forwardRoutes(options),
+      ...threadRoutes(options),
     ]
     const urls = Object.fromEntries(
       routes.flatMap(({ path, summary }) => (DIRECT.test(path) ? [[path.slice(8), summary]] : [])),
