@@ -9,9 +9,11 @@ import { type CertificateFiles, Certificates } from './control/certificates.ts'
 import { certificateFiles } from './control/checks.ts'
 import type { Config } from './control/config.ts'
 import { deviceIp } from './control/heartbeat.ts'
+import { effectiveSettings } from './control/effective.ts'
 import { Hooks } from './control/hooks/hooks.ts'
 import { ForwardQuestions } from './control/hooks/on-forward.ts'
 import type { ServerIdentity } from './control/identity.ts'
+import { LogRing } from './control/log-ring.ts'
 import { Reload } from './control/reload.ts'
 import { makeProxies, makeSecurity } from './control/security/security.ts'
 import { Settings } from './control/settings.ts'
@@ -20,6 +22,7 @@ import { type ProxyOptions, SERVER_NAME, type ServerOptions, type TlsOptions } f
 import type { PageFile } from './server/page.ts'
 import { prepareAll } from './server/ports.ts'
 import { Server, type ServerAddresses } from './server/server.ts'
+import { streamPlaces } from './server/streams.ts'
 import { makeRelays } from './relays.ts'
 import { makeBreaker, Services, wanted, wantedSecure } from './services.ts'
 import { FOREVER } from './st/clock.ts'
@@ -44,6 +47,10 @@ export interface HouseParts {
   readonly load: () => Config
   /** A reload has put another configuration in force. */
   readonly onReload: (config: Config) => void
+  /** The last lines of the log; absent: there are none to show. */
+  readonly log?: LogRing
+  /** Files of the console, by path; absent: there is none. */
+  readonly console?: ReadonlyMap<string, PageFile>
 }
 
 /** The server and all that is around it, put together by a configuration that may change while it runs. */
@@ -118,6 +125,8 @@ export class House {
       post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
       origins: this.#origins,
       forwards: () => this.#relays.forwards,
+      placesOf: (key) => streamPlaces(key, options),
+      ...this.#shown(parts),
       refused: () => this.#server.refusals.totals,
     })
   }
@@ -231,6 +240,11 @@ export class House {
       this.#server.recorder.refresh()
       this.#relays.refresh()
     }
+  }
+
+  /** For the console. */
+  #shown({ log = new LogRing(), console = new Map() }: HouseParts) {
+    return { log, console, effective: () => effectiveSettings(this.config) }
   }
 
   #watchThreads({ threadHoldWarningMs }: Config): void {

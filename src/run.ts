@@ -33,11 +33,13 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
  * @param file where the configuration is; null: there is none
  */
 export async function run(config: Config, version: string, load: () => Config, file: string | null): Promise<void> {
-  const { world, setLevel, reopen } = realWorld(config)
+  const { world, ring, setLevel, reopen } = realWorld(config)
   const { log } = world
   const identity = makeIdentity(world, serverId(world, config))
   const onReload = ({ logLevel }: Config): void => setLevel(logLevel)
-  const house = new House({ world, config, identity, version, page: pageFiles(), load, onReload })
+  const page = pageFiles('page')
+  const console = new Map([...pageFiles('console'), ...shared(page)])
+  const house = new House({ world, config, identity, version, page, console, load, onReload, log: ring })
   try {
     await house.open()
   } catch (error) {
@@ -129,13 +131,18 @@ function announce(log: Log, { addresses: { rtmp, rtmps, http, https, api, secure
   log.info({}, `play:    ffplay ${base}`)
 }
 
-/** The files of the default page, which the build puts beside the program. */
-function pageFiles(): Map<string, PageFile> {
-  const dir = join(dirname(fileURLToPath(import.meta.url)), 'page')
+/** Parts of the default page that the console has too. */
+function shared(page: ReadonlyMap<string, PageFile>): [string, PageFile][] {
+  return [...page].filter(([path]) => path === '/mpegts.js' || path === '/icon.svg')
+}
+
+/** The files of a page, which the build puts beside the program. */
+function pageFiles(name: 'page' | 'console'): Map<string, PageFile> {
+  const dir = join(dirname(fileURLToPath(import.meta.url)), name)
   const files = new Map<string, PageFile>()
-  for (const name of readdirSync(dir)) {
-    const contentType = CONTENT_TYPES[extname(name)]
-    if (contentType) files.set(`/${name}`, { contentType, bytes: readFileSync(join(dir, name)) })
+  for (const file of readdirSync(dir)) {
+    const contentType = CONTENT_TYPES[extname(file)]
+    if (contentType) files.set(`/${file}`, { contentType, bytes: readFileSync(join(dir, file)) })
   }
   return files
 }

@@ -2,21 +2,24 @@
 import { makeApi, makeExporter } from './control/api/api.ts'
 import type { ApiOptions, ApiSettings, ApiVhost, ClusterQuery, Reloader } from './control/api/options.ts'
 import { Breaker, type BreakerSettings } from './control/breaker.ts'
+import { consoleHandler } from './console-page.ts'
 import { deviceIp, type HeartbeatSettings, type Post, runHeartbeat } from './control/heartbeat.ts'
 import type { ServerIdentity } from './control/identity.ts'
 import type { Instance } from './control/instance.ts'
 import { type ClusterState, metrics } from './control/metrics/metrics.ts'
+import { History } from './control/metrics/history.ts'
 import { Sampler } from './control/metrics/sampler.ts'
 import { Statistics } from './control/metrics/statistics.ts'
 import { runProgress } from './control/progress.ts'
 import { Machine } from './control/system/machine.ts'
 import { summaries } from './control/system/process.ts'
 import type { HttpContext, HttpHandler } from './server/http-session.ts'
+import type { PageFile } from './server/page.ts'
 import { HttpSite } from './server/http-site.ts'
 import { type PortChange, prepareAll } from './server/ports.ts'
 import type { Server } from './server/server.ts'
 import { type Endpoint, formatEndpoint, type ServerTls } from './st/network.ts'
-import type { LoopDelay } from './st/platform.ts'
+import type { LoopDelay, LoopWatch } from './st/platform.ts'
 import type { Thread } from './st/thread.ts'
 import type { World } from './st/world.ts'
 
@@ -44,6 +47,7 @@ export interface ServicesConfig {
   readonly heartbeat: HeartbeatSettings
   readonly stats: { readonly enabled: boolean; readonly network: number; readonly disk: readonly string[] }
   readonly circuitBreaker: BreakerSettings
+  readonly redis?: { readonly enabled: boolean }
   readonly vhosts: ReadonlyMap<string, ApiVhost>
 }
 
@@ -66,6 +70,10 @@ export interface ServicesParts {
   readonly forwards: ApiOptions['forwards']
   /** What there is to say of this server as one of several origins. */
   readonly origins: { answer(query: ClusterQuery): object; readonly state: ClusterState }
+  readonly placesOf: ApiOptions['placesOf']
+  readonly log: ApiOptions['log']
+  readonly console: ReadonlyMap<string, PageFile>
+  readonly effective: ApiOptions['effective']
   readonly refused: () => ReadonlyMap<string, number>
 }
 
@@ -84,13 +92,14 @@ export class Services {
   readonly #instance: Instance
   readonly #statistics: Statistics
   readonly #machine: Machine
+  readonly #history: History
   readonly #sampler: Sampler
   readonly #api: HttpSite
   readonly #secureApi: HttpSite
   readonly #exporter: HttpSite
   readonly #threads: Thread[] = []
   /** Made when it is looked at first: it wakes the process. */
-  #loopDelay: (() => LoopDelay) | null = null
+  #loopWatch: LoopWatch | null = null
 
   constructor(parts: ServicesParts) {
     const { world, server, identity, version, config } = parts
@@ -103,8 +112,13 @@ export class Services {
       isOn: () => config().stats.enabled,
       disks: () => config().stats.disk,
     })
-    this.#sampler = new Sampler(this.#statistics, this.#machine, () => this.#takeLoopDelay())
-    const api = makeApi(this.#apiOptions())
+    this.#history = new History({ world, statistics: this.#statistics, machine: this.#machine })
+    this.#sampler = new Sampler(this.#statistics, this.#machine, this.#history, () => this.#takeLoopDelay())
+    const console = consoleHandler(parts.console, {
+      auth: () => config().httpApi.auth,
+      addresses: () => server.addresses,
+    })
+    const api = [console, ...makeApi(this.#apiOptions())]
     this.#api = new HttpSite(world, parts.http, api)
     this.#secureApi = new HttpSite(world, parts.http, api, parts.tls)
     this.#exporter = new HttpSite(
@@ -157,6 +171,8 @@ export class Services {
   /** Ends all services; returns when their threads are gone. */
   async stop(thread: Thread): Promise<void> {
     for (const service of this.#threads) await service.stop(thread, 'server stops')
+    this.#history.stop()
+    this.#loopWatch?.stop()
     await this.#api.close(thread)
     await this.#secureApi.close(thread)
     await this.#exporter.close(thread)
@@ -164,12 +180,13 @@ export class Services {
 
   #takeLoopDelay(): LoopDelay {
     if (!this.#parts.config().exporter.enabled) return NO_DELAY
-    this.#loopDelay ??= this.#parts.world.platform.watchLoop()
-    return this.#loopDelay()
+    this.#loopWatch ??= this.#parts.world.platform.watchLoop()
+    return this.#loopWatch.take()
   }
 
   #apiOptions(): Parameters<typeof makeApi>[0] {
     const { world, server, identity, config, reloader, isDraining, origins, forwards } = this.#parts
+    const { placesOf, log, effective } = this.#parts
     return {
       world,
       instance: this.#instance,
@@ -183,6 +200,15 @@ export class Services {
       listen: () => texts({ ...config().httpApi, enabled: true }).join(' '),
       clusters: (query) => origins.answer(query),
       forwards,
+      topology: () => ({
+        addresses: { ...server.addresses, ...this.addresses },
+        hasRegistry: config().redis?.enabled ?? false,
+        cluster: origins.state,
+      }),
+      placesOf,
+      history: this.#history,
+      log,
+      effective,
       reloader,
       isDraining,
       metrics: () => (config().exporter.enabled ? this.#metrics() : null),

@@ -171,7 +171,7 @@ describe('SIGUSR2', () => {
       groups: expect.any(Number) as number,
     })
     expect(await program.says('group of threads')).toHaveProperty('count')
-    expect(await program.says('thread')).toHaveProperty('waitsFor')
+    expect(await program.says('thread waits')).toHaveProperty('waitsFor')
     await watch()
   })
 })

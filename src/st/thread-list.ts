@@ -63,6 +63,6 @@ export function logThreads({ threads, log }: World): void {
   for (const thread of threads) {
     if (left-- === 0) break
     const { id, name, ...state } = threadState(thread)
-    log.info({ cid: id, thread: name, ...state }, 'thread')
+    log.info({ cid: id, thread: name, ...state }, 'thread waits')
   }
 }

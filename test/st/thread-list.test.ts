@@ -47,7 +47,7 @@ describe('what a thread waits for', () => {
     ])
     logThreads(world)
     const said = (text: string): number => log.lines.filter((line) => line.text === text).length
-    expect([said('group of threads'), said('thread')]).toEqual([2, 200])
+    expect([said('group of threads'), said('thread waits')]).toEqual([2, 200])
     expect(log.lines[0]?.fields).toEqual({ threads: 301, groups: 2 })
   })
 })

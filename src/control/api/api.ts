@@ -5,7 +5,10 @@ import { isAuthorized } from './auth.ts'
 import { API_ERRORS, ApiError } from './error.ts'
 import { liveRoutes } from './live-routes.ts'
 import { clusterRoutes } from './cluster-routes.ts'
+import { configRoutes } from './config-routes.ts'
 import { forwardRoutes } from './forward-routes.ts'
+import { historyRoutes } from './history-routes.ts'
+import { logRoutes } from './log-routes.ts'
 import { describeApi } from './openapi.ts'
 import { operationRoutes } from './operation-routes.ts'
 import type { ApiOptions } from './options.ts'
@@ -14,6 +17,7 @@ import { type Call, Listing, type Route } from './route.ts'
 import { ANY_OBJECT, each, object, TEXT } from './schema.ts'
 import { systemRoutes } from './system-routes.ts'
 import { threadRoutes } from './thread-routes.ts'
+import { topologyRoutes } from './topology-routes.ts'
 
 /** No route takes a body; what is longer is not read for nothing. */
 const MAX_BODY_BYTES = 64 * 1024
@@ -74,6 +78,10 @@ class Api {
       ...clusterRoutes(options),
       ...forwardRoutes(options),
       ...threadRoutes(options),
+      ...historyRoutes(options),
+      ...logRoutes(options),
+      ...configRoutes(options),
+      ...topologyRoutes(options),
     ]
     const urls = Object.fromEntries(
       routes.flatMap(({ path, summary }) => (DIRECT.test(path) ? [[path.slice(8), summary]] : [])),
@@ -115,6 +123,7 @@ class Api {
       throw new ApiError('unauthorized', 'name and password, please')
     }
     if (methods.size === 0) throw new ApiError('notFound', `there is no ${request.path}`)
+    if (route?.isPrivate) exchange.crossdomain = false
     if (!route) throw new ApiError('notAllowed', `${request.path} knows ${allowed(methods)}`)
     const call: Call = { thread, request, query: new URLSearchParams(request.query), id }
     const payload = await route.answer(call)
