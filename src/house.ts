@@ -115,7 +115,7 @@ export class House {
       world,
       server: this.#server,
       breaker,
-      http: { options, version },
+      http: { options, limits: this.#server.limits, version },
       tls: { certificateFor: () => certificates.get(now().httpApi.https), protocols: HTTP_PROTOCOLS },
       identity,
       version,
@@ -128,6 +128,7 @@ export class House {
       placesOf: (key) => streamPlaces(key, options),
       ...this.#shown(parts),
       refused: () => this.#server.refusals.totals,
+      refusedByLimit: () => this.#server.limits.totals,
     })
   }
 
@@ -315,6 +316,9 @@ function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
     get maxConnectionsPerAddress() {
       return settings.config.maxConnectionsPerAddress
     },
+    get limits() {
+      return settings.config.limits
+    },
     get proxies() {
       if (proxiesOf !== settings.config) proxies = makeProxies(settings.config)
       proxiesOf = settings.config
@@ -325,6 +329,9 @@ function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
     },
     get crossdomain() {
       return settings.config.httpServer.crossdomain
+    },
+    get websocketOrigins() {
+      return settings.config.httpServer.websocketOrigins
     },
     get httpDir() {
       return settings.config.httpServer.dir

@@ -3,6 +3,7 @@ import { Dolphin } from './cluster/dolphin/dolphin.ts'
 import type { DolphinOptions } from './cluster/dolphin/options.ts'
 import type { Behind } from './cluster/behind/server.ts'
 import { makeExporter } from './control/api/api.ts'
+import { loadConfig } from './control/config.ts'
 import { type Metric, metricsText } from './control/metrics/text.ts'
 import type { DolphinConfig, SharpConfig } from './control/proxy-config.ts'
 import { realWorld, writePidFile } from './run.ts'
@@ -183,7 +184,9 @@ function siteOptions(): ConstructorParameters<typeof HttpSite>[1]['options'] {
     maxConnectionsPerAddress: 0,
     proxies: { isTrusted: () => false, hasRtmpHeader: false, hasHttpHeader: false, realIpHeader: 'x-forwarded-for' },
     pithyPrintMs: 10_000,
+    limits: loadConfig({ file: 'defaults', readFile: () => 'listen 1935;', env: {} }).limits,
     crossdomain: false,
+    websocketOrigins: [],
     httpDir: '',
     resolveVhost: () => null,
   }

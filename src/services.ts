@@ -75,6 +75,7 @@ export interface ServicesParts {
   readonly console: ReadonlyMap<string, PageFile>
   readonly effective: ApiOptions['effective']
   readonly refused: () => ReadonlyMap<string, number>
+  readonly refusedByLimit: () => ReadonlyMap<string, number>
 }
 
 /** The breaker exists before the server: it is one of its gates. */
@@ -216,7 +217,7 @@ export class Services {
   }
 
   #metrics(): string {
-    const { world, server, breaker, config, refused, origins } = this.#parts
+    const { world, server, breaker, config, refused, refusedByLimit, origins } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
@@ -226,6 +227,7 @@ export class Services {
       connections: () => ({ now: server.connections, limit: config().maxConnections }),
       loopDelay: () => this.#sampler.loopDelay,
       refused,
+      refusedByLimit,
       cluster: () => origins.state,
       breakerLevel: () => breaker.level,
     })

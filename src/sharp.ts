@@ -114,14 +114,17 @@ function edgeOptions({ servers, mediaTimeoutMs, lingerMs, outageMs }: SharpOptio
 }
 
 function serverOptions({ maxConnections, waitPublisherMs }: SharpOptions): ServerOptions {
-  const vhost = loadConfig({ file: 'defaults', readFile: () => DEFAULTS, env: {} }).resolveVhost(DEFAULT_VHOST)
+  const defaults = loadConfig({ file: 'defaults', readFile: () => DEFAULTS, env: {} })
+  const vhost = defaults.resolveVhost(DEFAULT_VHOST)
   if (!vhost) throw new Error('there is no default vhost')
   return {
     maxConnections,
     maxConnectionsPerAddress: 0,
+    limits: defaults.limits,
     proxies: { isTrusted: () => false, hasRtmpHeader: false, hasHttpHeader: false, realIpHeader: 'x-forwarded-for' },
     pithyPrintMs: 10_000,
     crossdomain: true,
+    websocketOrigins: [],
     httpDir: '',
     resolveVhost: (name) => named({ ...vhost, httpRemux: { ...vhost.httpRemux, waitPublisherMs } }, name),
   }

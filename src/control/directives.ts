@@ -5,6 +5,7 @@
 import { HTTP_HOOKS, REFER, SECURITY, TOKEN } from './directives/access.ts'
 import { CONNECTION_DIRECTIVES_OF_VHOST, HTTP_REMUX, HTTP_STATIC, PLAY, PUBLISH } from './directives/delivery.ts'
 import { DVR, HLS } from './directives/files.ts'
+import { LIMITS } from './directives/limits-block.ts'
 import { REDIS } from './directives/registry.ts'
 import { CLUSTER, EXEC, FOREIGN_VHOST_DIRECTIVES, FORWARD, INGEST, TRANSCODE } from './directives/relay.ts'
 import {
@@ -18,6 +19,7 @@ import { SERVICE_DIRECTIVES, VHOST_TLS } from './directives/services.ts'
 /** The directives of the root, all but `vhost NAME { }`. */
 export const ROOT_DIRECTIVES = {
   ...CONNECTION_DIRECTIVES,
+  limits: LIMITS,
   ...LOG_DIRECTIVES,
   ...PROCESS_DIRECTIVES,
   ...SERVICE_DIRECTIVES,

@@ -26,9 +26,20 @@ export interface HttpRequest {
 /** Later 1.x versions count as 1.1. */
 export type HttpVersion = '1.0' | '1.1'
 
-const MAX_HEAD_BYTES = 16 * 1024
-const MAX_REQUEST_LINE_BYTES = 8 * 1024
-const MAX_HEADERS = 100
+/** How large a head may be. */
+export interface HeadLimits {
+  /** Of the first line. */
+  readonly maxRequestLineBytes: number
+  /** Of all of it. */
+  readonly maxRequestHeadBytes: number
+  readonly maxRequestHeaders: number
+}
+
+const HEAD_LIMITS: HeadLimits = {
+  maxRequestLineBytes: 8 * 1024,
+  maxRequestHeadBytes: 16 * 1024,
+  maxRequestHeaders: 100,
+}
 const MAX_METHOD_LENGTH = 32
 const LF = 0x0a
 const CR = 0x0d
@@ -56,6 +67,7 @@ interface RequestLine {
  * After a thrown HttpError the stream is unusable: answer its `status` and close.
  */
 export class RequestParser {
+  readonly #limits: HeadLimits
   #bytes: Buffer = NOTHING
   /** What stands before it has been read. */
   #at = 0
@@ -67,6 +79,10 @@ export class RequestParser {
   #headerCount = 0
   #bodyLeft = 0
   #chunkedLeft = false
+
+  constructor(limits = HEAD_LIMITS) {
+    this.#limits = limits
+  }
 
   /** Adds bytes that arrived. They are not copied and must not change. */
   push(bytes: Buffer): void {
@@ -144,17 +160,19 @@ export class RequestParser {
   }
 
   #checkLimits(lineBytes: number): void {
-    if (this.#line === null && lineBytes > MAX_REQUEST_LINE_BYTES) {
-      throw new HttpError(414, 'http_target_too_long', `the request line is over ${MAX_REQUEST_LINE_BYTES} bytes`)
+    const { maxRequestLineBytes, maxRequestHeadBytes } = this.#limits
+    if (this.#line === null && lineBytes > maxRequestLineBytes) {
+      throw new HttpError(414, 'http_target_too_long', `the request line is over ${maxRequestLineBytes} bytes`)
     }
-    if (this.#headBytes + lineBytes > MAX_HEAD_BYTES) {
-      throw new HttpError(431, 'http_head_too_long', `the head is over ${MAX_HEAD_BYTES} bytes`)
+    if (this.#headBytes + lineBytes > maxRequestHeadBytes) {
+      throw new HttpError(431, 'http_head_too_long', `the head is over ${maxRequestHeadBytes} bytes`)
     }
   }
 
   #addHeader(line: string): void {
-    if (++this.#headerCount > MAX_HEADERS) {
-      throw new HttpError(431, 'http_too_many_headers', `the head has over ${MAX_HEADERS} headers`)
+    const { maxRequestHeaders } = this.#limits
+    if (++this.#headerCount > maxRequestHeaders) {
+      throw new HttpError(431, 'http_too_many_headers', `the head has over ${maxRequestHeaders} headers`)
     }
     const colon = line.indexOf(':')
     const name = line.slice(0, Math.max(colon, 0)).toLowerCase()

@@ -19,15 +19,24 @@ export const MARKER = {
   TYPED_OBJECT: 0x10,
 } as const
 
-/** Containers inside containers, at most: the top-level object is at depth 1. */
+/** Containers inside containers that are written, at most. */
 export const MAX_DEPTH = 64
 /** In canonical form every key carries this in front, see {@link normalizeAmf0}. */
 export const KEY_PREFIX = '='
 /** In canonical form the only key without {@link KEY_PREFIX}: an object that holds it alone stands for a date. */
 export const DATE_KEY = 'date'
 
-const MAX_VALUES = 16_384
-const MAX_WALKED_BYTES = 4 * 1024 * 1024
+/** What one message body may hold. */
+export interface AmfLimits {
+  /** Bytes and values, both counted after references are expanded. */
+  readonly maxAmfBytes: number
+  readonly maxAmfValues: number
+  /** Containers inside containers: the top-level object is at depth 1. */
+  readonly maxAmfDepth: number
+}
+
+/** For those who are not told otherwise. */
+export const AMF_LIMITS: AmfLimits = { maxAmfBytes: 4 * 1024 * 1024, maxAmfValues: 16_384, maxAmfDepth: MAX_DEPTH }
 /** The decoder takes a key length of 0x09xx for an object's end, and no client sends keys of kilobytes. */
 const MAX_KEY_BYTES = 1_024
 
@@ -48,17 +57,18 @@ interface Complex {
  * objects, XML documents become long strings, references become copies, and dates become `{date: ms}`. Every other
  * key is prefixed with '=', so that no key is empty, `__proto__` or mistaken for the date's.
  *
- * Bounds: depth 64, 16,384 values, 4 MiB (both counted after references are expanded), keys of 1,024 bytes.
+ * Bounds: `limits`, and keys of 1,024 bytes.
  * Source: AMF0 specification, section 2.
  * @throws CodecError 'amf0_truncated', 'amf0_marker_invalid', 'amf0_reference_invalid', 'amf0_too_deep',
  *   'amf0_too_many_values', 'amf0_too_large', 'amf0_key_too_long'
  */
-export function normalizeAmf0(bytes: Buffer): Buffer {
-  return new Normalizer(bytes).run()
+export function normalizeAmf0(bytes: Buffer, limits: AmfLimits): Buffer {
+  return new Normalizer(bytes, limits).run()
 }
 
 class Normalizer {
   readonly #bytes: Buffer
+  readonly #limits: AmfLimits
   readonly #out: Buffer[] = []
   readonly #complex: Complex[] = []
   #pos = 0
@@ -66,8 +76,9 @@ class Normalizer {
   #walkedBytes = 0
   #expanding = 0
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, limits: AmfLimits) {
     this.#bytes = bytes
+    this.#limits = limits
   }
 
   run(): Buffer {
@@ -85,8 +96,9 @@ class Normalizer {
       throw new CodecError('amf0_truncated', `${what} at byte ${this.#pos} needs ${length} bytes, has ${this.#left}`)
     }
     this.#walkedBytes += length
-    if (this.#walkedBytes > MAX_WALKED_BYTES) {
-      throw new CodecError('amf0_too_large', `more than ${MAX_WALKED_BYTES} bytes of AMF0, references expanded`)
+    const { maxAmfBytes } = this.#limits
+    if (this.#walkedBytes > maxAmfBytes) {
+      throw new CodecError('amf0_too_large', `more than ${maxAmfBytes} bytes of AMF0, references expanded`)
     }
     this.#pos += length
     return this.#bytes.subarray(this.#pos - length, this.#pos)
@@ -98,10 +110,12 @@ class Normalizer {
     this.#out.push(this.#take(1 + length, what))
   }
 
-  /** One value. Recursion is bounded by MAX_DEPTH: `depth` counts the containers around it. */
+  /** One value. Recursion is bounded by `maxAmfDepth`: `depth` counts the containers around it. */
   #value(depth: number): void {
     this.#values += 1
-    if (this.#values > MAX_VALUES) throw new CodecError('amf0_too_many_values', `more than ${MAX_VALUES} AMF0 values`)
+    const { maxAmfValues } = this.#limits
+    if (this.#values > maxAmfValues)
+      throw new CodecError('amf0_too_many_values', `more than ${maxAmfValues} AMF0 values`)
     const start = this.#pos
     const marker = this.#take(1, 'marker').readUInt8()
     switch (marker) {
@@ -132,7 +146,10 @@ class Normalizer {
   #container(marker: number, start: number, depth: number): void {
     const read = this.#containerReader(marker)
     if (!read) throw new CodecError('amf0_marker_invalid', `AMF0 marker ${marker} at byte ${start} is not allowed`)
-    if (depth > MAX_DEPTH) throw new CodecError('amf0_too_deep', `AMF0 depth ${depth} at ${start}, limit ${MAX_DEPTH}`)
+    const { maxAmfDepth } = this.#limits
+    if (depth > maxAmfDepth) {
+      throw new CodecError('amf0_too_deep', `AMF0 depth ${depth} at ${start}, limit ${maxAmfDepth}`)
+    }
     const entry: Complex = { start, complete: false }
     // A copy has its entries already; numbering them again would shift the references that follow.
     if (this.#expanding === 0) this.#complex.push(entry)

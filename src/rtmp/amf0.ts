@@ -1,7 +1,9 @@
 import { AMF0 } from 'amf0-ts'
 import { amf0Decode } from 'node-media-server/src/protocol/amf.js'
 import { CodecError } from '../codec/errors.ts'
-import { DATE_KEY, KEY_PREFIX, MARKER, MAX_DEPTH, normalizeAmf0 } from './amf0-normalize.ts'
+import { AMF_LIMITS, type AmfLimits, DATE_KEY, KEY_PREFIX, MARKER, MAX_DEPTH, normalizeAmf0 } from './amf0-normalize.ts'
+
+export type { AmfLimits }
 
 /** An AMF0 value. Objects, ECMA arrays and typed objects are all plain objects, strict arrays are arrays. */
 export type AmfValue = number | boolean | string | null | undefined | Date | AmfValue[] | AmfObject
@@ -20,14 +22,14 @@ const OBJECT_END = Buffer.of(0, 0, MARKER.OBJECT_END)
 const ecmaArrays = new WeakSet<AmfObject>()
 
 /**
- * All values of one message body, of at most 4 MiB, 16,384 values, depth 64 and keys of 1,024 bytes. Keys named
+ * All values of one message body; by default of at most 4 MiB, 16,384 values, depth 64; keys of 1,024 bytes. Keys named
  * `__proto__`, `constructor` or `prototype` are left out. Invalid UTF-8 reads as U+FFFD.
  * Source: AMF0 specification, section 2.
  * @throws CodecError 'amf0_truncated', 'amf0_marker_invalid', 'amf0_reference_invalid', 'amf0_too_deep',
  *   'amf0_too_many_values', 'amf0_too_large', 'amf0_key_too_long'
  */
-export function decodeAmf0(bytes: Buffer): AmfValue[] {
-  return amf0Decode(normalizeAmf0(bytes)).map(restore)
+export function decodeAmf0(bytes: Buffer, limits = AMF_LIMITS): AmfValue[] {
+  return amf0Decode(normalizeAmf0(bytes, limits)).map(restore)
 }
 
 /**

@@ -34,14 +34,15 @@ const SAME = 2
 /** What one peer may make a `ChunkReader` keep. */
 export interface ChunkLimits {
   /** Longest message, in bytes. Default 8 MiB. */
-  maxMessageBytes: number
+  readonly maxMessageBytes: number
   /** Bytes that have arrived of messages that are not complete, over all chunk streams. Default 16 MiB. */
-  maxPartialBytes: number
+  readonly maxPartialBytes: number
   /** Chunk streams in use. Default 64. */
-  maxChunkStreams: number
+  readonly maxChunkStreams: number
 }
 
-const DEFAULT_LIMITS: ChunkLimits = { maxMessageBytes: 8 << 20, maxPartialBytes: 16 << 20, maxChunkStreams: 64 }
+/** For those who are not told otherwise. */
+export const CHUNK_LIMITS: ChunkLimits = { maxMessageBytes: 8 << 20, maxPartialBytes: 16 << 20, maxChunkStreams: 64 }
 
 /**
  * Makes messages out of the bytes of one RTMP connection, after its handshake: RTMP 1.0 section 5.3. Push what has
@@ -62,8 +63,8 @@ export class ChunkReader {
   #chunkBytes = DEFAULT_CHUNK_BYTES
   #partialBytes = 0
 
-  constructor(limits?: Partial<ChunkLimits>) {
-    this.#limits = limits ? { ...DEFAULT_LIMITS, ...limits } : DEFAULT_LIMITS
+  constructor(limits = CHUNK_LIMITS) {
+    this.#limits = limits
   }
 
   /** Adds bytes that have arrived. The buffer is the reader's from here on and may not change. */

@@ -1,5 +1,5 @@
 import { CodecError } from '../codec/errors.ts'
-import { type AmfValue, decodeAmf0, encodeAmf0 } from './amf0.ts'
+import { type AmfLimits, type AmfValue, decodeAmf0, encodeAmf0 } from './amf0.ts'
 import { MSG } from './message.ts'
 
 /** A command message (types 20 and 17). `args[0]` is the command object, often null. */
@@ -20,9 +20,9 @@ const TIME_CODE_BYTES = 4
  * @throws CodecError 'command_malformed' when the name is not a string or the transaction id not a number, and
  *   what decodeAmf0 throws
  */
-export function decodeCommand(typeId: number, payload: Buffer): Command {
+export function decodeCommand(typeId: number, payload: Buffer, limits?: AmfLimits): Command {
   const body = typeId === MSG.COMMAND_AMF3 ? withoutEnvelope(payload) : payload
-  const [name, transactionId = 0, ...args] = decodeAmf0(body)
+  const [name, transactionId = 0, ...args] = decodeAmf0(body, limits)
   if (typeof name !== 'string') throw new CodecError('command_malformed', `command name is a ${typeof name}`)
   if (typeof transactionId !== 'number') {
     throw new CodecError('command_malformed', `transaction id of a command is a ${typeof transactionId}`)
@@ -39,9 +39,9 @@ export function encodeCommand(name: string, transactionId: number, ...args: AmfV
  * The values of a data message (types 18 and 15): RTMP 1.0 section 7.1.2. None for ffmpeg's raw time codes.
  * @throws CodecError what decodeAmf0 throws
  */
-export function decodeData(typeId: number, payload: Buffer): AmfValue[] {
+export function decodeData(typeId: number, payload: Buffer, limits?: AmfLimits): AmfValue[] {
   if (payload.length === TIME_CODE_BYTES && payload[0] === AMF3_ENVELOPE) return []
-  return decodeAmf0(typeId === MSG.DATA_AMF3 ? withoutEnvelope(payload) : payload)
+  return decodeAmf0(typeId === MSG.DATA_AMF3 ? withoutEnvelope(payload) : payload, limits)
 }
 
 /** The payload of a type 18 message. */

@@ -1,7 +1,7 @@
-import { ClosedError, TimeoutError } from '../st/errors.ts'
+import { StError, TimeoutError } from '../st/errors.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
-import { type ChunkLimits, ChunkReader } from './chunk-reader.ts'
+import { CHUNK_LIMITS, ChunkReader } from './chunk-reader.ts'
 import { encodeMessage } from './chunk-writer.ts'
 import { answerHandshake, checkServerHello, HELLO_BYTES, makeClientHello, SERVER_HELLO_BYTES } from './handshake.ts'
 import {
@@ -18,8 +18,7 @@ import {
 const C2_BYTES = HELLO_BYTES - 1
 /** Waits for the rest of a message are rounded up to this, so that they share their timers. */
 const TIMEOUT_GRAIN_MS = 250
-/** Answers that a peer may leave unread before it is given up: it sends requests and never reads. */
-const UNREAD_ANSWERS_LIMIT_BYTES = 4 * 1024 * 1024
+const MAX_UNREAD_BYTES = 4 * 1024 * 1024
 
 /** Who takes the messages of a publisher. Neither call waits. */
 export interface MessageSink {
@@ -43,8 +42,10 @@ export class RtmpConnection {
   #ackedBytes = 0
   /** Acknowledge after so many bytes whatever the peer asks; 0: as the peer asks. */
   inAckBytes = 0
+  /** Answers that a peer may leave unread before it is given up: it sends requests and never reads. */
+  maxUnreadBytes = MAX_UNREAD_BYTES
 
-  constructor(socket: Socket, limits?: Partial<ChunkLimits>) {
+  constructor(socket: Socket, limits = CHUNK_LIMITS) {
     this.socket = socket
     this.#reader = new ChunkReader(limits)
   }
@@ -139,12 +140,12 @@ export class RtmpConnection {
 
   /**
    * Sends messages in one write, so that an answer of several never meets the peer's delayed acknowledgement.
-   * @throws ClosedError, also when the peer has left too many answers unread
+   * @throws ClosedError; StError 'limit_unread' when the peer has left too many answers unread
    */
   send(...messages: RtmpMessage[]): void {
     const bytes = messages.map((message) => this.#encode(message))
-    if (this.socket.pendingBytes > UNREAD_ANSWERS_LIMIT_BYTES) {
-      throw new ClosedError(`peer left ${this.socket.pendingBytes} bytes of answers unread`)
+    if (this.socket.pendingBytes > this.maxUnreadBytes) {
+      throw new StError('limit_unread', `peer left ${this.socket.pendingBytes} bytes of answers unread`)
     }
     this.socket.write(bytes.length === 1 ? (bytes[0] as Buffer) : Buffer.concat(bytes))
   }

@@ -31,6 +31,8 @@ const RTMPE_VERSIONS = [6, 8]
 
 /** Size of C0C1, the first thing that a client sends. */
 export const HELLO_BYTES = VERSION_BYTES + HANDSHAKE_BYTES
+/** Size of C0C1 and C2, all that a client sends. */
+export const HANDSHAKE_TOTAL_BYTES = HELLO_BYTES + HANDSHAKE_BYTES
 /** Size of S0S1S2, the server's only answer. */
 export const SERVER_HELLO_BYTES = VERSION_BYTES + 2 * HANDSHAKE_BYTES
 

@@ -24,13 +24,19 @@ export interface StreamUrlParts {
   streamName: string
 }
 
+/** How long names may be. */
+export interface NameLimits {
+  /** Of the schema, the host, the vhost, the app and the stream, each. */
+  readonly maxNameBytes: number
+  readonly maxQueryBytes: number
+}
+
+const NAME_LIMITS: NameLimits = { maxNameBytes: 255, maxQueryBytes: 8_192 }
 const DEFAULT_APP = '__defaultApp__'
 const DEFAULT_VHOST = '__defaultVhost__'
 const DEFAULT_PORT = 1935
 const DEFAULT_TLS_PORT = 443
 const MAX_PORT = 65_535
-const MAX_NAME_BYTES = 255
-const MAX_PARAM_BYTES = 8_192
 
 // schema://authority then path and query
 const TC_URL = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(.*)$/is
@@ -49,10 +55,11 @@ const CONTROL_CHARACTER = /\p{Cc}/u
  * Reads where a client wants to publish or play, by SRS's rules. The query may stand in the tcUrl or in the stream
  * name, with '?' or '#' or as `app...vhost...name`; a stream name with slashes lends its first segments to the app,
  * and an app with slashes lends its last one to an empty stream name. A tcUrl without a path takes `app`'s.
- * @throws CodecError 'name_invalid' when a name holds a control character, a backslash, a segment '.'
- *   or '..' or more than 255 bytes, or the query a control character or more than 8,192 bytes
+ * @param limits by default 255 bytes for a name and 8,192 for the query
+ * @throws CodecError 'name_invalid' when a name holds a control character, a backslash or a segment '.' or '..', or the
+ *   query a control character; 'name_too_long', 'query_too_long'
  */
-export function parseStreamUrl(parts: StreamUrlParts): StreamUrl {
+export function parseStreamUrl(parts: StreamUrlParts, limits = NAME_LIMITS): StreamUrl {
   const tcUrl = splitTcUrl(parts.tcUrl)
   const place = splitQuery(tcUrl.path)
   const appField = splitQuery(parts.app)
@@ -74,7 +81,7 @@ export function parseStreamUrl(parts: StreamUrlParts): StreamUrl {
     stream: stream.replace(MEDIA_EXTENSION, ''),
     param: param === '' || param === `vhost=${DEFAULT_VHOST}` ? '' : `?${param}`,
   }
-  checkNames(url)
+  checkNames(url, limits)
   return url
 }
 
@@ -154,18 +161,18 @@ export function queryValue(query: string, key: string): string {
   return ''
 }
 
-function checkNames(url: StreamUrl): void {
-  for (const what of ['schema', 'host', 'vhost', 'app', 'stream'] as const) checkName(what, url[what])
+function checkNames(url: StreamUrl, { maxNameBytes, maxQueryBytes }: NameLimits): void {
+  for (const what of ['schema', 'host', 'vhost', 'app', 'stream'] as const) checkName(what, url[what], maxNameBytes)
   if (url.vhost.includes('/')) throw new CodecError('name_invalid', "vhost holds '/'")
   if (CONTROL_CHARACTER.test(url.param)) throw new CodecError('name_invalid', 'query holds a control character')
   const bytes = Buffer.byteLength(url.param)
-  if (bytes > MAX_PARAM_BYTES) throw new CodecError('name_invalid', `query of ${bytes} bytes, limit ${MAX_PARAM_BYTES}`)
+  if (bytes > maxQueryBytes) throw new CodecError('query_too_long', `query of ${bytes} bytes, limit ${maxQueryBytes}`)
 }
 
 /** Names become paths, log lines and keys. The error does not repeat the name: it may be what must not be logged. */
-function checkName(what: string, name: string): void {
+function checkName(what: string, name: string, maxBytes: number): void {
   const bytes = Buffer.byteLength(name)
-  if (bytes > MAX_NAME_BYTES) throw new CodecError('name_invalid', `${what} of ${bytes} bytes, limit ${MAX_NAME_BYTES}`)
+  if (bytes > maxBytes) throw new CodecError('name_too_long', `${what} of ${bytes} bytes, limit ${maxBytes}`)
   if (CONTROL_CHARACTER.test(name)) throw new CodecError('name_invalid', `${what} holds a control character`)
   if (name.includes('\\')) throw new CodecError('name_invalid', `${what} holds a backslash`)
   if (name.split('/').some((segment) => segment === '.' || segment === '..')) {

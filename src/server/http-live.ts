@@ -1,4 +1,6 @@
-import { maskedQuery, parseStreamUrl, streamKey } from '../rtmp/url.ts'
+import type { HttpRequest } from '../http/message.ts'
+import { asksForWebSocket, WS_VERSION, webSocketHeaders } from '../http/websocket.ts'
+import { maskedQuery } from '../rtmp/url.ts'
 import { asError, InterruptedError, StError } from '../st/errors.ts'
 import { formatEndpoint } from '../st/network.ts'
 import type { Thread } from '../st/thread.ts'
@@ -8,17 +10,19 @@ import type { Publication } from '../stream/publication.ts'
 import type { Source } from '../stream/source.ts'
 import type { WireFormat } from '../stream/wire-format.ts'
 import { BARE, type BatchFrame, CHUNKED } from './batch-frame.ts'
-import { type Client, clientUrl, identify, limitedText, newClient, type PlayerQueue, type Wish } from './client.ts'
+import { type Client, identify, limitedText, newClient, type PlayerQueue, type Wish } from './client.ts'
 import type { ServerContext } from './context.ts'
 import { describeEnd, isFault } from './ending.ts'
 import type { MediaKinds } from './flv-format.ts'
 import { type Leave, RefusedError } from './gate.ts'
 import type { HttpExchange, HttpHandler } from './http-session.ts'
+import { askedOf, wishOf } from './http-wish.ts'
 import { LIVE_FORMATS, type LiveFormat } from './live-format.ts'
 import { locationOf } from './location.ts'
 import { liveEnding, matchMount } from './mount.ts'
 import type { VhostOptions } from './options.ts'
 import { Visit } from './visit.ts'
+import { checkWebSocket, MESSAGES, WebSocketControl } from './web-socket.ts'
 
 /** For the first frame of a publisher that is there: SRS's timeout for publishers that send nothing. */
 const FIRST_FRAME_TIMEOUT_MS = 20_000
@@ -28,7 +32,7 @@ const CHAIN_HEADER = 'x-sluice-chain'
 const UPNODE_HEADER = 'x-sluice-upnode'
 const MAX_UPNODE_TEXT = 192
 
-/** `GET /{app}/{stream}.flv`, `.ts`, `.aac` or `.mp3`, by the vhost's `http_remux.mount`. */
+/** `GET /{app}/{stream}.flv`, `.ts`, `.aac` or `.mp3`, by the vhost's `http_remux.mount`, also as a WebSocket. */
 export function liveHandler(context: ServerContext): HttpHandler {
   return async (thread, exchange) => {
     const wanted = locate(exchange, context)
@@ -75,6 +79,8 @@ class LivePlayer implements PlayerQueue {
   readonly #frame: BatchFrame
   /** Let go with the head of the answer. */
   #exchange: HttpExchange | null
+  /** Of a player over WebSocket. */
+  #control: WebSocketControl | null = null
   #wire: WireFormat | null = null
   #cursor: Cursor | null = null
   #refusal: string | null = null
@@ -83,7 +89,7 @@ class LivePlayer implements PlayerQueue {
     this.#context = context
     this.#client = client
     this.#format = format
-    this.#frame = exchange.request.version === '1.0' ? BARE : CHUNKED
+    this.#frame = frameFor(exchange.request)
     this.#exchange = exchange
     client.queue = this
   }
@@ -99,19 +105,22 @@ class LivePlayer implements PlayerQueue {
   /** A client's life: connected, then playing and played, or refused. @throws StError */
   async run(thread: Thread): Promise<void> {
     const { peer, socket } = this.#client
-    thread.log.info({ peer: formatEndpoint(peer), protocol: this.#format.protocol }, 'connected')
+    const protocol = this.#frame === MESSAGES ? this.#format.protocol.replace('http', 'ws') : this.#format.protocol
+    thread.log.info({ peer: formatEndpoint(peer), protocol }, 'connected')
     const visit = new Visit(this.#context, this.#client)
     let leave: Leave | null = null
     let failure: Error | null = null
     try {
-      socket.hangupInterrupts(thread)
+      if (this.#frame === MESSAGES) this.#control = new WebSocketControl(thread, socket)
+      else socket.hangupInterrupts(thread)
       leave = await this.#enter(thread, visit)
       if (leave) await this.#play(thread)
     } catch (error) {
-      failure = asError(error)
-      throw error
+      failure = this.#control?.violation ?? asError(error)
+      throw failure
     } finally {
       leave?.()
+      await this.#control?.close(thread, failure === null)
       visit.end(this.#reason(failure), isFault(failure))
     }
   }
@@ -123,14 +132,15 @@ class LivePlayer implements PlayerQueue {
   /** @returns null when the player was refused, and told so */
   async #enter(thread: Thread, visit: Visit): Promise<Leave | null> {
     try {
+      if (this.#exchange && this.#frame === MESSAGES) checkWebSocket(this.#exchange, this.#context)
       return await visit.enter(thread, 'play')
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error
       const { role, sourceKey: stream } = this.#client
       this.#refusal = error.message
       thread.log.info({ role, stream, reason: error.message, code: error.code }, 'refused')
-      const location = locationOf(error, this.#exchange?.request.target ?? '')
-      await this.#exchange?.answerText(thread, error.status, error.message, location)
+      const headers = error.status === 426 ? WS_VERSION : locationOf(error, this.#exchange?.request.target ?? '')
+      await this.#exchange?.answerText(thread, error.status, error.message, headers)
       return null
     }
   }
@@ -195,12 +205,25 @@ class LivePlayer implements PlayerQueue {
     const exchange = this.#exchange
     if (!exchange) throw new Error('the answer has begun already')
     this.#exchange = null
-    const transfer = this.#frame === CHUNKED ? { 'Transfer-Encoding': 'chunked' } : {}
-    const head = exchange.head(200, { ...liveHeaders(this.#format), ...transfer })
+    const head = this.#head(exchange)
     const header = this.#format.header(publication, kindsOf(vhost))
     if (header.length === 0) return head
     return Buffer.concat([head, this.#frame.head(header.length), header, this.#frame.tail])
   }
+
+  #head(exchange: HttpExchange): Buffer {
+    if (this.#control) {
+      this.#control.open()
+      return exchange.head(101, webSocketHeaders(exchange.request))
+    }
+    const transfer = this.#frame === CHUNKED ? { 'Transfer-Encoding': 'chunked' } : {}
+    return exchange.head(200, { ...liveHeaders(this.#format), ...transfer })
+  }
+}
+
+function frameFor(request: HttpRequest): BatchFrame {
+  if (asksForWebSocket(request)) return MESSAGES
+  return request.version === '1.0' ? BARE : CHUNKED
 }
 
 function kindsOf({ httpRemux }: VhostOptions): MediaKinds {
@@ -223,27 +246,13 @@ async function waitPublisher(thread: Thread, source: Source, waitMs: number): Pr
   }
 }
 
-function locate(exchange: HttpExchange, context: ServerContext): LiveWish | null {
-  const { path, query, headers } = exchange.request
-  // A decoded '?' or '#' would be taken for the start of a query below; no encoder can publish such a name.
-  if (!liveEnding(path) || /[?#]/.test(path)) return null
-  const host = headers.get('host') ?? ''
-  const { vhost: asked, param } = parseStreamUrl({ tcUrl: `http://${host}/`, app: '', streamName: `stream${query}` })
-  const vhost = context.options.resolveVhost(asked)
-  if (!vhost?.httpRemux.enabled) return null
-  const names = matchMount(vhost.httpRemux.mount, path)
+function locate({ request }: HttpExchange, { options }: ServerContext): LiveWish | null {
+  const asked = liveEnding(request.path) && askedOf(request, options)
+  if (!asked?.vhost.httpRemux.enabled) return null
+  const { httpRemux, hls } = asked.vhost
+  const names = matchMount(httpRemux.mount, request.path)
   // Segments of HLS have such names too.
-  if (!names || (names.ending === '.ts' && vhost.hls.enabled)) return null
+  if (!names || (names.ending === '.ts' && hls.enabled)) return null
   const format = LIVE_FORMATS[names.ending]
-  const tcUrl = `http://${host}/${names.app}`
-  const url = parseStreamUrl({ tcUrl, app: names.app, streamName: names.stream })
-  const said = { tcUrl, pageUrl: limitedText(headers.get('referer') ?? ''), swfUrl: '' }
-  return {
-    role: 'play',
-    type: format.clientType,
-    vhost,
-    url: clientUrl({ ...url, vhost: asked, param }, said),
-    sourceKey: streamKey({ vhost: vhost.name, app: url.app, stream: url.stream }),
-    format,
-  }
+  return { ...wishOf(request, asked, names, { role: 'play', type: format.clientType }, options), format }
 }

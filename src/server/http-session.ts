@@ -3,7 +3,7 @@ import { CORS_HEADERS, isPreflight, preflightHeaders } from '../http/cors.ts'
 import { HttpError } from '../http/error.ts'
 import { type HttpRequest, RequestParser } from '../http/message.ts'
 import { responseHead } from '../http/response.ts'
-import { asError, StError, TimeoutError } from '../st/errors.ts'
+import { asError, TimeoutError } from '../st/errors.ts'
 import type { Endpoint } from '../st/network.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
@@ -12,8 +12,6 @@ import { logEnd } from './ending.ts'
 import { SERVER_NAME } from './options.ts'
 import { clientOf } from './real-ip.ts'
 
-/** For a whole request head, however it drips in, and for the next request on a kept connection. */
-const REQUEST_TIMEOUT_MS = 15_000
 /** For a peer to take a short answer. */
 const ANSWER_TIMEOUT_MS = 15_000
 /** A large answer is written in such pieces. */
@@ -21,9 +19,11 @@ const FILE_PIECE_BYTES = 512 * 1024
 /** How long a client whose connection is closed may take to read the answer. */
 const LINGER_MS = 1_000
 
-/** What HTTP needs to know of its server. */
-export type HttpContext = Pick<ServerContext, 'options' | 'version'>
+/** What HTTP needs to know of its server; without `limits` nobody counts who goes beyond one. */
+export type HttpContext = Pick<ServerContext, 'options' | 'version'> & Partial<Pick<ServerContext, 'limits'>>
 
+/** Of names in a path or query that cannot be a stream's. */
+const NAME_ERRORS: ReadonlySet<string> = new Set(['name_invalid', 'name_too_long', 'query_too_long'])
 const NOTHING = Buffer.alloc(0)
 const CORS = Object.entries(CORS_HEADERS)
 
@@ -34,6 +34,7 @@ export class HttpExchange {
   readonly request: HttpRequest
   readonly socket: Socket
   readonly #context: HttpContext
+  readonly #parser: RequestParser
   /** Whether the connection may serve another request; a handler that spoils it says so. */
   keepAlive: boolean
   /** The body of this resource has no length: a 200 to HEAD must not name one. */
@@ -41,8 +42,9 @@ export class HttpExchange {
   /** Whether pages of other sites may read the answer. */
   crossdomain: boolean
 
-  constructor(request: HttpRequest, socket: Socket, context: HttpContext) {
+  constructor(request: HttpRequest, socket: Socket, context: HttpContext, parser: RequestParser) {
     this.request = request
+    this.#parser = parser
     this.socket = socket
     this.#context = context
     this.keepAlive = request.keepAlive && !request.chunked
@@ -52,6 +54,11 @@ export class HttpExchange {
   /** Who asks: also behind proxies, as far as they are trusted. */
   get peer(): Endpoint {
     return clientOf(this.request.headers, this.socket.peer, this.#context.options.proxies)
+  }
+
+  /** The begin of the body, as far as it has come with the head. Who takes it reads the rest from the socket. */
+  takeRest(): Buffer {
+    return this.#parser.rest()
   }
 
   /** The head of an answer. @param bodyBytes null: its length is not told, or `headers` say it */
@@ -127,6 +134,7 @@ export async function serveHttp(
     }
   } catch (error) {
     failure = asError(error)
+    context.limits?.note(failure, socket.peer.host)
   } finally {
     socket.close()
   }
@@ -140,11 +148,11 @@ async function serveRequests(
   context: HttpContext,
   handlers: readonly HttpHandler[],
 ): Promise<Takeover | null> {
-  const parser = new RequestParser()
+  const parser = new RequestParser(context.options.limits)
   for (;;) {
-    const request = await nextRequest(thread, socket, parser)
+    const request = await nextRequest(thread, socket, context, parser)
     if (!request) return null
-    const exchange = new HttpExchange(request, socket, context)
+    const exchange = new HttpExchange(request, socket, context, parser)
     const takeover = await handle(thread, exchange, context, handlers)
     if (takeover) return takeover
     if (!exchange.keepAlive) {
@@ -155,22 +163,31 @@ async function serveRequests(
 }
 
 /** The next request; null when the peer ended or was idle for too long. */
-async function nextRequest(thread: Thread, socket: Socket, parser: RequestParser): Promise<HttpRequest | null> {
+async function nextRequest(
+  thread: Thread,
+  socket: Socket,
+  { options, limits }: HttpContext,
+  parser: RequestParser,
+): Promise<HttpRequest | null> {
   const { clock } = thread.world
-  const deadlineMs = clock.nowMs() + REQUEST_TIMEOUT_MS
+  const { requestTimeoutMs } = options.limits
+  const deadlineMs = clock.nowMs() + requestTimeoutMs
   try {
     for (;;) {
       const request = parser.read()
       if (request) return request
       const leftMs = Math.ceil(deadlineMs - clock.nowMs())
-      if (leftMs <= 0) throw new TimeoutError('read of a request', REQUEST_TIMEOUT_MS)
+      if (leftMs <= 0) throw new TimeoutError('read of a request', requestTimeoutMs)
       const bytes = await socket.read(thread, leftMs)
       if (!bytes) return null
       parser.push(bytes)
     }
   } catch (error) {
     if (error instanceof HttpError) await refuse(thread, socket, error)
-    else if (error instanceof StError && error.code === 'st_timeout' && !parser.partial) return null
+    else if (error instanceof TimeoutError) {
+      if (!parser.partial) return null
+      limits?.slowRequest(socket.peer.host)
+    }
     throw error
   }
 }
@@ -202,8 +219,8 @@ async function handle(
       if (outcome) return outcome === true ? null : outcome
     }
   } catch (error) {
-    // A name in the path that cannot be a stream's.
-    if (!(error instanceof CodecError) || error.code !== 'name_invalid') throw error
+    if (!(error instanceof CodecError) || !NAME_ERRORS.has(error.code)) throw error
+    context.limits?.note(error, exchange.socket.peer.host)
   }
   if (isRead) await exchange.answerText(thread, 404, 'Not found.')
   else if (context.options.crossdomain && isPreflight(request)) {

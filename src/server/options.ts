@@ -1,5 +1,6 @@
 import type { ServerTls } from '../st/network.ts'
 import type { HlsOptions } from './hls/options.ts'
+import type { LimitOptions } from './limits.ts'
 import type { DvrOptions } from './recorder/options.ts'
 
 /**
@@ -28,6 +29,8 @@ export interface VhostOptions {
     readonly normalTimeoutMs: number
     readonly takeoverAfterMs: number
     readonly kickoffForIdleMs: number
+    /** Whether streams are taken over HTTP too. */
+    readonly http: boolean
   }
   readonly httpRemux: {
     readonly enabled: boolean
@@ -64,10 +67,13 @@ export interface ServerOptions {
   readonly maxConnections: number
   /** Of one client address, an IPv6 network of 64 bits counting as one; 0: no limit. Trusted proxies have none. */
   readonly maxConnectionsPerAddress: number
+  readonly limits: LimitOptions
   readonly proxies: ProxyOptions
   /** Absent: nothing is served over TLS. */
   readonly tls?: TlsOptions
   readonly crossdomain: boolean
+  /** Hosts of the pages that may play over WebSocket, with all under them; none: as `crossdomain` says. */
+  readonly websocketOrigins: readonly string[]
   /** The folder whose files are served at `/`; '': there is none. */
   readonly httpDir: string
   /** How often a publisher logs its counts, ms. */

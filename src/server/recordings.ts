@@ -41,7 +41,7 @@ export function recordingsHandler(context: ServerContext): HttpHandler {
 function vhostOf(exchange: HttpExchange, { options }: ServerContext): VhostOptions | null {
   const { query, headers } = exchange.request
   const host = headers.get('host') ?? ''
-  const { vhost } = parseStreamUrl({ tcUrl: `http://${host}/`, app: '', streamName: `stream${query}` })
+  const { vhost } = parseStreamUrl({ tcUrl: `http://${host}/`, app: '', streamName: `stream${query}` }, options.limits)
   return options.resolveVhost(vhost)
 }
 

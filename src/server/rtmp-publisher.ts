@@ -1,4 +1,5 @@
 import type { Thread } from '../st/thread.ts'
+import { CodecError } from '../codec/errors.ts'
 import { asObject } from '../rtmp/amf-value.ts'
 import { decodeData, encodeData } from '../rtmp/command.ts'
 import type { MessageSink } from '../rtmp/connection.ts'
@@ -134,16 +135,25 @@ export class RtmpPublisher implements MessageSink {
 
   /** Metadata is kept for the players that come; other data (cue points, text) is passed on. */
   #data(message: RtmpMessage): void {
-    const values = decodeData(message.typeId, message.payload)
+    const { limits } = this.#context.options
+    const values = decodeData(message.typeId, message.payload, limits)
     if (values[0] === '@clearDataFrame') {
       this.#publication.setMetadata(null)
       return
     }
     // `@setDataFrame` asks the server to keep what follows; players get it without that word.
     const [name, value, ...more] = values[0] === '@setDataFrame' ? values.slice(1) : values
-    if (name === 'onMetaData') this.#publication.setMetadata(asObject(value))
-    else if (typeof name === 'string') {
+    if (name === 'onMetaData') {
+      checkMetadata(message.payload.length, limits.maxMetadataBytes)
+      this.#publication.setMetadata(asObject(value))
+    } else if (typeof name === 'string') {
       this.#publication.publishData(message.timestampMs, encodeData(name, value, ...more))
     }
   }
+}
+
+/** It is kept as long as the stream is there, and every player gets it. */
+function checkMetadata(bytes: number, maxBytes: number): void {
+  if (bytes <= maxBytes) return
+  throw new CodecError('metadata_too_large', `metadata may have ${maxBytes} bytes, has ${bytes}`)
 }

@@ -5,6 +5,7 @@ import { parseStreamUrl, type StreamUrl, streamKey } from '../rtmp/url.ts'
 import { StreamBusyError } from '../stream/source.ts'
 import { clientUrl, limitedText, type Wish } from './client.ts'
 import { RedirectError, RefusedError } from './gate.ts'
+import type { LimitOptions } from './limits.ts'
 import type { ServerOptions } from './options.ts'
 import { knowsMultitrack, redirected, status } from './rtmp-answers.ts'
 
@@ -39,19 +40,19 @@ export function readRequest(command: AmfObject): RtmpRequest {
   }
 }
 
-/** Where a stream of this connection is. @throws CodecError 'name_invalid' */
-export function requestedUrl({ tcUrl, app }: RtmpRequest, streamName: string): StreamUrl {
-  return parseStreamUrl({ tcUrl, app, streamName })
+/** Where a stream of this connection is. @throws CodecError 'name_…', 'query_too_long' */
+export function requestedUrl({ tcUrl, app }: RtmpRequest, streamName: string, limits: LimitOptions): StreamUrl {
+  return parseStreamUrl({ tcUrl, app, streamName }, limits)
 }
 
-/** Which stream is meant, and what serves it. @throws RefusedError 'refused_name', CodecError 'name_invalid' */
+/** Which stream is meant, and what serves it. @throws RefusedError 'refused_name', CodecError 'name_…', 'query_too_long' */
 export function readWish(
   request: RtmpRequest,
   streamName: string,
   options: ServerOptions,
   as: Pick<Wish, 'role' | 'type'>,
 ): Wish {
-  const url = requestedUrl(request, streamName)
+  const url = requestedUrl(request, streamName, options.limits)
   const vhost = options.resolveVhost(url.vhost)
   if (!vhost) throw new RefusedError('refused_name', 'vhost is not served here.')
   if (url.stream === '') throw new RefusedError('refused_name', 'stream name is empty.')

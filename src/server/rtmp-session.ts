@@ -28,14 +28,13 @@ import {
   UNNAMED_VHOST,
   upnodeOf,
 } from './rtmp-answers.ts'
+import type { LimitOptions } from './limits.ts'
 import { MAX_STREAMS, MessageStreams } from './message-streams.ts'
 import { RtmpPlayer } from './rtmp-player.ts'
 import { RtmpPublisher } from './rtmp-publisher.ts'
 import { NO_REQUEST, readRequest, readWish, refusal, requestedUrl } from './rtmp-request.ts'
 import { Visit } from './visit.ts'
 
-/** For the handshake, for connect, and for saying what is wanted: SRS's 30 s. */
-const OPENING_TIMEOUT_MS = 30_000
 /** Between two streams on one connection: SRS's 3 minutes. */
 const BETWEEN_STREAMS_TIMEOUT_MS = 180_000
 /** How long a refused client may take to read why. */
@@ -72,7 +71,8 @@ class RtmpSession {
     this.#thread = thread
     this.#socket = socket
     this.#context = context
-    this.#connection = new RtmpConnection(socket)
+    this.#connection = new RtmpConnection(socket, context.options.limits)
+    this.#connection.maxUnreadBytes = context.options.limits.maxUnreadBytes
     this.#visit = new Visit(context, newClient(thread, socket, 'rtmp'))
   }
 
@@ -81,7 +81,7 @@ class RtmpSession {
     this.#thread.log.info({ peer: formatEndpoint(this.#visit.client.peer), protocol: 'rtmp' }, 'connected')
     let failure: Error | null = null
     try {
-      await this.#connection.acceptHandshake(this.#thread, OPENING_TIMEOUT_MS)
+      await this.#connection.acceptHandshake(this.#thread, this.#limits.handshakeTimeoutMs)
       await this.#connect()
       while (this.#refusal === null) {
         const message = this.#connection.tryRead() ?? (await this.#nextTurn())
@@ -106,6 +106,7 @@ class RtmpSession {
       await this.#sayFarewell()
     } finally {
       this.#socket.close()
+      this.#context.limits.noteEnd(failure, this.#visit.client)
       this.#visit.end(this.#refusal ?? describeEnd(failure), isFault(failure))
     }
   }
@@ -125,16 +126,20 @@ class RtmpSession {
     return this.#connection.read(this.#thread, this.#timeoutMs())
   }
 
+  get #limits(): LimitOptions {
+    return this.#context.options.limits
+  }
+
   #timeoutMs(): number {
     if (this.#players.some((player) => !player.ended)) return FOREVER
-    return this.#hadStream ? BETWEEN_STREAMS_TIMEOUT_MS : OPENING_TIMEOUT_MS
+    return this.#hadStream ? BETWEEN_STREAMS_TIMEOUT_MS : this.#limits.commandTimeoutMs
   }
 
   /** The first message must be the `connect` command: RTMP 1.0 section 7.2.1.1. */
   async #connect(): Promise<void> {
-    const message = await this.#connection.read(this.#thread, OPENING_TIMEOUT_MS)
+    const message = await this.#connection.read(this.#thread, this.#limits.commandTimeoutMs)
     if (!message) return
-    const command = isCommand(message) ? decodeCommand(message.typeId, message.payload) : null
+    const command = isCommand(message) ? decodeCommand(message.typeId, message.payload, this.#limits) : null
     if (command?.name !== 'connect') {
       throw new CodecError(
         'rtmp_no_connect',
@@ -144,7 +149,7 @@ class RtmpSession {
     const asked = asObject(command.args[0])
     this.#request = readRequest(asked)
     this.#visit.client.chain = this.#request.chain
-    const url = requestedUrl(this.#request, '-')
+    const url = requestedUrl(this.#request, '-', this.#limits)
     if (this.#request.tcUrl === '') {
       const why = 'connect without tcUrl.'
       this.#thread.log.info({ reason: why }, 'refused')
@@ -163,7 +168,8 @@ class RtmpSession {
   }
 
   async #dispatch(message: RtmpMessage): Promise<void> {
-    if (isCommand(message)) await this.#command(decodeCommand(message.typeId, message.payload), message.streamId)
+    const { typeId, streamId, payload } = message
+    if (isCommand(message)) await this.#command(decodeCommand(typeId, payload, this.#limits), streamId)
     else this.#publisher?.take(message)
   }
 
@@ -171,7 +177,7 @@ class RtmpSession {
     const { name, transactionId, args } = command
     switch (name) {
       case 'createStream':
-        this.#createStream(transactionId)
+        this.#connection.send(connectionCommand('_result', transactionId, null, this.#streams.give()))
         break
       case 'publish':
         await this.#publish(streamId, asText(args[1]))
@@ -232,10 +238,6 @@ class RtmpSession {
       default:
         reply(null)
     }
-  }
-
-  #createStream(transactionId: number): void {
-    this.#connection.send(connectionCommand('_result', transactionId, null, this.#streams.give()))
   }
 
   /** SRS names publishers by the order of their commands. */

@@ -14,7 +14,9 @@ import { HlsHandler } from './hls/http-hls.ts'
 import type { HlsNotices } from './hls/notices.ts'
 import { HlsService } from './hls/service.ts'
 import { liveHandler } from './http-live.ts'
+import { publishHandler } from './http-publish.ts'
 import { isSame } from './http-site.ts'
+import { Limits } from './limits.ts'
 import { type HttpHandler, serveHttp } from './http-session.ts'
 import type { ServerOptions, VhostOptions } from './options.ts'
 import { type PageFile, pageHandler } from './page.ts'
@@ -22,6 +24,7 @@ import { type PortChange, Ports, prepareAll } from './ports.ts'
 import { Recorder, type RecorderOptions } from './recorder/recorder.ts'
 import { recordingsHandler } from './recordings.ts'
 import { countRefusals, Refusals } from './refusals.ts'
+import { RoomGate } from './room-gate.ts'
 import { RtmpPublisher } from './rtmp-publisher.ts'
 import { serveRtmp } from './rtmp-session.ts'
 import { staticHandler } from './static-files.ts'
@@ -78,6 +81,8 @@ export class Server {
   readonly recorder: Recorder
   /** Who was not let in, by reason. */
   readonly refusals: Refusals
+  /** Who went beyond a limit. */
+  readonly limits: Limits
   readonly #world: World
   readonly #connections = new Set<Thread>()
   readonly #idle = new Condition('last connection')
@@ -104,16 +109,19 @@ export class Server {
   ) {
     this.#world = world
     this.refusals = new Refusals(world)
+    this.limits = new Limits(this.refusals)
     this.#door = new Door(options, this.refusals)
+    const room = new RoomGate(this.hub, () => options.limits)
     const upstream = gates.upstream ?? null
     const last = upstream ? [upstream] : []
-    const all = allOf([...(gates.access ?? []), new BusyGate(this.hub), ...(gates.callbacks ?? []), ...last])
+    const all = allOf([room, ...(gates.access ?? []), new BusyGate(this.hub), ...(gates.callbacks ?? []), ...last])
     const gate = countRefusals(all, this.refusals)
     this.recorder = new Recorder(world, this.hub, this.clients, {
       ...recordings,
       resolveVhost: (name) => options.resolveVhost(name),
     })
-    const context: ServerContext = { world, hub: this.hub, options, clients: this.clients, gate, upstream, version }
+    const { hub, clients, limits, refusals } = this
+    const context: ServerContext = { world, hub, options, limits, clients, gate, refusals, upstream, version }
     this.#context = context
     this.#hls = new HlsService(context, gates.hlsNotices ?? null)
     const serve: Service['serve'] = (thread, socket) => serveRtmp(thread, socket, context)
@@ -167,7 +175,7 @@ export class Server {
     const hls = new HlsHandler(context, this.#hls)
     const streams = streamsHandler(context, () => this.addresses)
     const files = [recordingsHandler(context), staticHandler(context)]
-    this.#own = [hls.handle, ...files, liveHandler(context), streams, pageHandler(page)]
+    this.#own = [hls.handle, ...files, liveHandler(context), publishHandler(context), streams, pageHandler(page)]
     this.#guests = guests
     const change = await this.prepare(where)
     change.commit()

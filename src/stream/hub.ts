@@ -9,6 +9,8 @@ export class Hub {
   readonly #sources = new Map<string, Source>()
   /** Those who make something of every stream: HLS, recordings, forwards. */
   readonly watchers = new Set<PublishWatcher>()
+  /** Streams that are published now. */
+  publishedStreams = 0
 
   get sources(): IterableIterator<Source> {
     return this.#sources.values()
@@ -25,7 +27,7 @@ export class Hub {
   acquire(key: string): Source {
     let source = this.#sources.get(key)
     if (!source) {
-      source = new Source(key, this.watchers)
+      source = new Source(key, this.watchers, (more) => (this.publishedStreams += more))
       this.#sources.set(key, source)
     }
     source.holders++

@@ -21,6 +21,7 @@ export class Source {
   readonly key: string
   readonly timeline = new Timeline()
   readonly #watchers: ReadonlySet<PublishWatcher>
+  readonly #count: (more: number) => void
   readonly #published = new Condition('publisher')
   readonly #unclaimed = new Condition('place of a publisher')
   #publication: Publication | null = null
@@ -29,10 +30,14 @@ export class Source {
   holders = 0
   players = 0
 
-  /** @param watchers are told of each publish; see Hub */
-  constructor(key: string, watchers: ReadonlySet<PublishWatcher>) {
+  /**
+   * @param watchers are told of each publish; see Hub
+   * @param count is called with 1 when a publish begins and with -1 when it ends
+   */
+  constructor(key: string, watchers: ReadonlySet<PublishWatcher>, count: (more: number) => void = () => {}) {
     this.key = key
     this.#watchers = watchers
+    this.#count = count
   }
 
   /** The publish that is running, or null. */
@@ -78,6 +83,7 @@ export class Source {
     }
     const publication = new Publication(thread, options, this.timeline)
     this.#publication = publication
+    this.#count(1)
     for (const watch of this.#watchers) watch(this, publication)
     this.#published.broadcast()
     this.unclaim(thread)
@@ -87,7 +93,9 @@ export class Source {
   /** Ends a publish; does nothing when it has been replaced or ended before. */
   unpublish(publication: Publication): void {
     publication.end()
-    if (this.#publication === publication) this.#publication = null
+    if (this.#publication !== publication) return
+    this.#publication = null
+    this.#count(-1)
   }
 
   /**

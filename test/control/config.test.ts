@@ -192,7 +192,7 @@ vhost v {
       expect.stringMatching(/^a\.conf:2: frobnicate is not known; known here: listen, max_connections, .*, vhost$/),
       expect.stringMatching(/^a\.conf:7: play is not known/),
       'a.conf:1: max_connections "many" is not allowed: it needs an integer, 1 to 10000000',
-      'a.conf:5: http_server.port is not known; known here: enabled, listen, dir, crossdomain, proxy_protocol, https',
+      'a.conf:5: http_server.port is not known; known here: enabled, listen, dir, crossdomain, websocket_origins, proxy_protocol, https',
       'a.conf:4: http_server.enabled "maybe" is not allowed: it needs on or off',
       'a.conf: listen is missing: it needs [ip:]port or [ipv6]:port, one or more',
       'a.conf:9: vhost.play takes a block: play { }',

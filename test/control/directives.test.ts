@@ -222,7 +222,7 @@ query_latest_version off;
 vhost v { rtc { enabled on; anything 1; } srt { enabled on; } bandcheck { enabled off; key "x"; } hds { enabled on; } }`
     expect(load(text).warnings).toEqual([
       'a.conf:2: WebRTC is not part of Sluice: ignored',
-      'a.conf:5: The stream caster (MPEG-TS over UDP, GB28181, FLV by POST) is not part of Sluice: ignored',
+      'a.conf:5: The stream caster (MPEG-TS over UDP, GB28181; for FLV by POST see publish.http) is not part of Sluice: ignored',
       'a.conf:7: tcmalloc is not part of Sluice: ignored',
       'a.conf:9: SRT is not part of Sluice: ignored',
       'a.conf:9: HDS is not part of Sluice: ignored',

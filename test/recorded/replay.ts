@@ -11,7 +11,7 @@ import { Publication } from '../../src/stream/publication.ts'
 import { TestPipe } from '../st/support/network.ts'
 import { makeTestWorld } from '../st/support/world.ts'
 import { ServerAnswers } from '../support/answers.ts'
-import { testOptions, testVhost } from '../support/server.ts'
+import { NO_COUNT, testOptions, testVhost } from '../support/server.ts'
 
 /** What came of a recording. */
 export interface Outcome {
@@ -38,8 +38,10 @@ export async function replay(pieces: readonly Buffer[]): Promise<Outcome> {
     world,
     hub,
     options,
+    limits: NO_COUNT,
     clients: new Clients(),
     gate: new BusyGate(hub),
+    refusals: { count() {} },
     upstream: null,
     version: 'test',
   }

@@ -1,5 +1,5 @@
 import { CodecError } from '../../src/codec/errors.ts'
-import { type ChunkLimits, ChunkReader } from '../../src/rtmp/chunk-reader.ts'
+import { CHUNK_LIMITS, type ChunkLimits, ChunkReader } from '../../src/rtmp/chunk-reader.ts'
 import type { RtmpMessage } from '../../src/rtmp/message.ts'
 import { seededRandom, slices } from './reference-chunks.ts'
 
@@ -10,7 +10,7 @@ export interface Outcome {
 }
 
 export function readPieces(pieces: Buffer[], limits: Partial<ChunkLimits> = {}): Outcome {
-  const reader = new ChunkReader(limits)
+  const reader = new ChunkReader({ ...CHUNK_LIMITS, ...limits })
   const messages: RtmpMessage[] = []
   try {
     for (const piece of pieces) {
@@ -37,7 +37,7 @@ export function waysToRead(bytes: Buffer, seed: number, limits: Partial<ChunkLim
 }
 
 function readQueued(pieces: Buffer[], limits: Partial<ChunkLimits>): Outcome {
-  const reader = new ChunkReader(limits)
+  const reader = new ChunkReader({ ...CHUNK_LIMITS, ...limits })
   for (const piece of pieces) reader.push(piece)
   const messages: RtmpMessage[] = []
   try {

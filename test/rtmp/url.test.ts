@@ -153,13 +153,18 @@ describe('names that are refused', () => {
     ['rtmp://h/live', 's?vhost=../v'],
     ['rtmp://h/live', 's?vhost=a/b'],
     ['rtmp://h/live', 's?x=a\r\nInjected: 1'],
-    ['rtmp://h/live', 'x'.repeat(256)],
-    ['rtmp://h/live', 'ü'.repeat(128)],
-    [`rtmp://h/${'x/'.repeat(128)}y`, 's'],
-    [`rtmp://${'h'.repeat(256)}/live`, 's'],
-    ['rtmp://h/live', `s?${'x'.repeat(8192)}`],
   ])('%j + %j', (tcUrl, streamName) => {
     expect(codeOf(tcUrl, streamName)).toBe('name_invalid')
+  })
+
+  test.each([
+    ['a stream', 'rtmp://h/live', 'x'.repeat(256), 'name_too_long'],
+    ['a stream of few characters', 'rtmp://h/live', 'ü'.repeat(128), 'name_too_long'],
+    ['an app', `rtmp://h/${'x/'.repeat(128)}y`, 's', 'name_too_long'],
+    ['a host', `rtmp://${'h'.repeat(256)}/live`, 's', 'name_too_long'],
+    ['a query', 'rtmp://h/live', `s?${'x'.repeat(8192)}`, 'query_too_long'],
+  ])('%s that is too long', (_what, tcUrl, streamName, code) => {
+    expect(codeOf(tcUrl, streamName)).toBe(code)
   })
 
   test('255 bytes pass', () => {

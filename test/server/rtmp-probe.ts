@@ -33,7 +33,7 @@ export interface Seen {
 export class RtmpProbe {
   readonly raw: RawClient
   readonly seen: Seen[] = []
-  readonly #reader = new ChunkReader({ maxMessageBytes: 16 << 20, maxPartialBytes: 32 << 20 })
+  readonly #reader = new ChunkReader({ maxMessageBytes: 16 << 20, maxPartialBytes: 32 << 20, maxChunkStreams: 64 })
   #position = 0
   #pings = 0
   #transactionId = 1

@@ -8,6 +8,7 @@ import { Clients } from '../../src/server/clients.ts'
 import type { ServerContext } from '../../src/server/context.ts'
 import { allOf, type Gate } from '../../src/server/gate.ts'
 import { liveHandler } from '../../src/server/http-live.ts'
+import { publishHandler } from '../../src/server/http-publish.ts'
 import { serveHttp } from '../../src/server/http-session.ts'
 import type { VhostOptions } from '../../src/server/options.ts'
 import { serveRtmp } from '../../src/server/rtmp-session.ts'
@@ -17,7 +18,7 @@ import { Hub } from '../../src/stream/hub.ts'
 import type { TestClock } from '../st/support/clock.ts'
 import { TestPipe } from '../st/support/network.ts'
 import { makeTestWorld, type TestWorld } from '../st/support/world.ts'
-import { testOptions, testVhost, type VhostChanges } from '../support/server.ts'
+import { NO_COUNT, testOptions, testVhost, type VhostChanges } from '../support/server.ts'
 import { media, type MediaKind } from './media.ts'
 
 const HELLO_BYTES = 1537
@@ -86,7 +87,17 @@ export class StillServer {
     const options = testOptions(this.#vhost)
     const { hub, clients } = this
     const gate = allOf([new BusyGate(hub), ...gates])
-    this.#context = { world: this.#test.world, hub, options, clients, gate, upstream: null, version: 'test' }
+    this.#context = {
+      world: this.#test.world,
+      hub,
+      options,
+      clients,
+      limits: NO_COUNT,
+      gate,
+      refusals: { count() {} },
+      upstream: null,
+      version: 'test',
+    }
     onTestFinished(() => {
       expect(this.#test.log.lines.filter(({ level }) => level === 'error')).toEqual([])
     })
@@ -120,7 +131,9 @@ export class StillServer {
   }
 
   http(): Promise<StillConnection> {
-    return this.#accept((thread, socket) => serveHttp(thread, socket, this.#context, [liveHandler(this.#context)]))
+    return this.#accept((thread, socket) =>
+      serveHttp(thread, socket, this.#context, [liveHandler(this.#context), publishHandler(this.#context)]),
+    )
   }
 
   async #accept(serve: (thread: Thread, socket: Socket) => Promise<void>): Promise<StillConnection> {

@@ -17,6 +17,10 @@ export interface Held {
   readonly files: number
   readonly failures: number
   readonly residentMb: number
+  readonly heapMb: number
+  readonly buffersMb: number
+  /** How late the event loop came at most in the last seconds. */
+  readonly delayMs: number
 }
 
 /** A server in a process of its own, at the same ports over all its lives. */
@@ -44,22 +48,26 @@ export class SoakServer {
     return new SoakServer(name, [await freePort(), await freePort(), await freePort()], start, folder)
   }
 
-  /** @param cluster what is in `cluster { }` */
-  write(redisPort: number, cluster: string): void {
+  /**
+   * @param more directives of the root
+   * @param ofHttp in `http_server { }`
+   * @param ofVhost in the default vhost
+   */
+  write(more: string, ofVhost: string, ofHttp = ''): void {
     writeFileSync(
       join(this.#folder, `${this.name}.conf`),
       `listen ${HOST}:${this.rtmp};
 max_connections 5000;
 srs_log_level_v2 warn;
 pid ${this.#folder}/${this.name}.pid;
-http_server { enabled on; listen ${HOST}:${this.http}; }
+http_server { enabled on; listen ${HOST}:${this.http}; ${ofHttp} }
 http_api { enabled on; listen ${HOST}:${this.api}; }
 exporter { enabled on; listen ${HOST}:${this.api}; }
-redis { enabled on; server ${HOST}:${redisPort}; lease 3s; }
+${more}
 vhost __defaultVhost__ {
   http_remux { enabled on; }
   play { mw_latency 100; }
-  cluster { ${cluster} }
+  ${ofVhost}
 }
 `,
     )
@@ -95,8 +103,8 @@ vhost __defaultVhost__ {
 
   async held(): Promise<Held> {
     const text = await (await fetch(`http://${HOST}:${this.api}/metrics`)).text()
-    const value = (name: string): number =>
-      Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? NaN)
+    const value = (name: string, labels = '[^}]*'): number =>
+      Number(new RegExp(`^${name}(?:\\{${labels}\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? NaN)
     return {
       threads: value('sluice_threads'),
       connections: value('sluice_connections'),
@@ -106,6 +114,9 @@ vhost __defaultVhost__ {
       files: readdirSync(`/proc/${this.#tool?.pid}/fd`).length,
       failures: value('sluice_thread_failures_total'),
       residentMb: Math.round(value('sluice_resident_memory_bytes') / 1e6),
+      heapMb: Math.round(value('sluice_heap_used_bytes') / 1e6),
+      delayMs: Math.round(value('sluice_event_loop_delay_seconds', 'quantile="1"') * 1000),
+      buffersMb: Math.round(value('sluice_buffers_bytes') / 1e6),
     }
   }
 }

@@ -123,12 +123,13 @@ class Soak {
       Promise.all(Array.from({ length: count }, (_, at) => SoakServer.make(`${kind}${at}`, this.#start, this.#folder)))
     const origins = await make('origin', this.#size.origins)
     const edges = await make('edge', this.#size.edges)
+    const registry = `redis { enabled on; server 127.0.0.1:${redis.port}; lease 3s; }`
     for (const origin of origins) {
       const mates = origins.filter((other) => other !== origin).map(({ api }) => `127.0.0.1:${api}`)
-      origin.write(redis.port, `origin_cluster on; coworkers ${mates.join(' ')};`)
+      origin.write(registry, `cluster { origin_cluster on; coworkers ${mates.join(' ')}; }`)
     }
     const list = origins.map(({ rtmp }) => `127.0.0.1:${rtmp}`).join(' ')
-    for (const edge of edges) edge.write(redis.port, `mode remote; origin ${list};`)
+    for (const edge of edges) edge.write(registry, `cluster { mode remote; origin ${list}; }`)
     for (const server of [...origins, ...edges]) await server.start()
     return { origins, edges }
   }

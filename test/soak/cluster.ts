@@ -1,4 +1,4 @@
-// `npm run soak -- --minutes M --seed N --streams N --players N`: a cluster under faults; see cluster-soak.ts.
+// `npm run soak:cluster -- --minutes M --seed N --streams N --players N`: a cluster under faults; see cluster-soak.ts.
 import { parseArgs } from 'node:util'
 import { soakCluster, type SoakReport } from './cluster-soak.ts'
 

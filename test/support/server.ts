@@ -1,3 +1,4 @@
+import { type LimitOptions, Limits } from '../../src/server/limits.ts'
 import type { ProxyOptions, ServerOptions, VhostOptions } from '../../src/server/options.ts'
 import type { PageFile } from '../../src/server/page.ts'
 import { Server, type ServerGates, type ServerRecordings } from '../../src/server/server.ts'
@@ -23,7 +24,13 @@ const VHOST: VhostOptions = {
     sendMinIntervalMs: 0,
     reduceSequenceHeader: false,
   },
-  publish: { firstpktTimeoutMs: 20_000, normalTimeoutMs: 5_000, takeoverAfterMs: 2_000, kickoffForIdleMs: 0 },
+  publish: {
+    firstpktTimeoutMs: 20_000,
+    normalTimeoutMs: 5_000,
+    takeoverAfterMs: 2_000,
+    kickoffForIdleMs: 0,
+    http: false,
+  },
   httpRemux: {
     enabled: true,
     mount: '[vhost]/[app]/[stream].flv',
@@ -76,6 +83,31 @@ const VHOST: VhostOptions = {
   },
 }
 
+/** As the configuration has them by default. */
+export const DEFAULT_LIMITS: LimitOptions = {
+  handshakeTimeoutMs: 30_000,
+  commandTimeoutMs: 30_000,
+  maxMessageBytes: 8 << 20,
+  maxPartialBytes: 16 << 20,
+  maxChunkStreams: 64,
+  maxAmfBytes: 4 << 20,
+  maxAmfValues: 16_384,
+  maxAmfDepth: 64,
+  maxMetadataBytes: 1 << 20,
+  maxNameBytes: 255,
+  maxQueryBytes: 8_192,
+  maxUnreadBytes: 4 << 20,
+  maxStreams: 50_000,
+  maxWaitingStreams: 20_000,
+  requestTimeoutMs: 15_000,
+  maxRequestLineBytes: 8 << 10,
+  maxRequestHeadBytes: 16 << 10,
+  maxRequestHeaders: 100,
+}
+
+/** Counts nothing. */
+export const NO_COUNT = new Limits({ totals: new Map(), count: () => {} })
+
 /** Nobody's word about others counts. */
 const NO_PROXIES: ProxyOptions = {
   isTrusted: () => false,
@@ -89,9 +121,11 @@ export function testOptions(vhost: VhostOptions, changes: Partial<ServerOptions>
   return {
     maxConnections: 10_000,
     maxConnectionsPerAddress: 0,
+    limits: DEFAULT_LIMITS,
     proxies: NO_PROXIES,
     pithyPrintMs: 10_000,
     crossdomain: true,
+    websocketOrigins: [],
     httpDir: '',
     resolveVhost: () => vhost,
     ...changes,
@@ -150,7 +184,8 @@ export async function startServer(
   const { world, log } = makeWorld(true, disk)
   const server = new Server(world, testOptions(testVhost(changes), options), 'test', makeGates(world), recordings)
   const at = (port = 0): { host: string; port: number } => ({ host: '127.0.0.1', port })
-  await server.start({ rtmp: [at(ports.rtmp)], http: [at(ports.http)] }, page)
+  const secure = options.tls ? { rtmps: [at()], https: [at()] } : {}
+  await server.start({ rtmp: [at(ports.rtmp)], http: [at(ports.http)], ...secure }, page)
   const [rtmp] = server.addresses.rtmp
   const [http] = server.addresses.http
   return {

@@ -137,6 +137,12 @@ export const PUBLISH = block('How publishers are served.', {
     reload: true,
     meaning: 'A publisher that nobody watched for this long, by RTMP, HTTP or HLS, is closed; 0: never.',
   }),
+  http: flag({
+    default: false,
+    reload: true,
+    meaning:
+      'Takes streams over HTTP too: POST or PUT of FLV to /[app]/[stream].flv, as `ffmpeg -f flv http://…` (Sluice).',
+  }),
   mr: flag({
     default: false,
     reload: true,

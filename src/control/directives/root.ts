@@ -199,7 +199,7 @@ export const PROCESS_DIRECTIVES = {
 export const FOREIGN_ROOT_DIRECTIVES = {
   rtc_server: foreign('WebRTC'),
   srt_server: foreign('SRT'),
-  stream_caster: foreign('The stream caster (MPEG-TS over UDP, GB28181, FLV by POST)'),
+  stream_caster: foreign('The stream caster (MPEG-TS over UDP, GB28181; for FLV by POST see publish.http)'),
   tencentcloud_cls: foreign('Tencent Cloud CLS'),
   tencentcloud_apm: foreign('Tencent Cloud APM'),
   tcmalloc_release_rate: foreign('tcmalloc'),

@@ -66,6 +66,14 @@ const HTTP_SERVER = block('Streams over HTTP, and files.', {
     meaning: `The folder whose files are served at /, behind live streams and before the page. Absent: none (SRS: ${HTML_DIR}).`,
   }),
   crossdomain: flag({ default: true, reload: true, meaning: 'Whether pages of other sites may read (CORS).' }),
+  websocket_origins: texts({
+    default: [],
+    example: 'example.com player.example.org',
+    reload: true,
+    meaning:
+      'Hosts of the pages that may play over WebSocket: example.com is itself and all under it. Absent: those of this ' +
+      'server, and with crossdomain of every other site too (Sluice).',
+  }),
   proxy_protocol: flag({
     default: false,
     reload: true,

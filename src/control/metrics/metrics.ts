@@ -35,6 +35,8 @@ export interface MetricsOptions {
   readonly loopDelay: () => LoopDelay
   /** Who was not let in since the start, by reason. */
   readonly refused: () => ReadonlyMap<string, number>
+  /** Of those, who went beyond a limit, by its directive. */
+  readonly refusedByLimit: () => ReadonlyMap<string, number>
   /** 0: all are let in; 1 to 3: high, critical, dying. */
   readonly breakerLevel: () => number
   readonly cluster: () => ClusterState
@@ -82,10 +84,11 @@ function srsMetrics({ world, instance, statistics, machine, labels }: MetricsOpt
   ]
 }
 
-function clientMetrics({ statistics, connections, refused, breakerLevel }: MetricsOptions): Metric[] {
+function clientMetrics({ statistics, connections, refused, refusedByLimit, breakerLevel }: MetricsOptions): Metric[] {
   const { droppedPackets, pendingBytes } = statistics.totals
   const { now, limit } = connections()
   const refusals = [...refused()].map(([reason, value]) => ({ labels: { reason }, value }))
+  const limits = [...refusedByLimit()].map(([name, value]) => ({ labels: { limit: name }, value }))
   return [
     gauge('sluice_clients', 'Publishers and players by protocol.', clientsByKind(statistics)),
     gauge('sluice_publishers', 'Streams that are published.', statistics.streams.filter(isPublished).length),
@@ -93,7 +96,8 @@ function clientMetrics({ statistics, connections, refused, breakerLevel }: Metri
     gauge('sluice_max_connections', 'The most connections that there may be.', limit),
     gauge('sluice_pending_bytes', 'Bytes that players have not taken yet.', pendingBytes),
     counter('sluice_dropped_packets_total', 'Packets that slow players did not get.', droppedPackets),
-    counter('sluice_refused_total', 'Clients that were not let in, by reason.', refusals),
+    counter('sluice_refused_total', 'Clients that were not let in or were thrown out, by reason.', refusals),
+    counter('sluice_limit_refused_total', 'Of those, who went beyond a limit, by its directive.', limits),
     gauge('sluice_breaker_level', 'Overload: 0 none, 1 high, 2 critical, 3 dying.', breakerLevel()),
   ]
 }

@@ -98,7 +98,7 @@ export class HlsHandler {
     const vhost = vhostOf(exchange, this.#context, directives.vhost)
     if (!vhost?.hls.enabled) return false
     const known = this.#service.at(vhost.name, exchange.request.path)
-    const key = known?.stream.key ?? locate(exchange, vhost)?.sourceKey
+    const key = known?.stream.key ?? locate(exchange, vhost, this.#context.options.limits)?.sourceKey
     if (key === undefined) return false
     if (exchange.request.method === 'HEAD') await this.#answerHead(thread, exchange, key, vhost)
     else await this.#serveStream(thread, exchange, { key, vhost, live: known }, directives)
@@ -129,7 +129,7 @@ export class HlsHandler {
   }
 
   #demand(exchange: HttpExchange, vhost: VhostOptions): void {
-    const wish = locate(exchange, vhost)
+    const wish = locate(exchange, vhost, this.#context.options.limits)
     if (wish) this.#service.demand.seen(wish)
   }
 
@@ -168,7 +168,7 @@ export class HlsHandler {
       await known.entered(thread)
       return known
     }
-    const wish = locate(exchange, vhost)
+    const wish = locate(exchange, vhost, this.#context.options.limits)
     return wish && viewers.enter(thread, ctx, wish, exchange.socket, exchange.peer)
   }
 

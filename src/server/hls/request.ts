@@ -2,6 +2,7 @@ import { parseStreamUrl, streamKey } from '../../rtmp/url.ts'
 import { clientUrl, limitedText, type Wish } from '../client.ts'
 import type { ServerContext } from '../context.ts'
 import type { HttpExchange } from '../http-session.ts'
+import type { LimitOptions } from '../limits.ts'
 import type { VhostOptions } from '../options.ts'
 import { matchPlaylist } from './names.ts'
 
@@ -48,14 +49,14 @@ function vhostName(host: string): string {
 }
 
 /** The viewer that a request for a playlist makes; null when the vhost has no such playlist. @throws CodecError */
-export function locate(exchange: HttpExchange, vhost: VhostOptions): Wish | null {
+export function locate(exchange: HttpExchange, vhost: VhostOptions, limits: LimitOptions): Wish | null {
   const { path, query, headers } = exchange.request
   // A decoded '?' or '#' would be taken for the start of a query below; no encoder can publish such a name.
   if (/[?#]/.test(path)) return null
   const names = matchPlaylist(vhost.hls.hlsM3u8File, vhost.name, path)
   if (!names) return null
   const tcUrl = `http://${hostOf(exchange)}/${names.app}`
-  const url = parseStreamUrl({ tcUrl, app: names.app, streamName: `${names.stream}${query}` })
+  const url = parseStreamUrl({ tcUrl, app: names.app, streamName: `${names.stream}${query}` }, limits)
   const said = { tcUrl, pageUrl: limitedText(headers.get('referer') ?? ''), swfUrl: '' }
   return {
     role: 'play',

@@ -17,8 +17,6 @@ const CONNECT_TRIES = 7
 const FIRST_RETRY_MS = 1_000
 /** Until what was lost is sent again, once the path works. */
 const MAX_RETRANSMIT_MS = 3_000
-/** Keep-alive of a connection whose peer is silently gone: 60 s of silence, then nine probes 75 s apart. */
-const KEEP_ALIVE_MS = 735_000
 
 /** How a process ends: by a kill, after which its kernel closes what it had open, or with its machine, in silence. */
 export type CrashKind = 'process' | 'machine'
@@ -147,7 +145,7 @@ export class SimHost {
     for (const pipe of this.pipes) {
       if (kind === 'process') pipe.destroy()
       else {
-        pipe.vanish(this.#network.random.between(KEEP_ALIVE_MS, KEEP_ALIVE_MS * 1.1))
+        pipe.vanish()
         this.#vanished.add(pipe)
       }
     }

@@ -8,6 +8,8 @@ import type { Simulation } from './simulation.ts'
 /** How long a piece is under way at most, beside the latency. */
 const MAX_PIECE_MS = 1_000
 const LEAST_PIECE_BYTES = 1_460
+/** Keep-alive of a connection whose peer is silently gone: 60 s of silence, then nine probes 75 s apart. */
+const KEEP_ALIVE_MS = 735_000
 
 /** What a connection needs of the network around it. */
 export interface Wire {
@@ -100,11 +102,16 @@ export class SimPipe implements Pipe {
   }
 
   /** The machine is gone: the peer is told nothing, and gives up when its keep-alive has failed for long enough. */
-  vanish(keepAliveMs: number): void {
+  vanish(): void {
     this.#isClosed = true
     this.#handler = null
-    const peer = this.#peer
-    this.#wire.simulation.after(keepAliveMs, () => peer?.fail('ETIMEDOUT'))
+    this.#leavePeer()
+  }
+
+  /** There is nobody here any more who could tell the peer. */
+  #leavePeer(): void {
+    const { simulation, random } = this.#wire
+    simulation.after(random.between(KEEP_ALIVE_MS, KEEP_ALIVE_MS * 1.1), () => this.#peer?.fail('ETIMEDOUT'))
   }
 
   /** The connection breaks on this side. */
@@ -192,6 +199,8 @@ export class SimPipe implements Pipe {
     if (this.#wire.isCut() || this.#out.lost.length > 0) {
       // A reset is sent once; what is behind it is answered by another one.
       if (parcel !== 'reset') this.#out.lost.push(parcel)
+      // Its machine may go before it is sent again.
+      if (typeof parcel === 'string') this.#leavePeer()
     } else this.#other.#receive(parcel)
   }
 

@@ -80,6 +80,7 @@ export class ApiServer {
       console: changes.console ?? new Map(),
       effective: () => [SETTING],
       refused: () => new Map([['refused_security', 3]]),
+      refusedByLimit: () => new Map([['max_streams', 2]]),
     })
   }
 

@@ -102,7 +102,7 @@ describe('/metrics', () => {
     expect(value(metrics, 'srs_receive_bytes_total')).toBe(vhost?.['recv_bytes'])
   })
 
-  test('counts clients by protocol, and refusals by reason', async () => {
+  test('counts clients by protocol, and refusals by reason and by limit', async () => {
     const api = await serveApi()
     await startPublisher(api.server)
     await startPlayer(api.server)
@@ -113,6 +113,7 @@ describe('/metrics', () => {
     expect(value(metrics, 'sluice_clients', { protocol: 'http', role: 'play' })).toBe(1)
     expect(value(metrics, 'sluice_clients', { protocol: 'http', role: 'publish' })).toBe(0)
     expect(value(metrics, 'sluice_refused_total', { reason: 'refused_security' })).toBe(3)
+    expect(value(metrics, 'sluice_limit_refused_total', { limit: 'max_streams' })).toBe(2)
     expect(value(metrics, 'sluice_max_connections')).toBe(1000)
     const cluster = ['registry_up', 'registry_streams', 'streams_sought', 'redirects_total']
     expect(cluster.map((name) => value(metrics, `sluice_${name}`))).toEqual([1, 4, 5, 6])

@@ -1,11 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { TestHouse } from '../../support/house.ts'
 import { TestCertificate } from '../../support/tls.ts'
 import { until } from '../../support/until.ts'
-import { Clips, DECODED_LIST, PACKET_LIST, parseDecoded } from '../support/clips.ts'
-import { asLines, parseFrames } from '../support/frames.ts'
-import { publishFile, type StartTool, withTools } from '../support/tool.ts'
+import { Clips } from '../support/clips.ts'
+import { publishFile, withTools } from '../support/tool.ts'
 
 const VARIANT = 'B-frames and AAC'
 const clips = Clips.use(VARIANT)
@@ -35,35 +33,7 @@ async function openHouse(certificate: TestCertificate): Promise<{ server: TestHo
   return { server, urls }
 }
 
-let lists = 0
-
-/** An ffmpeg that plays; the result compares all that it got, packets and what is in them, with what was published. */
-function play(start: StartTool, url: string, options: readonly string[] = []): () => Promise<void> {
-  const [packetList, decodedList] = [clips.output(`${++lists}-packets.txt`), clips.output(`${lists}-decoded.txt`)]
-  const outputs = [...PACKET_LIST, packetList, ...DECODED_LIST, decodedList]
-  const tool = start('ffmpeg', ['-v', 'error', ...options, '-i', url, ...outputs])
-  return async () => {
-    expect((await tool.succeeded()).stderr).toBe('')
-    const clip = clips.get(VARIANT)
-    expect(asLines(parseFrames(readFileSync(packetList, 'utf8')))).toEqual(asLines(clip.packets))
-    expect(parseDecoded(readFileSync(decodedList, 'utf8'))).toEqual(clip.decoded)
-  }
-}
-
 describe('ffmpeg', () => {
-  test('publishes over RTMPS; it plays every packet over RTMPS, HTTPS and in clear', async () => {
-    const { server, urls } = await openHouse(TestCertificate.make())
-    await withTools(async (start) => {
-      const unverified = ['-tls_verify', '0']
-      const players = [play(start, urls.rtmp), play(start, urls.rtmps, unverified), play(start, urls.https, unverified)]
-      await until('the players', () => server.logged('playing').length === 3)
-      const publisher = publishFile(start, clips.get(VARIANT).path, urls.rtmps)
-      for (const isWhole of players) await isWhole()
-      expect((await publisher.succeeded()).stderr).toBe('')
-    })
-    await until('the last connection to end', () => server.house.connections === 0)
-  })
-
   test('that verifies comes in with the authority of the certificate, and not with another one', async () => {
     const [used, other] = [TestCertificate.make(), TestCertificate.make()]
     const { server, urls } = await openHouse(used)

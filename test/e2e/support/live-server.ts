@@ -1,7 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll } from 'vitest'
 import type { ServerOptions } from '../../../src/server/options.ts'
+import type { SecureContext } from '../../../src/st/network.ts'
+import { makeSecureContext } from '../../../src/st/real/tls.ts'
 import type { Source } from '../../../src/stream/source.ts'
 import { startServer, type TestServer, type VhostChanges } from '../../support/server.ts'
+import { TestCertificate } from '../../support/tls.ts'
 import { until } from '../../support/until.ts'
 
 /** A server in this process for all tests of a file; each test has a stream name of its own. */
@@ -18,6 +22,25 @@ export class LiveServer {
     return live
   }
 
+  /** The same, over TLS too, with a certificate that signs itself. */
+  static useSecure(changes: VhostChanges = {}): LiveServer {
+    const live = new LiveServer()
+    const made: TestCertificate[] = []
+    beforeAll(async () => {
+      const certificate = new TestCertificate('localhost')
+      made.push(certificate)
+      const context = makeSecureContext(certificate.pem, readFileSync(certificate.key, 'utf8'))
+      const certificateFor = (): SecureContext => context
+      const tls = { rtmps: { certificateFor, protocols: [] }, https: { certificateFor, protocols: ['http/1.1'] } }
+      live.#server = await startServer(changes, { tls })
+    })
+    afterAll(async () => {
+      await live.#server?.stop()
+      for (const certificate of made) certificate.remove()
+    })
+    return live
+  }
+
   get server(): TestServer {
     if (!this.#server) throw new Error('the server does not run yet')
     return this.#server
@@ -25,6 +48,14 @@ export class LiveServer {
 
   rtmpUrl(stream: string): string {
     return `rtmp://127.0.0.1:${this.server.rtmpPort}/live/${stream}`
+  }
+
+  rtmpsUrl(stream: string): string {
+    return `rtmps://127.0.0.1:${this.server.server.addresses.rtmps[0]?.port}/live/${stream}`
+  }
+
+  httpsUrl(stream: string, ending: string): string {
+    return `https://127.0.0.1:${this.server.server.addresses.https[0]?.port}/live/${stream}${ending}`
   }
 
   flvUrl(stream: string): string {

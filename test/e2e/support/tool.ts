@@ -100,8 +100,8 @@ export class Tool {
 export type StartTool = (program: string, args: readonly string[], options?: ToolOptions) => Tool
 
 /** An ffmpeg that publishes a recording at its own speed, packet by packet as it is. */
-export function publishFile(start: StartTool, path: string, url: string): Tool {
-  return start('ffmpeg', ['-v', 'error', '-re', '-i', path, '-c', 'copy', '-f', 'flv', url])
+export function publishFile(start: StartTool, path: string, url: string, options: readonly string[] = []): Tool {
+  return start('ffmpeg', ['-v', 'error', '-re', '-i', path, '-c', 'copy', ...options, '-f', 'flv', url])
 }
 
 /** Runs `body` with tools; those that still run afterwards are killed, each by its own id. */

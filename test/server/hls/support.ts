@@ -22,7 +22,7 @@ import type { TestClock } from '../../st/support/clock.ts'
 import { TestDisk } from '../../st/support/disk.ts'
 import { TestPipe } from '../../st/support/network.ts'
 import { makeTestWorld } from '../../st/support/world.ts'
-import { testOptions, testVhost, type VhostChanges } from '../../support/server.ts'
+import { NO_COUNT, testOptions, testVhost, type VhostChanges } from '../../support/server.ts'
 import type { RecordingLog } from '../../support/world.ts'
 
 /** A media message. */
@@ -78,7 +78,17 @@ export class HlsStage {
       maxConnections: parts.maxConnections ?? 10_000,
     })
     const { hub, clients } = this
-    this.#context = { world, hub, options, clients, gate: allOf(parts.gates ?? []), upstream: null, version: 'test' }
+    this.#context = {
+      world,
+      hub,
+      options,
+      clients,
+      limits: NO_COUNT,
+      gate: allOf(parts.gates ?? []),
+      refusals: { count() {} },
+      upstream: null,
+      version: 'test',
+    }
     this.service = new HlsService(this.#context, parts.notices ?? null)
     this.#handler = new HlsHandler(this.#context, this.service)
     onTestFinished(() => {
