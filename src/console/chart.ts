@@ -9,6 +9,9 @@ const HEIGHT = 180
 /** Colours that are told apart also by who does not tell red from green; they are set for each theme. */
 const LINES = ['--line-1', '--line-2', '--line-3', '--line-4', '--line-5']
 
+/** Steps of the time axis, seconds. */
+const WHOLE_MINUTES = [60, 120, 300, 600]
+
 /** One line of a chart. */
 export interface Line {
   readonly name: string
@@ -65,6 +68,12 @@ export class Chart {
     return [[...this.#times], ...this.#lines.map(({ values }) => [...values])]
   }
 
+  /** Where the pointer is; where it is not, the newest. */
+  #valueText(index: number, value: number | null): string {
+    const shown = value ?? this.#lines[index]?.values.at(-1) ?? null
+    return shown === null ? '–' : this.#unit(shown)
+  }
+
   #draw(): void {
     this.#plot?.destroy()
     this.#plot = null
@@ -72,27 +81,23 @@ export class Chart {
     const style = getComputedStyle(document.documentElement)
     const quiet = style.getPropertyValue('--quiet')
     const grid = { stroke: style.getPropertyValue('--edge'), width: 1 }
-    const unit = this.#unit
     const series = this.#lines.map(({ name }, index) => ({
       label: name,
       stroke: style.getPropertyValue(LINES[index % LINES.length] ?? ''),
       width: 2,
       points: { show: false },
-      value: (_plot: UPlot, value: number | null) => (value === null ? '–' : unit(value)),
+      value: (_plot: UPlot, value: number | null) => this.#valueText(index, value),
     }))
     const axis = { stroke: quiet, grid, ticks: grid, font: '12px system-ui, sans-serif' }
     const options: UPlot.Options = {
       width: this.#width,
       height: HEIGHT,
-      series: [
-        { value: (_plot, value) => (value === null ? '' : new Date(value * 1000).toLocaleTimeString()) },
-        ...series,
-      ],
+      series: [{}, ...series],
       // Charts begin at nought: a line that only trembles should not look like mountains.
       scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.15 : 1] } },
       axes: [
-        { ...axis, values: (_plot, splits) => splits.map((at) => clock(at)), space: 70 },
-        { ...axis, size: 72, values: (_plot, splits) => splits.map((value) => unit(value)) },
+        { ...axis, size: 30, incrs: WHOLE_MINUTES, values: (_plot, splits) => splits.map((at) => clock(at)) },
+        { ...axis, size: 72, values: (_plot, splits) => splits.map((value) => this.#unit(value)) },
       ],
       cursor: { y: false },
     }

@@ -14,7 +14,7 @@ export class ConfigPage implements Page {
   #settings: readonly Setting[] = []
   readonly #table = new Table<Setting>(
     [
-      { title: 'Setting', make: (current) => el('code', { title: current().meaning }, current().path) },
+      { title: 'Setting', make: (current) => settingName(current()) },
       { title: 'Value', text: ({ value }) => value ?? '–' },
       { title: 'From', text: ({ origin }) => origin ?? 'default' },
       {
@@ -89,6 +89,10 @@ export class ConfigPage implements Page {
     this.#outcome.className = `outcome ${isWell ? 'well' : 'wrong'}`
     this.#outcome.replaceChildren(first, el('ul', {}, ...details.map((line) => el('li', {}, line))))
   }
+}
+
+function settingName({ path, meaning }: Setting): HTMLElement {
+  return el('div', {}, el('code', {}, path), el('small', { class: 'meaning' }, meaning))
 }
 
 function reasons(error: unknown): string[] {

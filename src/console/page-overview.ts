@@ -60,7 +60,7 @@ export class OverviewPage implements Page {
     facts.set('CPU', `${last.cpu_percent.toFixed(1)} %`)
     facts.set('Memory', bytesText(self.mem_kbyte * 1024))
     facts.set('Connections', String(system.conn_srs))
-    facts.set('Load of the machine', `${system.load_1m} on ${system.cpus} cores`)
+    facts.set(`Load, ${system.cpus} cores`, String(system.load_1m))
     facts.set('Up for', timeText(self.srs_uptime))
   }
 

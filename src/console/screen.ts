@@ -34,13 +34,13 @@ export class Screen {
 
   /** Shows how well it goes. */
   tell(): void {
-    const { videoWidth, videoHeight } = this.#video
+    const { videoWidth, videoHeight, currentTime } = this.#video
     const latency = this.#player?.state.latency ?? null
     const { totalVideoFrames = 0, droppedVideoFrames = 0 } = this.#player ? this.#video.getVideoPlaybackQuality() : {}
     this.#facts.set('Latency', latency === null ? '–' : `${latency.toFixed(1)} s`)
     this.#facts.set('Dropped', this.#player ? `${droppedVideoFrames} of ${totalVideoFrames}` : '–')
     this.#facts.set('Picture', this.#player && videoWidth > 0 ? `${videoWidth} × ${videoHeight}` : '–')
-    if (this.#player && videoWidth > 0) setText(this.#message, '')
+    if (this.#player && currentTime > 0) setText(this.#message, videoWidth > 0 ? '' : 'Sound only')
   }
 
   stop(): void {

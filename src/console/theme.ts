@@ -24,7 +24,6 @@ function stored(): Theme {
 function apply(button: HTMLElement, theme: Theme): void {
   if (theme === 'system') delete document.documentElement.dataset['theme']
   else document.documentElement.dataset['theme'] = theme
-  button.textContent = { system: 'Auto', light: 'Light', dark: 'Dark' }[theme]
-  button.setAttribute('aria-label', `Theme: ${button.textContent}`)
+  button.textContent = { system: 'Theme: auto', light: 'Theme: light', dark: 'Theme: dark' }[theme]
   dispatchEvent(new Event(THEME_CHANGED))
 }
