@@ -6,7 +6,8 @@ import { fileLimit } from './system.mjs'
 
 const PROJECT_DIR = dirname(dirname(fileURLToPath(import.meta.url)))
 const CASES = ['play', 'publish', 'latency', 'memory', 'hls', 'mux', 'micro']
-const PROTOCOLS = ['http-flv', 'rtmp', 'hls']
+const PROTOCOLS = ['http-flv', 'rtmp', 'hls', 'ws-flv', 'https-flv']
+const USUAL_PROTOCOLS = 'http-flv,rtmp,hls'
 /** Files that a server or a load process needs beside its connections. */
 const SPARE_FILES = 200
 
@@ -17,7 +18,8 @@ export const USAGE = `npm run bench -- [options]      everything: about 25 minut
                           hls: playlists and segments a second, by wrk; mux: what making them costs
   --players COUNTS        for play, default 1000,4000,10000,18000: rivals up to 1500, the floor up to 5000,
                           above that Sluice alone and one round; HLS: default 1000, Sluice alone
-  --protocols NAMES       some of ${PROTOCOLS.join(',')}; hls is for play
+  --protocols NAMES       some of ${PROTOCOLS.join(',')}, default ${USUAL_PROTOCOLS}; hls, ws-flv and https-flv are
+                          for play; https-flv also with nginx, which speaks TLS for Sluice
   --rounds N              rounds of each case but micro and memory, of which the median counts; default 3
   --window SECONDS        how long a round measures; default 6; HLS at least 10
   --streams N             publishers of publish, default 500
@@ -72,7 +74,7 @@ export function readOptions() {
       quick: { type: 'boolean', default: false },
       only: { ...text, default: CASES.join(',') },
       players: text,
-      protocols: { ...text, default: PROTOCOLS.join(',') },
+      protocols: { ...text, default: USUAL_PROTOCOLS },
       rounds: text,
       window: text,
       streams: { ...text, default: '500' },

@@ -12,7 +12,7 @@ import { publishCase, publishTable } from './cases/publish.mjs'
 import { attempt } from './cases/session.mjs'
 import { readOptions, USAGE } from './options.mjs'
 import { isPinned } from './processes.mjs'
-import { floor, nginxFiles, nginxRtmp, nodeMediaServer, sluice, SUBJECT } from './servers.mjs'
+import { floor, nginxFiles, nginxRtmp, nginxTls, nodeMediaServer, sluice, SUBJECT } from './servers.mjs'
 import { targetTable } from './targets.mjs'
 
 const CASES = {
@@ -63,14 +63,16 @@ async function runCases(options, workDir) {
 
 /** The first one is what everything is compared with. */
 function contendersFor({ dist, node, nodeArgs, builds, rivals, servers, kbps }, workDir) {
+  const subject = sluice({ name: SUBJECT, dist, node, nodeArgs, workDir })
   const invited = [
     rivals.includes('floor') ? floor({ kbps, workDir }) : null,
     rivals.includes('node-media-server') ? nodeMediaServer({ node, workDir }) : null,
     rivals.includes('nginx-rtmp') ? nginxRtmp({ workDir }) : null,
     rivals.includes('nginx') ? nginxFiles({ workDir, folder: join(workDir, 'files') }) : null,
+    rivals.includes('nginx') ? nginxTls({ workDir, behind: subject }) : null,
   ]
   return [
-    sluice({ name: SUBJECT, dist, node, nodeArgs, workDir }),
+    subject,
     ...builds.map((build) => sluice({ ...build, node, nodeArgs, workDir })),
     ...invited.filter((contender) => contender !== null),
     ...servers,

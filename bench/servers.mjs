@@ -23,6 +23,7 @@ export const HLS_CACHEABLE = 'hls_ctx off; hls_ts_ctx off; hls_window 10;'
 /**
  * @typedef {object} Instance a server that runs
  * @property {number} pid of the process that does the work
+ * @property {number[]} [helpers] processes whose work counts too
  * @property {Record<string, number>} ports by protocol
  * @property {((name: string) => Promise<any>) | null} probe tells of its event loop, when it has one
  * @property {() => Promise<void>} stop
@@ -30,6 +31,7 @@ export const HLS_CACHEABLE = 'hls_ctx off; hls_ts_ctx off; hls_window 10;'
  * @typedef {object} Contender
  * @property {string} name
  * @property {string[]} protocols
+ * @property {string[]} [more] protocols that are measured when they are asked for
  * @property {boolean} [hasHls] is measured with HLS too, for which it is started with `hls`
  * @property {boolean} [servesFiles] serves what the first one made, as files
  * @property {boolean} isOurs
@@ -38,6 +40,7 @@ export const HLS_CACHEABLE = 'hls_ctx off; hls_ts_ctx off; hls_window 10;'
  * @typedef {object} StartOptions
  * @property {boolean} [minLatency]
  * @property {boolean} [relays] the floor sends what it is sent instead of batches
+ * @property {boolean} [tls] HTTPS is on
  * @property {string} [hls] HLS is on, with these directives
  */
 
@@ -50,26 +53,42 @@ export function sluice({ name, dist, node, nodeArgs, workDir }) {
   return {
     name,
     protocols: ['http-flv', 'rtmp'],
+    more: ['ws-flv', 'https-flv'],
     hasHls: true,
     isOurs: true,
-    async start({ minLatency = false, hls = '' }) {
+    async start({ minLatency = false, hls = '', tls = false }) {
       const rtmp = await freePort()
       const http = await freePort()
+      const https = await freePort()
       const config = join(workDir, 'sluice.conf')
-      writeFileSync(config, sluiceConfig(rtmp, http, { minLatency, hls }))
+      const secure = tls ? `https { enabled on; listen ${HOST}:${https}; ${certificate(workDir).directives} }` : ''
+      writeFileSync(config, sluiceConfig(rtmp, http, { minLatency, hls, secure }))
       const args = [...nodeArgs, '--import', PROBE, join(dist, 'main.js'), '-c', config]
-      return startNode(node, args, { rtmp, 'http-flv': http, hls: http }, workDir)
+      const ports = { rtmp, 'http-flv': http, hls: http, 'ws-flv': http, 'https-flv': https }
+      return startNode(node, args, ports, workDir)
     },
   }
 }
 
-function sluiceConfig(rtmpPort, httpPort, { minLatency, hls }) {
+/** A certificate that signs itself, made once, as most have them today: of an elliptic curve. */
+function certificate(workDir) {
+  const key = join(workDir, 'server.key')
+  const cert = join(workDir, 'server.crt')
+  if (!existsSync(cert)) {
+    const what = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+    const { status } = spawnSync('openssl', [...what, '-subj', '/CN=localhost', '-keyout', key, '-out', cert])
+    if (status !== 0) throw new Error('openssl made no certificate')
+  }
+  return { key, cert, directives: `key ${key}; cert ${cert};` }
+}
+
+function sluiceConfig(rtmpPort, httpPort, { minLatency, hls, secure }) {
   const hlsBlock = `
     hls { enabled on; hls_fragment ${HLS_FRAGMENT_MS / 1000}; ${hls} }`
   return `listen ${HOST}:${rtmpPort};
 max_connections 100000;
 srs_log_tank console;
-http_server { enabled on; listen ${HOST}:${httpPort}; }
+http_server { enabled on; listen ${HOST}:${httpPort}; ${secure} }
 vhost __defaultVhost__ {
     min_latency ${minLatency ? 'on' : 'off'};
     play { mw_latency ${MW_LATENCY_MS}; }
@@ -153,6 +172,31 @@ export function nginxFiles({ workDir, folder }) {
       const site = `server { listen ${HOST}:${port}; root ${folder}; keepalive_requests 1000000000; }`
       const serve = `http { ${types} sendfile on; tcp_nopush on; access_log off; ${site} }`
       return startNginx(join(workDir, 'nginx-files'), port, { load: '', serve }, { hls: port })
+    },
+  }
+}
+
+/**
+ * nginx in front of Sluice, which speaks TLS for it, as people had to do it; the work of both counts. Null when it is not
+ * installed. @param {Contender} behind @returns {Contender | null}
+ */
+export function nginxTls({ workDir, behind }) {
+  if (!canRun('nginx', ['-v'])) return null
+  return {
+    name: 'nginx + Sluice',
+    protocols: [],
+    more: ['https-flv'],
+    isOurs: false,
+    async start(options) {
+      const server = await behind.start({ ...options, tls: false })
+      const port = await freePort()
+      const { key, cert } = certificate(workDir)
+      const pass = `proxy_pass http://${HOST}:${server.ports['http-flv']}; proxy_http_version 1.1; proxy_buffering off;`
+      const speak = `listen ${HOST}:${port} ssl; ssl_certificate ${cert}; ssl_certificate_key ${key};`
+      const serve = `http { access_log off; server { ${speak} location / { ${pass} } } }`
+      const ports = { ...server.ports, 'https-flv': port }
+      const nginx = await startNginx(join(workDir, 'nginx-tls'), port, { load: '', serve }, ports)
+      return { ...nginx, helpers: [server.pid], stop: () => Promise.all([nginx.stop(), server.stop()]) }
     },
   }
 }

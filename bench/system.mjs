@@ -9,10 +9,16 @@ export function canRun(program, args) {
 }
 
 /**
- * CPU time that a process has used, in seconds. The scheduler tells the sum to the nanosecond, but only the accounting
+ * CPU time that processes have used, in seconds. The scheduler tells the sum to the nanosecond, but only the accounting
  * by ticks of 10 ms tells which part of it was the kernel's.
  */
-function cpuSeconds(pid) {
+function cpuSeconds(pids) {
+  const each = pids.map(cpuSecondsOf)
+  const sum = (part) => each.reduce((seconds, one) => seconds + one[part], 0)
+  return { user: sum('user'), system: sum('system'), total: sum('total') }
+}
+
+function cpuSecondsOf(pid) {
   const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
   // The name, in parentheses, may hold spaces: the fields are counted behind it. utime is the 14th, stime the 15th.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
@@ -38,7 +44,12 @@ function schedstat(pid, thread) {
   }
 }
 
-export function rssBytes(pid) {
+/** Of one process, or of several together. */
+export function rssBytes(pids) {
+  return [pids].flat().reduce((sum, pid) => sum + rssBytesOf(pid), 0)
+}
+
+function rssBytesOf(pid) {
   const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
   return Number(kilobytes) * 1024
 }
@@ -70,25 +81,25 @@ export function fileLimit() {
   return Number(line?.[2] ?? Infinity)
 }
 
-/** What one process used between two moments. */
+/** What processes used together between two moments. */
 export class Usage {
-  #pid
+  #pids
   #core
   #startMs = performance.now()
   #cpu
   #busy
 
-  constructor(pid, core) {
-    this.#pid = pid
+  constructor(pids, core) {
+    this.#pids = [pids].flat()
     this.#core = core
-    this.#cpu = cpuSeconds(pid)
+    this.#cpu = cpuSeconds(this.#pids)
     this.#busy = coreBusySeconds(core)
   }
 
   /** `othersShare` is what everybody else took of the same core: noise. */
   read() {
     const seconds = (performance.now() - this.#startMs) / 1000
-    const now = cpuSeconds(this.#pid)
+    const now = cpuSeconds(this.#pids)
     const total = now.total - this.#cpu.total
     const userTicks = now.user - this.#cpu.user
     const ticks = userTicks + now.system - this.#cpu.system
@@ -101,7 +112,7 @@ export class Usage {
       system: total - user,
       share: total / seconds,
       othersShare: Math.max(0, busy - total) / seconds,
-      rssBytes: rssBytes(this.#pid),
+      rssBytes: rssBytes(this.#pids),
     }
   }
 }

@@ -16,8 +16,9 @@ function extreme(rows, value, pick) {
 
 /** @param {Record<string, object[]>} results rows by case */
 function targetRows({ play = [], publish = [], latency = [], memory = [], hls = [], mux = [] }) {
-  // The promises are about live streams, not about files.
-  const playing = (players) => ours(play).filter((row) => row.players === players && row.protocol !== 'hls')
+  // The promises are about live streams in clear, not about files and TLS.
+  const promised = ['http-flv', 'rtmp', 'ws-flv']
+  const playing = (players) => ours(play).filter((row) => row.players === players && promised.includes(row.protocol))
   const oursAmongPublishers = ours(publish)
   const rival = publish.find(({ server }) => server === 'node-media-server')
   const beats = (mode, readers) =>

@@ -18,13 +18,14 @@ import { Reload } from './control/reload.ts'
 import { makeProxies, makeSecurity } from './control/security/security.ts'
 import { Settings } from './control/settings.ts'
 import { HttpPool } from './http/pool.ts'
+import type { Gate } from './server/gate.ts'
 import { type ProxyOptions, SERVER_NAME, type ServerOptions, type TlsOptions } from './server/options.ts'
 import type { PageFile } from './server/page.ts'
 import { prepareAll } from './server/ports.ts'
-import { Server, type ServerAddresses } from './server/server.ts'
+import { Server } from './server/server.ts'
 import { streamPlaces } from './server/streams.ts'
 import { makeRelays } from './relays.ts'
-import { makeBreaker, Services, wanted, wantedSecure } from './services.ts'
+import { makeBreaker, Services, streamPorts } from './services.ts'
 import { FOREVER } from './st/clock.ts'
 import type { Thread } from './st/thread.ts'
 import type { World } from './st/world.ts'
@@ -51,6 +52,8 @@ export interface HouseParts {
   readonly log?: LogRing
   /** Files of the console, by path; absent: there is none. */
   readonly console?: ReadonlyMap<string, PageFile>
+  /** Who is asked after all others, beside the configured callbacks. */
+  readonly callbacks?: readonly Gate[]
 }
 
 /** The server and all that is around it, put together by a configuration that may change while it runs. */
@@ -100,7 +103,7 @@ export class House {
     this.#edge = new Edge(edgeParts)
     const gates = {
       access: [breaker, new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
-      callbacks: [this.#origins.gate, this.#hooks, forwards],
+      callbacks: [this.#origins.gate, this.#hooks, forwards, ...(parts.callbacks ?? [])],
       upstream: this.#edge,
       hlsNotices: this.#hooks,
     }
@@ -125,15 +128,17 @@ export class House {
       post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
       origins: this.#origins,
       forwards: () => this.#relays.forwards,
-      placesOf: (key) => streamPlaces(key, options),
-      ...this.#shown(parts),
-      refused: () => this.#server.refusals.totals,
-      refusedByLimit: () => this.#server.limits.totals,
+      ...this.#told(parts, options),
     })
   }
 
   get config(): Config {
     return this.#settings.config
+  }
+
+  /** The streams, and the way to publish one from this process. */
+  get server(): Pick<Server, 'hub' | 'feed'> {
+    return this.#server
   }
 
   get connections(): number {
@@ -243,9 +248,16 @@ export class House {
     }
   }
 
-  /** For the console. */
-  #shown({ log = new LogRing(), console = new Map() }: HouseParts) {
-    return { log, console, effective: () => effectiveSettings(this.config) }
+  /** What the API, the console and the metrics tell of this server. */
+  #told({ log = new LogRing(), console = new Map() }: HouseParts, options: ServerOptions) {
+    return {
+      log,
+      console,
+      effective: () => effectiveSettings(this.config),
+      placesOf: (key: string) => streamPlaces(key, options),
+      refused: () => this.#server.refusals.totals,
+      refusedByLimit: () => this.#server.limits.totals,
+    }
   }
 
   #watchThreads({ threadHoldWarningMs }: Config): void {
@@ -282,15 +294,6 @@ export class House {
   async #post(thread: Thread, agent: string, url: URL, body: string, timeoutMs: number): Promise<void> {
     const headers = { 'Content-Type': 'application/json', 'User-Agent': agent }
     await this.#pool.request(thread, { method: 'POST', url, headers, body }, timeoutMs)
-  }
-}
-
-function streamPorts({ listen, httpServer, rtmps }: Config): ServerAddresses {
-  return {
-    rtmp: wanted({ enabled: true, listen }),
-    http: wanted(httpServer),
-    rtmps: wanted(rtmps),
-    https: wantedSecure(httpServer),
   }
 }
 

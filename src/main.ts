@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Config, ConfigError, loadConfig } from './control/config.ts'
 import { chooseFile } from './control/environment.ts'
@@ -9,21 +8,26 @@ import { fullConf } from './control/full-conf.ts'
 import { openFileLimit } from './control/process.ts'
 import { loadDolphinConfig, loadSharpConfig } from './control/proxy-config.ts'
 import { SignError, type SignRequest, signedQuery } from './control/security/sign.ts'
+import { runCompare } from './compare.ts'
+import { runDemo } from './demo.ts'
+import { confFile, packageVersion } from './package.ts'
 import { runDolphin, runSharp } from './proxies.ts'
-import { run } from './run.ts'
+import { realWorld, run } from './run.ts'
 import { SERVER_NAME } from './server/options.ts'
 import { asError } from './st/errors.ts'
 import { RealClock } from './st/real/clock.ts'
 
-const PACKAGE_DIR = dirname(dirname(fileURLToPath(import.meta.url)))
-const DEFAULT_FILE = join(PACKAGE_DIR, 'conf', 'sluice.conf')
+const DEFAULT_FILE = confFile('sluice.conf')
+const DEMO = 'demo'
 const EXIT_USAGE = 2
 const USAGE = `sluice: a live-streaming server. RTMP in; RTMP and HTTP-FLV out.
 
 usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
        sluice [-c FILE | -e] --sign publish|play APP/STREAM [--expires TIME] [--address IP]
+       sluice demo
        sluice dolphin -c FILE [-t]
        sluice sharp -c FILE [-t]
+       sluice compare URL_A URL_B [--seconds N]
 
   -c FILE      the configuration; without it SRS_CONFIG_FILE, else ${DEFAULT_FILE}
   -e           no file: the SRS_... variables alone (also SRS_ENV_ONLY=on)
@@ -35,8 +39,11 @@ usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
   --sign       print the query with a token that lets a client publish or play the stream, valid for
                TIME (1h; 90s, 30m, 7d), for a client at IP when tokens are bound to addresses
 
+  demo         a server with a stream in it, and where to look at it
   dolphin      a proxy for TCP in front of several servers, which it may start: see conf/dolphin.conf
   sharp        a proxy for HTTP-FLV that merges players of a stream: see conf/sharp.conf
+  compare      whether two servers give out the same HLS segments: looks at two media playlists for N
+               seconds (60), and exits with 1 when a segment that both have differs, or there is none
 `
 /** Each reads its configuration and says how to run it. @throws ConfigError */
 const PROXIES = {
@@ -59,11 +66,13 @@ const START_DIR = process.cwd()
 await main()
 
 async function main(): Promise<void> {
+  if (process.argv[2] === 'compare') return compareServers(process.argv.slice(3))
   const options = readArguments()
   if (options.help) return print(USAGE)
   if (options.version) return print(`sluice ${packageVersion()}\n`)
   if (options.signature) return print(`${SERVER_NAME}/${packageVersion()}\n`)
   if (options['full-conf']) return print(fullConf())
+  if (options.isDemo) return runDemo(print)
   if (options.proxy !== null) return runProxy(options.proxy, options.config, options.test)
   const file = chooseFile({ file: options.config, isEnvOnly: options.env }, process.env)
   const config = readConfig(() => load(file))
@@ -98,10 +107,11 @@ function readArguments() {
     })
     const [first = '', extra] = positionals
     const proxy = values.sign === undefined && first in PROXIES ? (first as ProxyName) : null
-    const unknown = values.sign === undefined && proxy === null ? positionals[0] : extra
+    const isDemo = values.sign === undefined && first === DEMO
+    const unknown = values.sign === undefined && proxy === null && !isDemo ? positionals[0] : extra
     if (unknown !== undefined) throw new TypeError(`"${unknown}" is not understood`)
     if (proxy !== null && values.config === DEFAULT_FILE) throw new TypeError(`${proxy} needs -c FILE`)
-    return { ...values, stream: first, proxy }
+    return { ...values, stream: first, proxy, isDemo }
   } catch (error) {
     process.stderr.write(`sluice: ${asError(error).message}\n\n${USAGE}`)
     return process.exit(EXIT_USAGE)
@@ -114,6 +124,24 @@ function sign(config: Config, request: SignRequest): void {
   } catch (error) {
     if (!(error instanceof SignError)) throw error
     process.stderr.write(`sluice: ${error.message}\n`)
+    process.exitCode = EXIT_USAGE
+  }
+}
+
+async function compareServers(args: string[]): Promise<void> {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { seconds: { type: 'string', default: '60' } },
+    })
+    const [a = '', b = '', extra] = positionals
+    const lastsMs = Number(values.seconds) * 1000
+    if (extra !== undefined || !(lastsMs >= 0)) throw new TypeError('compare takes two URLs and a number of seconds')
+    const { world } = realWorld({ logLevel: 'error', srsLogTank: 'console', srsLogFile: '', utcTime: false })
+    process.exitCode = await runCompare(world, { urls: [new URL(a), new URL(b)], lastsMs }, print)
+  } catch (error) {
+    process.stderr.write(`sluice: ${asError(error).message}\n\n${USAGE}`)
     process.exitCode = EXIT_USAGE
   }
 }
@@ -158,11 +186,6 @@ function changeFolder(folder: string): boolean {
     process.exitCode = 1
     return false
   }
-}
-
-function packageVersion(): string {
-  const text = readFileSync(join(PACKAGE_DIR, 'package.json'), 'utf8')
-  return String((JSON.parse(text) as { version: unknown }).version)
 }
 
 function print(text: string): void {

@@ -31,15 +31,20 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
  * Runs the server until a signal ends the process. When it cannot start, it says why and sets the exit code.
  * @param load reads the configuration again, for a reload
  * @param file where the configuration is; null: there is none
+ * @returns null when it cannot start
  */
-export async function run(config: Config, version: string, load: () => Config, file: string | null): Promise<void> {
+export async function run(
+  config: Config,
+  version: string,
+  load: () => Config,
+  file: string | null,
+): Promise<House | null> {
   const { world, ring, setLevel, reopen } = realWorld(config)
   const { log } = world
   const identity = makeIdentity(world, serverId(world, config))
   const onReload = ({ logLevel }: Config): void => setLevel(logLevel)
-  const page = pageFiles('page')
-  const console = new Map([...pageFiles('console'), ...shared(page)])
-  const house = new House({ world, config, identity, version, page, console, load, onReload, log: ring })
+  const pages = { page: pageFiles(), console: consoleFiles() }
+  const house = new House({ world, config, identity, version, ...pages, load, onReload, log: ring })
   try {
     await house.open()
   } catch (error) {
@@ -47,7 +52,7 @@ export async function run(config: Config, version: string, load: () => Config, f
     process.exitCode = 1
     // What has been opened already would keep the process alive.
     world.spawn('stop', (thread) => house.close(thread))
-    return
+    return null
   }
   // Before anybody is told that it runs: a signal that came earlier would end the process as it is.
   handleSignals(world, house, reopen)
@@ -56,6 +61,7 @@ export async function run(config: Config, version: string, load: () => Config, f
   announce(log, house)
   watchSurroundings(world, house, file)
   keepYoungGenerationSmall()
+  return house
 }
 
 /** The machine and the log of this process. */
@@ -131,13 +137,14 @@ function announce(log: Log, { addresses: { rtmp, rtmps, http, https, api, secure
   log.info({}, `play:    ffplay ${base}`)
 }
 
-/** Parts of the default page that the console has too. */
-function shared(page: ReadonlyMap<string, PageFile>): [string, PageFile][] {
-  return [...page].filter(([path]) => path === '/mpegts.js' || path === '/icon.svg')
+/** The files of the console, which has parts of the default page too. */
+export function consoleFiles(): Map<string, PageFile> {
+  const shared = [...pageFiles('page')].filter(([path]) => path === '/mpegts.js' || path === '/icon.svg')
+  return new Map([...pageFiles('console'), ...shared])
 }
 
 /** The files of a page, which the build puts beside the program. */
-function pageFiles(name: 'page' | 'console'): Map<string, PageFile> {
+export function pageFiles(name: 'page' | 'console' = 'page'): Map<string, PageFile> {
   const dir = join(dirname(fileURLToPath(import.meta.url)), name)
   const files = new Map<string, PageFile>()
   for (const file of readdirSync(dir)) {

@@ -17,7 +17,7 @@ import type { HttpContext, HttpHandler } from './server/http-session.ts'
 import type { PageFile } from './server/page.ts'
 import { HttpSite } from './server/http-site.ts'
 import { type PortChange, prepareAll } from './server/ports.ts'
-import type { Server } from './server/server.ts'
+import type { Server, ServerAddresses } from './server/server.ts'
 import { type Endpoint, formatEndpoint, type ServerTls } from './st/network.ts'
 import type { LoopDelay, LoopWatch } from './st/platform.ts'
 import type { Thread } from './st/thread.ts'
@@ -210,6 +210,7 @@ export class Services {
       history: this.#history,
       log,
       effective,
+      atc: (key) => server.hls.get(key)?.keeper.atc ?? null,
       reloader,
       isDraining,
       metrics: () => (config().exporter.enabled ? this.#metrics() : null),
@@ -255,13 +256,27 @@ export class Services {
   }
 }
 
+/** Where streams are to be served. */
+export function streamPorts({
+  listen,
+  httpServer,
+  rtmps,
+}: ServicesConfig & { readonly rtmps: Listening }): ServerAddresses {
+  return {
+    rtmp: wanted({ enabled: true, listen }),
+    http: wanted(httpServer),
+    rtmps: wanted(rtmps),
+    https: wantedSecure(httpServer),
+  }
+}
+
 /** Where a service is to listen. */
-export function wanted({ enabled, listen }: Listening): Endpoint[] {
+function wanted({ enabled, listen }: Listening): Endpoint[] {
   return enabled ? listen.map(({ host, port }) => ({ host: host ?? '', port })) : []
 }
 
 /** Where a service of HTTP is to listen for TLS. */
-export function wantedSecure({ enabled, https }: HttpListening): Endpoint[] {
+function wantedSecure({ enabled, https }: HttpListening): Endpoint[] {
   return enabled ? wanted(https) : []
 }
 

@@ -102,6 +102,7 @@ function edgeOptions({ servers, mediaTimeoutMs, lingerMs, outageMs }: SharpOptio
     origin: servers.flatMap(({ http }) => (http ? [{ ...http, httpPort: http.port }] : [])),
     balance: 'round_robin',
     protocol: 'flv',
+    originVerify: true,
     followClient: false,
     vhost: '[vhost]',
     tokenTraverse: false,

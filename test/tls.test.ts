@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
-import { describe, expect, test } from 'vitest'
-import { FlvPlayer, HttpProbe } from './server/http-probe.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { FlvPlayer, HttpProbe, readFlv } from './server/http-probe.ts'
 import { startPlayer, startPublisher } from './server/rtmp-probe.ts'
 import { eventually, RawClient } from './server/support.ts'
 import { TestHouse } from './support/house.ts'
@@ -49,6 +51,23 @@ describe('over TLS', () => {
     )
     publisher.raw.end()
     await Promise.all(watchers.map(({ probe }) => probe.raw.untilOver()))
+  })
+
+  test('a stream is published by POST, and played over WebSocket', async () => {
+    const text = conf(TestCertificate.make()).replace('normal_timeout', 'http on; normal_timeout')
+    const server = await TestHouse.open(text)
+    const { https } = securePorts(server)
+    const player = new WebSocket(`wss://127.0.0.1:${https}/live/cam.flv`, [], { rejectUnauthorized: false })
+    onTestFinished(() => player.terminate())
+    const messages: Buffer[] = []
+    player.on('message', (bytes) => messages.push(bytes))
+    await eventually('the player', () => server.logged('playing').length === 1)
+    const probe = await HttpProbe.open({ httpPort: await tunnelTo(https) })
+    const file = readFileSync(new URL('fixtures/media/h264-aac.flv', import.meta.url))
+    probe.request('/live/cam.flv', 'POST', `Content-Length: ${file.length}`)
+    probe.raw.write(file)
+    expect((await probe.response()).status).toBe(200)
+    await eventually('the end of the stream', () => readFlv(Buffer.concat(messages))?.hasVideo)
   })
 
   test('the API answers, several times on a connection, and the page is served', async () => {

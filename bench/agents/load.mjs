@@ -101,6 +101,9 @@ serveCalls({
   end: endWindow,
   // A reset leaves no port in TIME_WAIT.
   close: () => {
-    for (const { socket } of players) socket.resetAndDestroy()
+    for (const { socket } of players) {
+      if (socket.encrypted) socket.destroy()
+      else socket.resetAndDestroy()
+    }
   },
 })

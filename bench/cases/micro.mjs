@@ -1,4 +1,5 @@
 /** The functions through which every byte goes, alone. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Bench } from 'tinybench'
@@ -22,7 +23,9 @@ const MIN_TIME_MS = { usual: 1_000, quick: 200 }
  */
 
 export async function microCase({ options, note }) {
-  const load = (path) => import(pathToFileURL(join(options.dist, path)).href)
+  // The server itself is in few files; older builds have all of them one by one.
+  const folder = [join(options.dist, 'modules'), options.dist].find((path) => existsSync(join(path, 'st')))
+  const load = (path) => import(pathToFileURL(join(folder ?? options.dist, path)).href)
   const { headers, frames } = loadMedia(SAMPLE_FILE, options.kbps)
   note('micro')
   const tasks = [

@@ -47,10 +47,15 @@ function planFor(players, contenders, options) {
   return [
     ...live
       .filter((contender) => isInvited(contender, players))
-      .flatMap((contender) => contender.protocols.map((protocol) => ({ contender, protocol })))
+      .flatMap((contender) => protocolsOf(contender).map((protocol) => ({ contender, protocol })))
       .filter(({ protocol }) => protocol === 'raw' || options.protocols.includes(protocol)),
     ...segmented.filter(({ hasHls }) => hasHls).map((contender) => ({ contender, protocol: 'hls' })),
   ]
+}
+
+/** Also those that are only measured when they are asked for. */
+function protocolsOf({ protocols, more = [] }) {
+  return [...protocols, ...more]
 }
 
 function isInvited(contender, players) {
@@ -60,17 +65,19 @@ function isInvited(contender, players) {
 
 function measure({ contender, protocol }, players, options) {
   const isHls = protocol === 'hls'
-  return Session.run(contender, { hls: isHls ? HLS_CACHEABLE : '' }, async (session) => {
-    const { pid, probe } = session.server
+  const how = { hls: isHls ? HLS_CACHEABLE : '', tls: protocol === 'https-flv' }
+  return Session.run(contender, how, async (session) => {
+    const { pid, probe, helpers = [] } = session.server
+    const pids = [pid, ...helpers]
     const publisher =
       protocol === 'raw' ? null : await session.publish({ kbps: options.kbps }, isHls ? HLS_READY_MS : undefined)
-    const idleRss = rssBytes(pid)
+    const idleRss = rssBytes(pids)
     const load = session.agent('load')
     const opened = await load.call('connect', { target: session.target(protocol), count: players })
     if (opened.connected < players) throw new Error(`only ${opened.connected} connected: ${opened.lastError}`)
     await sleep(options.settleMs)
     await Promise.all([load.call('begin'), publisher?.call('begin')])
-    const usage = new Usage(pid, SERVER_CORE)
+    const usage = new Usage(pids, SERVER_CORE)
     const loadUsage = new Usage(load.pid, LOAD_CORE)
     await sleep(isHls ? Math.max(HLS_WINDOW_MS, options.windowMs) : options.windowMs)
     const used = usage.read()

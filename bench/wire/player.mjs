@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import * as tls from 'node:tls'
 import {
   clientAck,
   clientHello,
@@ -9,6 +10,8 @@ import {
 } from './rtmp.mjs'
 
 const HELLO = clientHello()
+const WEBSOCKET =
+  'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
 /** Ports do not run out: each of these addresses has its own. */
 const SOURCE_ADDRESSES = 16
 const READ_BYTES = 256 * 1024
@@ -18,7 +21,7 @@ const readBuffer = Buffer.alloc(READ_BYTES)
 let opened = 0
 
 /**
- * @typedef {{ protocol: 'rtmp'|'http-flv'|'raw'|'hls', host: string, port: number, app: string, stream: string }} Target
+ * @typedef {{ protocol: 'rtmp'|'http-flv'|'ws-flv'|'https-flv'|'raw'|'hls', host: string, port: number, app: string, stream: string }} Target
  * @typedef {object} PlayerHandler
  * @property {() => void} onStart the server has begun to answer
  * @property {(count: number, bytes: Buffer) => void} onBytes bytes are valid during the call only
@@ -48,10 +51,10 @@ export function openPlayer(target, handler) {
     return true
   }
   const socket = connectReader(target, onRead)
-  socket.on('connect', () => {
+  socket.on(protocol === 'https-flv' ? 'secureConnect' : 'connect', () => {
     if (protocol === 'rtmp') socket.write(HELLO)
-    else if (protocol === 'http-flv') socket.write(httpRequest(target))
-    else handler.onStart()
+    else if (protocol === 'raw') handler.onStart()
+    else socket.write(httpRequest(target))
   })
   socket.on('error', (error) => (failure = error))
   socket.on('close', () => handler.onClose(failure))
@@ -62,9 +65,10 @@ export function openPlayer(target, handler) {
  * A connection from the next of the source addresses.
  * @param {(count: number, bytes: Buffer) => boolean} onRead bytes are valid during the call only
  */
-export function connectReader({ host, port }, onRead) {
+export function connectReader({ protocol, host, port }, onRead) {
   const localAddress = `127.0.0.${2 + (opened++ % SOURCE_ADDRESSES)}`
-  return connect({ host, port, localAddress, noDelay: true, onread: { buffer: readBuffer, callback: onRead } })
+  const options = { host, port, localAddress, noDelay: true, onread: { buffer: readBuffer, callback: onRead } }
+  return protocol === 'https-flv' ? tls.connect({ ...options, rejectUnauthorized: false }) : connect(options)
 }
 
 /** C2 and the commands together. A server that has answered C1 takes them as they come; its first stream is 1. */
@@ -77,6 +81,7 @@ export function rtmpRequest({ host, port, app }, command) {
   ])
 }
 
-export function httpRequest({ host, port, app, stream }) {
-  return `GET /${app}/${stream}.flv HTTP/1.1\r\nHost: ${host}:${port}\r\nUser-Agent: bench\r\n\r\n`
+export function httpRequest({ protocol, host, port, app, stream }) {
+  const upgrade = protocol === 'ws-flv' ? WEBSOCKET : ''
+  return `GET /${app}/${stream}.flv HTTP/1.1\r\nHost: ${host}:${port}\r\nUser-Agent: bench\r\n${upgrade}\r\n`
 }

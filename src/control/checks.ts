@@ -116,18 +116,31 @@ export function checkVhost(vhost: VhostConfig): readonly Finding[] {
     cluster.mode === 'remote' && cluster.origin.length === 0
       ? wrong(at('cluster.mode'), 'an edge (cluster.mode remote) needs cluster.origin')
       : null,
-    hls.hlsLowLatency && !hls.hlsUseFmp4
-      ? wrong(at('hls.hls_low_latency'), 'hls_low_latency needs fragmented MP4: hls_use_fmp4 on')
-      : null,
-    hls.hlsKeys && hls.hlsUseFmp4
-      ? wrong(at('hls.hls_keys'), 'hls_keys encrypts MPEG-TS segments: hls_use_fmp4 must be off')
-      : null,
+    ...checkHls(vhost),
     (tls.cert === '') !== (tls.key === '')
       ? wrong(at(tls.cert === '' ? 'tls.key' : 'tls.cert'), 'tls needs both key and cert')
       : null,
     token.enabled && token.secret.length === 0 ? wrong(at('token.enabled'), 'token needs token.secret') : null,
     ...checkEngines(vhost),
   ].filter((finding) => finding !== null)
+}
+
+function* checkHls({ name, hls, play }: VhostConfig): Iterable<Finding> {
+  const at = (path: string) => `vhost.${name}.hls.${path}`
+  const { enabled, hlsLowLatency, hlsUseFmp4, hlsKeys, hlsKeySecret } = hls
+  const isAtc = enabled && (play.atc || play.atcAuto)
+  if (hlsLowLatency && !hlsUseFmp4) {
+    yield wrong(at('hls_low_latency'), 'hls_low_latency needs fragmented MP4: hls_use_fmp4 on')
+  }
+  if (hlsKeys && hlsUseFmp4) {
+    yield wrong(at('hls_keys'), 'hls_keys encrypts MPEG-TS segments: hls_use_fmp4 must be off')
+  }
+  if (isAtc && hlsLowLatency) {
+    yield wrong(at('hls_low_latency'), 'segments by atc have no parts: hls_low_latency or atc must be off')
+  }
+  if (isAtc && hlsKeys && hlsKeySecret === '') {
+    yield wrong(at('hls_keys'), 'segments by atc are the same on each server: hls_keys needs hls_key_secret')
+  }
 }
 
 /** Transcoders and ingests that would make nothing: SRS refuses each stream of such a vhost, and does not start. */

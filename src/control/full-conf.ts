@@ -1,6 +1,5 @@
 /** `conf/full.conf`: every directive with its meaning, its default, its variable. */
 import { ROOT_DIRECTIVES, VHOST_DIRECTIVES } from './directives.ts'
-import { isNotYet } from './not-yet.ts'
 import { type Directives, type Entry, envNames, type Setting } from './setting.ts'
 
 const HEAD = `# Every directive of Sluice with its default: "sluice --full-conf" prints this file.
@@ -71,8 +70,7 @@ const RELOADS: Readonly<Record<string, string>> = {
 function facts(setting: Setting<unknown, string>, path: string, { noEnv }: Where): string {
   const variables = noEnv ? '' : envNames(setting, path).join(' or ')
   const required = setting.default === null ? 'required' : ''
-  const late = isNotYet(path) ? 'not served by this version yet' : ''
-  return [setting.allowed, required, variables, RELOADS[String(setting.reload)] ?? '', late]
+  return [setting.allowed, required, variables, RELOADS[String(setting.reload)] ?? '']
     .filter((part) => part !== '')
     .join(' | ')
 }

@@ -1,7 +1,6 @@
 /** Reads tables of directives: which value counts, where it is from, what is wrong with it. */
 import type { Environment } from './environment.ts'
 import type { ConfigProblem, Directive } from './grammar.ts'
-import { notYet } from './not-yet.ts'
 import { type Blocks, type Directives, type Entry, envName, envNames, type Foreign, type Setting } from './setting.ts'
 import { didYouMean } from './suggestion.ts'
 import type { RawValues } from './values.ts'
@@ -64,7 +63,6 @@ export class Reader {
       const found = layers.map((directives) => directives.filter((directive) => directive.name === name))
       values[name] = this.#readEntry(entry, name, found, level)
     }
-    if (values['enabled'] !== false) this.#tellNotYet(table, values, level)
     return values
   }
 
@@ -154,15 +152,6 @@ export class Reader {
     else if (entry.kind === 'block' && entry.isSingle) {
       this.problem(directive, `${path} may stand once: there is one on line ${first.line}`)
     } else this.warning(directive, `${path} has no effect: the one on line ${first.line} counts`)
-  }
-
-  #tellNotYet(table: Directives, values: RawValues, level: Level): void {
-    for (const [name, entry] of Object.entries(table)) {
-      if (entry.kind !== 'setting') continue
-      const path = level.path + name
-      const message = notYet(path, values[name], entry)
-      if (message !== null) this.#tellOnce(this.origins.get(level.place + name) ?? '', message)
-    }
   }
 
   /** Warns when it is enabled: by its own `enabled on`, or, without a block, by being there and not off. */

@@ -183,11 +183,11 @@ function encode({ method, url, headers, body }: PoolRequest): Buffer {
   return encodeRequest({ method, target: url.pathname + url.search, headers: all, body })
 }
 
-/** Where to connect for a URL of HTTP or HTTPS. */
-export function whereIs({ protocol, hostname, port }: URL): ConnectOptions {
+/** Where to connect for a URL of HTTP or HTTPS. @param isVerified whether the certificate is looked at */
+export function whereIs({ protocol, hostname, port }: URL, isVerified = true): ConnectOptions {
   const host = hostname.replace(/^\[|\]$/g, '')
   const isTls = protocol === 'https:'
-  return { host, port: Number(port) || (isTls ? 443 : 80), ...(isTls ? { tls: { serverName: host } } : {}) }
+  return { host, port: Number(port) || (isTls ? 443 : 80), ...(isTls ? { tls: { serverName: host, isVerified } } : {}) }
 }
 
 async function exchange(

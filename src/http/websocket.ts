@@ -18,8 +18,6 @@ const VERSION = '13'
 /** 16 bytes in base64. */
 const KEY = /^[A-Za-z0-9+/]{22}==$/
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-/** Of one message of the client. A player has nothing to say, but some send small words to keep proxies awake. */
-const MAX_MESSAGE_BYTES = 1024
 const MAX_FRAGMENTS = 16
 
 /** What an answer of 426 must say. */
@@ -95,17 +93,19 @@ function tokens(header = ''): string[] {
 
 /** Reads what the client of such a connection sends: control frames, and small messages that mean nothing. */
 export class ClientFrames {
-  readonly #receiver = new Receiver({
-    isServer: true,
-    maxPayload: MAX_MESSAGE_BYTES,
-    maxFragments: MAX_FRAGMENTS,
-    skipUTF8Validation: true,
-  })
+  readonly #receiver: Receiver
   #ping: Buffer | null = null
   /** What the client closes the connection with; null: it has not. */
   closeCode: number | null = null
 
-  constructor() {
+  /** @param maxMessageBytes of data: a player has nothing to say, but some send words to keep proxies awake */
+  constructor(maxMessageBytes: number) {
+    this.#receiver = new Receiver({
+      isServer: true,
+      maxPayload: maxMessageBytes,
+      maxFragments: MAX_FRAGMENTS,
+      skipUTF8Validation: true,
+    })
     this.#receiver.on('ping', (payload) => {
       this.#ping = payload
     })

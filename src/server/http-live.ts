@@ -111,7 +111,8 @@ class LivePlayer implements PlayerQueue {
     let leave: Leave | null = null
     let failure: Error | null = null
     try {
-      if (this.#frame === MESSAGES) this.#control = new WebSocketControl(thread, socket)
+      if (this.#frame === MESSAGES)
+        this.#control = new WebSocketControl(thread, socket, this.#context.options.limits.maxWebsocketBytes)
       else socket.hangupInterrupts(thread)
       leave = await this.#enter(thread, visit)
       if (leave) await this.#play(thread)
@@ -177,7 +178,7 @@ class LivePlayer implements PlayerQueue {
 
   /** @returns false when there is nothing in the stream that this form carries */
   #join(publication: Publication, vhost: VhostOptions): boolean {
-    const originMs = vhost.play.timeJitter === 'zero' ? publication.beginMs : 0
+    const originMs = vhost.play.timeJitter === 'zero' && !publication.isAtc ? publication.beginMs : 0
     this.#wire = this.#format.wire(publication, this.#frame, kindsOf(vhost), originMs)
     this.#cursor = this.#wire && publication.enter(this.#wire)
     return this.#cursor !== null

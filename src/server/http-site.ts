@@ -83,7 +83,7 @@ export class HttpSite {
   }
 
   async #serve(thread: Thread, socket: Socket): Promise<void> {
-    if (this.#tls && !(await acceptTls(thread, socket, this.#tls))) return
+    if (this.#tls && !(await acceptTls(thread, socket, this.#tls, this.#context))) return
     await serveHttp(thread, socket, this.#context, this.#handlers)
   }
 }

@@ -17,6 +17,8 @@ export interface LimitOptions extends ChunkLimits, AmfLimits, NameLimits, HeadLi
   readonly maxStreams: number
   readonly maxWaitingStreams: number
   readonly requestTimeoutMs: number
+  readonly tlsTimeoutMs: number
+  readonly maxWebsocketBytes: number
 }
 
 /** Who counts refusals: the server's, or a test's. */
@@ -30,10 +32,12 @@ const LIMIT_OF: Readonly<Record<string, string>> = {
   limit_handshake_timeout: 'handshake_timeout',
   limit_command_timeout: 'command_timeout',
   limit_request_timeout: 'request_timeout',
+  limit_tls_timeout: 'tls_timeout',
   limit_streams: 'max_streams',
   limit_waiting_streams: 'max_waiting_streams',
   limit_unread: 'max_unread_bytes',
   chunk_message_too_large: 'max_message_bytes',
+  flv_tag_too_big: 'max_message_bytes',
   chunk_partial_too_large: 'max_partial_bytes',
   chunk_too_many_streams: 'max_chunk_streams',
   amf0_too_large: 'max_amf_bytes',
@@ -48,6 +52,7 @@ const LIMIT_OF: Readonly<Record<string, string>> = {
   http_target_too_long: 'max_request_line_bytes',
   http_head_too_long: 'max_request_head_bytes',
   http_too_many_headers: 'max_request_headers',
+  websocket_too_big: 'max_websocket_bytes',
 }
 
 /** The one place where connections that went beyond a limit are counted. */
@@ -85,6 +90,11 @@ export class Limits {
   /** The head of a request was not there in time. */
   slowRequest(host: string): void {
     this.#count('limit_request_timeout', host, 'the head of a request was not there in time')
+  }
+
+  /** The handshake of TLS was not over in time. */
+  slowTls(host: string): void {
+    this.#count('limit_tls_timeout', host, 'the handshake of TLS was not over in time')
   }
 
   #count(code: string, host: string, why: string): void {

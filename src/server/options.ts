@@ -21,6 +21,8 @@ export interface VhostOptions {
     readonly sendTimeoutMs: number
     readonly timeJitter: 'full' | 'zero' | 'off'
     readonly mixCorrect: boolean
+    readonly atc: boolean
+    readonly atcAuto: boolean
     readonly sendMinIntervalMs: number
     readonly reduceSequenceHeader: boolean
   }

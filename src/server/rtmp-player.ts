@@ -140,7 +140,7 @@ export class RtmpPlayer implements PlayerQueue {
   async #play(thread: Thread, publication: Publication): Promise<boolean> {
     const { socket } = this.#connection
     if (!(await publication.settled(thread, FOREVER))) return false
-    const originMs = (this.#originMs ??= this.#isFromZero ? publication.beginMs : 0)
+    const originMs = (this.#originMs ??= this.#isFromZero && !publication.isAtc ? publication.beginMs : 0)
     let selection = this.#selection
     let format = new RtmpFormat(selection, originMs)
     let cursor = publication.enter(format)

@@ -42,8 +42,8 @@ export interface ServerAddresses {
 }
 
 /** What stands before the protocol on a port of TLS. */
-function overTls(tls: ServerTls | undefined, accept: typeof acceptTls): Service['before'] {
-  return tls ? (thread, socket) => accept(thread, socket, tls) : null
+function overTls(tls: ServerTls | undefined, accept: typeof acceptTls, context: ServerContext): Service['before'] {
+  return tls ? (thread, socket) => accept(thread, socket, tls, context) : null
 }
 
 /** Who decides beside the server itself who may do what, in the order of asking. */
@@ -126,8 +126,8 @@ export class Server {
     this.#hls = new HlsService(context, gates.hlsNotices ?? null)
     const serve: Service['serve'] = (thread, socket) => serveRtmp(thread, socket, context)
     const rtmp: Service = { protocol: 'rtmp', before: null, serve }
-    const rtmps: Service = { protocol: 'rtmp', before: overTls(options.tls?.rtmps, acceptTls), serve }
-    const either: Service = { protocol: 'rtmp', before: overTls(options.tls?.rtmps, acceptEither), serve }
+    const rtmps: Service = { protocol: 'rtmp', before: overTls(options.tls?.rtmps, acceptTls, context), serve }
+    const either: Service = { protocol: 'rtmp', before: overTls(options.tls?.rtmps, acceptEither, context), serve }
     this.#rtmp = new Ports(world, (socket) => this.#take(socket, rtmp))
     const onRtmps = (socket: Socket, wanted: Endpoint): void =>
       this.#take(socket, this.#shared.some((address) => isSame(address, wanted)) ? either : rtmps)
@@ -149,7 +149,7 @@ export class Server {
   }
 
   /** Streams as HLS. */
-  get hls(): Pick<HlsService, 'reload'> {
+  get hls(): Pick<HlsService, 'reload' | 'get'> {
     return this.#hls
   }
 
@@ -188,7 +188,7 @@ export class Server {
    */
   async prepare({ rtmp, http, rtmps = [], https = [] }: ServerAddresses): Promise<PortChange> {
     const isShared = (address: Endpoint): boolean => rtmps.some((other) => isSame(address, other))
-    const secure = overTls(this.#context.options.tls?.https, acceptTls)
+    const secure = overTls(this.#context.options.tls?.https, acceptTls, this.#context)
     const { commit, abort } = await prepareAll([
       () => this.#rtmp.prepare(rtmp.filter((address) => !isShared(address))),
       () => this.#http.prepare(http),

@@ -37,6 +37,14 @@ export class VhostStreamOptions implements StreamOptions {
     return this.#vhost.play.reduceSequenceHeader
   }
 
+  get atc(): boolean {
+    return this.#vhost.play.atc
+  }
+
+  get atcAuto(): boolean {
+    return this.#vhost.play.atcAuto
+  }
+
   get fastCacheMs(): number {
     return this.#vhost.httpRemux.fastCacheMs
   }

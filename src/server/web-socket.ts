@@ -62,6 +62,7 @@ function isOf(site: string, origin: string): boolean {
  */
 export class WebSocketControl {
   readonly #socket: Socket
+  readonly #maxMessageBytes: number
   readonly #thread: Thread
   #isOpen = false
   #closeCode: number | null = null
@@ -69,8 +70,9 @@ export class WebSocketControl {
   violation: CodecError | null = null
 
   /** Begins to read; whoever makes it calls `close`. */
-  constructor(owner: Thread, socket: Socket) {
+  constructor(owner: Thread, socket: Socket, maxMessageBytes: number) {
     this.#socket = socket
+    this.#maxMessageBytes = maxMessageBytes
     this.#thread = owner.spawn('ws-control', (thread) => this.#run(thread, owner))
   }
 
@@ -116,7 +118,7 @@ export class WebSocketControl {
       if (!bytes) return
       if (!this.#isOpen) throw new CodecError('websocket_early', 'the client did not wait for the answer')
       // Most players never say anything: this would be most of what they cost.
-      frames ??= new ClientFrames()
+      frames ??= new ClientFrames(this.#maxMessageBytes)
       const pong = frames.push(bytes)
       if (pong && !this.#socket.write(pong)) await this.#socket.drain(thread, PONG_TIMEOUT_MS)
       this.#closeCode = frames.closeCode

@@ -90,6 +90,14 @@ export interface ConnectOptions {
   readonly host: string
   readonly port: number
   readonly localHost?: string
-  /** Speaks TLS, with the server's certificate checked against this name (an address when it is one). */
-  readonly tls?: { readonly serverName: string }
+  /** Speaks TLS. */
+  readonly tls?: ClientTls
+}
+
+/** The client's side of TLS. */
+export interface ClientTls {
+  /** Whom the server's certificate must be for; an address when it is one. */
+  readonly serverName: string
+  /** False: a certificate for anybody will do, signed by anybody. Absent: true. */
+  readonly isVerified?: boolean
 }

@@ -1,6 +1,9 @@
 import type { Packet, UntimedPacket } from './packet.ts'
 import type { Timeline } from './timeline.ts'
 
+/** With `atc` the newest key frame of another connection is no older than this, ms. */
+const REPEATED_MS = 60_000
+
 /**
  * How a publish goes on over another connection. Servers begin with the newest key frame: when that is the one which came
  * last here, it is the same publish, what has come already is left out, and nothing was lost. Else time goes on where it
@@ -30,17 +33,23 @@ export class Continuation {
   /** Whether a frame of the new connection is to be left out. */
   leavesOut(packet: UntimedPacket, track: string, timestampMs: number): boolean {
     const isPicture = packet.kind === 'video' && packet.trackId === 0
-    if (!this.#isDecided) this.#decide(packet, isPicture, timestampMs)
+    if (!this.#isDecided) this.#decide(packet, isPicture, track, timestampMs)
     if (this.#needsKey && packet.kind === 'video' && !(isPicture && packet.isKey)) return true
     if (isPicture) this.#needsKey = false
     return this.#isRepeat && this.#hasCome(track, timestampMs)
   }
 
-  #decide({ isKey, payload }: UntimedPacket, isPicture: boolean, timestampMs: number): void {
+  #decide({ isKey, payload }: UntimedPacket, isPicture: boolean, track: string, timestampMs: number): void {
     this.#isDecided = true
     const isKnown = this.#lastKeyInMs === timestampMs && this.#lastKey?.payload.equals(payload) === true
-    this.#isRepeat = isPicture && isKey && isKnown
-    if (!this.#isRepeat) this.#timeline.begin()
+    this.#isRepeat = (isPicture && isKey && isKnown) || this.#hasAbsoluteTime(track, timestampMs)
+    if (!this.#isRepeat) this.#timeline.begin(this.#timeline.isAbsolute)
+  }
+
+  /** Absolute times alone say what has come already. */
+  #hasAbsoluteTime(track: string, timestampMs: number): boolean {
+    const lastMs = this.#timeline.lastInMs(track)
+    return this.#timeline.isAbsolute && lastMs !== null && ((timestampMs - lastMs) | 0) > -REPEATED_MS
   }
 
   #hasCome(track: string, timestampMs: number): boolean {

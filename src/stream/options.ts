@@ -16,6 +16,10 @@ export interface StreamOptions {
   readonly reduceSequenceHeader: boolean
   /** A new player of sound alone gets this much of it at once, ms; 0: what comes from now on. */
   readonly fastCacheMs: number
+  /** The publisher's absolute times are kept. */
+  readonly atc: boolean
+  /** The same for a publisher whose metadata has `bravo_atc`. */
+  readonly atcAuto: boolean
   /** A second publisher takes the stream over when the first has sent nothing for this long, ms; 0: always. */
   readonly takeoverAfterMs: number
 }

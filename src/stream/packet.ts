@@ -9,6 +9,11 @@ const HEADER_LIMIT_BYTES = 64 * 1024
 /** Values of a stream's metadata (`onMetaData`), as its publisher sent them. */
 export type Metadata = Readonly<Record<string, unknown>>
 
+/** Whether an encoder says that its times are absolute: `bravo_atc`, which SRS takes as the text "true". */
+export function asksForAtc(metadata: Metadata | null): boolean {
+  return metadata !== null && (metadata['bravo_atc'] === 'true' || metadata['bravo_atc'] === true)
+}
+
 /** One audio, video or data message of one track, parsed once at the entrance and never changed. */
 export interface Packet {
   readonly kind: 'audio' | 'video' | 'data'

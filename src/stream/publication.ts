@@ -10,7 +10,7 @@ import { GopCache } from './gop-cache.ts'
 import { HeaderSet } from './headers.ts'
 import type { StreamOptions } from './options.ts'
 import { PacketReader } from './packet-reader.ts'
-import { type Metadata, type Packet, parsePackets, type UntimedPacket, withTime } from './packet.ts'
+import { asksForAtc, type Metadata, type Packet, parsePackets, type UntimedPacket, withTime } from './packet.ts'
 import { SoundCache } from './sound-cache.ts'
 import type { Timeline } from './timeline.ts'
 import type { WireFormat } from './wire-format.ts'
@@ -56,6 +56,8 @@ export class Publication {
   /** Of the last change of connections; null: there was none. */
   #continuation: Continuation | null = null
   lastPacketMs: number
+  /** The times of its packets are the publisher's own. */
+  isAtc: boolean
 
   constructor(publisher: Thread, options: StreamOptions, timeline: Timeline) {
     this.publisher = publisher
@@ -64,7 +66,8 @@ export class Publication {
     this.#timeline = timeline
     this.startedMs = publisher.world.clock.nowMs()
     this.lastPacketMs = this.startedMs
-    timeline.begin()
+    this.isAtc = options.atc
+    timeline.begin(this.isAtc)
   }
 
   get headers(): HeaderSet {
@@ -93,6 +96,7 @@ export class Publication {
    * Takes one audio or video message. Never waits. After the end nothing is taken any more: a publisher that was
    * replaced may still have messages at hand.
    * @param timestampMs as received, 0..2^32-1
+   * @throws CodecError with `atc`, see Timeline.correct
    */
   publish(kind: 'audio' | 'video', timestampMs: number, payload: Buffer): void {
     if (this.#ended) return
@@ -109,6 +113,8 @@ export class Publication {
   setMetadata(metadata: Metadata | null): void {
     if (this.#ended) return
     this.#received(0)
+    const isLate = this.#firstFrameDtsMs !== null
+    if (!isLate && this.#options.atcAuto && asksForAtc(metadata)) this.#timeline.begin((this.isAtc = true))
     // GStreamer's muxer says the same again and again.
     if (isDeepStrictEqual(metadata, this.#headers.metadata)) return
     this.#headers = this.#headers.withMetadata(metadata)

@@ -1,3 +1,5 @@
+import { CodecError } from '../codec/errors.ts'
+
 /** A track's decode time may fall back by this much (reordered senders); it is then held, not taken for a restart. */
 const BACKWARD_TOLERANCE_MS = 500
 /** A track may run ahead of the wall clock by this much before it is taken for a jump. */
@@ -36,6 +38,7 @@ export class Timeline {
   /** No packet of this publish may come before it. */
   #floorMs = 0
   #besideMs = 0
+  #isAbsolute = false
   /** Corrections made: jumps that began a clock, and packets that were held to keep a track from going back. */
   jumps = 0
   held = 0
@@ -45,10 +48,21 @@ export class Timeline {
     return Math.max(0, this.#lastOutMs)
   }
 
-  /** Starts a publish: its first frame follows the last frame of the publish before; the very first keeps its time. */
-  begin(): void {
+  /** The publisher's own times are kept. */
+  get isAbsolute(): boolean {
+    return this.#isAbsolute
+  }
+
+  /**
+   * Starts a publish: its first frame follows the last frame of the publish before; the very first keeps its time.
+   * @param isAbsolute `atc`: all keep the times that the publisher gives them, which are only made to go on beyond 2^32
+   */
+  begin(isAbsolute = false): void {
     this.#tracks = new Map()
     this.#newest = null
+    this.#isAbsolute = isAbsolute
+    if (isAbsolute) this.#lastOutMs = -1
+    this.#besideMs = isAbsolute ? 0 : this.#besideMs
     this.#floorMs = this.nowMs
   }
 
@@ -79,18 +93,25 @@ export class Timeline {
    * @param timestampMs as received, 0..2^32-1, wraps
    * @param wallMs monotonic time of arrival
    * @returns the decode time: never less than the track's last one; not wrapped
+   * @throws CodecError 'time_fell_back' when times are kept and the track's own falls back by more than 500 ms
    */
   correct(track: string, timestampMs: number, wallMs: number): number {
     const last = this.#tracks.get(track)
-    const line = this.#lineOf(timestampMs, last, wallMs)
+    const line = this.#isAbsolute ? this.#onlyLine(timestampMs, wallMs) : this.#lineOf(timestampMs, last, wallMs)
     line.outMs += sinceMs(line, timestampMs)
     line.inMs = timestampMs
     line.seenMs = wallMs
+    if (this.#isAbsolute) checkAdvance(track, last, line)
     const outMs = this.#hold(line.outMs, last)
     const stepMs = last && outMs > last.outMs ? Math.min(outMs - last.outMs, MAX_STEP_MS) : last?.stepMs
     this.#tracks.set(track, { inMs: timestampMs, outMs, stepMs: stepMs ?? DEFAULT_STEP_MS, seenMs: wallMs, line })
     this.#lastOutMs = Math.max(this.#lastOutMs, outMs)
     return outMs
+  }
+
+  #onlyLine(timestampMs: number, wallMs: number): Line {
+    this.#newest ??= { inMs: timestampMs, outMs: timestampMs, seenMs: wallMs }
+    return this.#newest
   }
 
   /** The clock by which this packet is to be placed: the track's own, the newest one, or one that begins here. */
@@ -124,6 +145,11 @@ export class Timeline {
     this.held++
     return earliestMs
   }
+}
+
+function checkAdvance(track: string, last: Track | undefined, { outMs, inMs }: Line): void {
+  if (!last || last.outMs - outMs <= BACKWARD_TOLERANCE_MS) return
+  throw new CodecError('time_fell_back', `atc keeps times, and that of ${track} fell back from ${last.inMs} to ${inMs}`)
 }
 
 /** RTMP timestamps are 32 bits wide (RTMP 1.0, 5.3.1.3: compare by serial arithmetic). */

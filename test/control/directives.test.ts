@@ -183,27 +183,9 @@ describe('inheritance', () => {
 })
 
 describe('what is not served', () => {
-  test('is said once for each feature, where it is enabled first', () => {
-    const text = `listen 1;
-vhost a {
-  play { atc on; }
-  dvr { enabled off; dvr_plan segment; }
-}
-vhost b {
-  play { atc on; atc_auto on; }
-}`
-    expect(load(text).warnings).toEqual([
-      'a.conf:3: play.atc is not served by this version yet',
-      'a.conf:7: play.atc_auto is not served by this version yet',
-    ])
-  })
-
   test('is said of the environment too', () => {
-    const { warnings } = load('listen 1; vhost v { }', { SRS_VHOST_PLAY_ATC: 'on', SRS_RTC_SERVER_ENABLED: 'on' })
-    expect(warnings).toEqual([
-      'environment SRS_RTC_SERVER_ENABLED: WebRTC is not part of Sluice: ignored',
-      'environment SRS_VHOST_PLAY_ATC: play.atc is not served by this version yet',
-    ])
+    const { warnings } = load('listen 1; vhost v { }', { SRS_RTC_SERVER_ENABLED: 'on' })
+    expect(warnings).toEqual(['environment SRS_RTC_SERVER_ENABLED: WebRTC is not part of Sluice: ignored'])
   })
 
   test.each(['flv', 'ts', 'aac', 'mp3'])('a mount of .%s gives none', (ending) => {

@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { encodeCommand } from '../../src/rtmp/command.ts'
 import { MSG } from '../../src/rtmp/message.ts'
 import type { LimitOptions } from '../../src/server/limits.ts'
+import type { ServerOptions } from '../../src/server/options.ts'
 import { media } from '../server/media.ts'
-import { RtmpProbe } from '../server/rtmp-probe.ts'
+import { RtmpProbe, startPublisher } from '../server/rtmp-probe.ts'
 import { eventually, RawClient, serve } from '../server/support.ts'
 import { load } from '../control/load.ts'
 import { DEFAULT_LIMITS, type TestServer } from '../support/server.ts'
@@ -32,8 +33,10 @@ async function asksFor(server: TestServer, verb: string, name: string): Promise<
 
 const NESTED = Buffer.concat(Array.from({ length: 9 }, () => Buffer.from('03000161', 'hex')))
 
+const NO_CERTIFICATE = { certificateFor: () => null, protocols: [] }
+
 /** What is set lower than by default, and what then goes beyond it. */
-const CASES: Record<string, { limits: Partial<LimitOptions>; deed: Deed }> = {
+const CASES: Record<string, { limits: Partial<LimitOptions>; options?: Partial<ServerOptions>; deed: Deed }> = {
   handshake_timeout: {
     limits: { handshakeTimeoutMs: 100 },
     deed: async (server) => {
@@ -145,6 +148,31 @@ const CASES: Record<string, { limits: Partial<LimitOptions>; deed: Deed }> = {
       await client.untilOver()
     },
   },
+  tls_timeout: {
+    limits: { tlsTimeoutMs: 100 },
+    options: { tls: { rtmps: NO_CERTIFICATE, https: NO_CERTIFICATE } },
+    deed: async (server) => {
+      const client = await RawClient.open(server.server.addresses.https[0]?.port ?? 0)
+      client.write(Buffer.from('1603010200', 'hex'))
+      await client.untilOver()
+    },
+  },
+  max_websocket_bytes: {
+    limits: { maxWebsocketBytes: 200 },
+    deed: async (server) => {
+      const publisher = await startPublisher(server)
+      const client = await RawClient.open(server.httpPort)
+      const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='
+      client.write(
+        `GET /live/cam.flv HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${key}\r\n\r\n`,
+      )
+      await eventually('the answer', () => client.text.includes(' 101 '))
+      client.write(Buffer.concat([Buffer.of(0x82, 0xfe, 0, 201), Buffer.alloc(4 + 201)]))
+      client.end()
+      await client.untilOver()
+      publisher.raw.end()
+    },
+  },
   max_request_line_bytes: {
     limits: { maxRequestLineBytes: 256 },
     deed: async (server) => expect(await http(server, `GET /${'a'.repeat(300)} HTTP/1.1`)).toContain(' 414 '),
@@ -163,8 +191,8 @@ const CASES: Record<string, { limits: Partial<LimitOptions>; deed: Deed }> = {
 }
 
 describe('a peer that goes beyond a limit is refused, counted and named in the log', () => {
-  test.each(Object.entries(CASES))('%s', async (limit, { limits, deed }) => {
-    const server = await serve({}, { limits: { ...DEFAULT_LIMITS, ...limits } })
+  test.each(Object.entries(CASES))('%s', async (limit, { limits, options, deed }) => {
+    const server = await serve({}, { ...options, limits: { ...DEFAULT_LIMITS, ...limits } })
     await deed(server)
     await eventually('the count', () => server.server.limits.totals.get(limit))
     const counted = [...server.server.limits.totals].filter(([, count]) => count > 0)

@@ -22,6 +22,8 @@ export const OPTIONS: StreamOptions = {
   sendMinIntervalMs: 0,
   reduceSequenceHeader: false,
   fastCacheMs: 0,
+  atc: false,
+  atcAuto: false,
   takeoverAfterMs: 2_000,
 }
 

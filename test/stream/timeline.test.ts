@@ -273,3 +273,32 @@ test('whatever comes: times never go back per track and are whole, sound and pic
     }
   }
 })
+
+describe('with absolute times', () => {
+  function absolute(): Timeline {
+    const timeline = new Timeline()
+    timeline.begin(true)
+    return timeline
+  }
+
+  test('all keep their own, beyond the wrap too, whatever came before and however far they jump ahead', () => {
+    const timeline = absolute()
+    expect(timeline.correct('video0', WRAP_MS - 20, 0)).toBe(WRAP_MS - 20)
+    expect(timeline.correct('audio0', 10, 0)).toBe(WRAP_MS + 10)
+    expect(timeline.correct('video0', 20, 40)).toBe(WRAP_MS + 20)
+    expect(timeline.correct('video0', HOUR_MS, 80)).toBe(WRAP_MS + HOUR_MS)
+    timeline.begin(true)
+    expect(timeline.correct('video0', 5_000, 100)).toBe(5_000)
+    timeline.begin()
+    expect(timeline.correct('video0', 1_000, 140)).toBe(5_040)
+  })
+
+  test('a track that falls back a little is held; further back is an error', () => {
+    const timeline = absolute()
+    timeline.correct('video0', 10_000, 0)
+    expect(timeline.correct('video0', 9_600, 40)).toBe(10_000)
+    expect(timeline.correct('video0', 10_080, 80)).toBe(10_080)
+    expect(timeline.correct('audio0', 2_000, 80)).toBe(2_000)
+    expect(() => timeline.correct('video0', 9_000, 120)).toThrow(expect.objectContaining({ code: 'time_fell_back' }))
+  })
+})

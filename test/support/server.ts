@@ -21,6 +21,8 @@ const VHOST: VhostOptions = {
     sendTimeoutMs: 30_000,
     timeJitter: 'full',
     mixCorrect: false,
+    atc: false,
+    atcAuto: false,
     sendMinIntervalMs: 0,
     reduceSequenceHeader: false,
   },
@@ -44,6 +46,7 @@ const VHOST: VhostOptions = {
     enabled: false,
     hlsFragmentMs: 10_000,
     hlsTdRatio: 1,
+    hlsAtcWaitMs: 4_000,
     hlsAofRatio: 2.1,
     hlsWindowMs: 60_000,
     hlsOnError: 'continue',
@@ -65,6 +68,7 @@ const VHOST: VhostOptions = {
     hlsCtx: true,
     hlsTsCtx: true,
     hlsKeys: false,
+    hlsKeySecret: '',
     hlsFragmentsPerKey: 5,
     hlsKeyFile: '[app]/[stream]-[seq].key',
     hlsKeyFilePath: '',
@@ -100,9 +104,11 @@ export const DEFAULT_LIMITS: LimitOptions = {
   maxStreams: 50_000,
   maxWaitingStreams: 20_000,
   requestTimeoutMs: 15_000,
+  tlsTimeoutMs: 10_000,
   maxRequestLineBytes: 8 << 10,
   maxRequestHeadBytes: 16 << 10,
   maxRequestHeaders: 100,
+  maxWebsocketBytes: 1024,
 }
 
 /** Counts nothing. */

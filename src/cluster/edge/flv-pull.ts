@@ -12,6 +12,13 @@ import type { PullSink } from './pull-sink.ts'
 const MAX_REDIRECTS = 3
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
+/** Where a stream is. */
+export interface FlvOrigin {
+  readonly url: URL
+  /** Over TLS: whether the certificate is looked at. */
+  readonly isVerified: boolean
+}
+
 /**
  * Reads a stream into `sink` until the origin ends it.
  * @param timeoutMs for connecting, for the head of the answer, and between two tags
@@ -20,14 +27,14 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308])
  */
 export async function pullFlv(
   thread: Thread,
-  first: URL,
+  { url: first, isVerified }: FlvOrigin,
   headers: Readonly<Record<string, string>>,
   sink: PullSink,
   timeoutMs: number,
 ): Promise<void> {
   let url = first
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const next = await pullFrom(thread, url, headers, sink, timeoutMs)
+    const next = await pullFrom(thread, { url, isVerified }, headers, sink, timeoutMs)
     if (!next) return
     thread.log.info({ to: next.host }, 'redirected')
     url = next
@@ -38,12 +45,12 @@ export async function pullFlv(
 /** @returns where it redirects to; null: it has served the stream, and ended it */
 async function pullFrom(
   thread: Thread,
-  url: URL,
+  { url, isVerified }: FlvOrigin,
   headers: Readonly<Record<string, string>>,
   sink: PullSink,
   timeoutMs: number,
 ): Promise<URL | null> {
-  const socket = await connect(thread, whereIs(url), timeoutMs)
+  const socket = await connect(thread, whereIs(url, isVerified), timeoutMs)
   try {
     const target = url.pathname + url.search
     const request = { Host: url.host, Accept: '*/*', Connection: 'close', ...headers }

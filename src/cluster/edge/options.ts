@@ -12,7 +12,9 @@ export interface EdgeOptions {
   readonly mode: 'local' | 'remote'
   readonly origin: readonly OriginAddress[]
   readonly balance: 'round_robin' | 'hash'
-  readonly protocol: 'rtmp' | 'flv' | 'flvs'
+  readonly protocol: 'rtmp' | 'rtmps' | 'flv' | 'flvs'
+  /** Whether the certificates of origins are looked at. */
+  readonly originVerify: boolean
   readonly followClient: boolean
   /** `[vhost]` stands for the vhost here. */
   readonly vhost: string

@@ -8,6 +8,7 @@ import type { EdgeOptions, OriginAddress } from './options.ts'
 
 const DEFAULT_VHOST = '__defaultVhost__'
 const RTMP_PORT = 1935
+const RTMPS_PORT = 443
 const HTTP_PORT = 80
 const HTTPS_PORT = 443
 /** What a client says to this server and not to the next one. */
@@ -31,14 +32,18 @@ export interface StreamNames extends Pick<ClientUrl, 'app' | 'stream' | 'param'>
 /** A stream at an origin, over RTMP. The vhost is in the host of the tcUrl, as with SRS. */
 export function rtmpPlace(options: EdgeOptions, { host, port }: OriginAddress, names: StreamNames): RtmpPlace {
   const vhost = vhostThere(options, names)
-  const own = port ?? RTMP_PORT
+  const isTls = options.protocol === 'rtmps'
+  const usual = isTls ? RTMPS_PORT : RTMP_PORT
+  const own = port ?? usual
   const { app, stream, param } = names
+  const authority = `${vhost === DEFAULT_VHOST ? bracketed(host) : vhost}${own === usual ? '' : `:${own}`}`
   return {
     host,
     port: own,
     app,
-    tcUrl: `rtmp://${vhost === DEFAULT_VHOST ? bracketed(host) : vhost}${own === RTMP_PORT ? '' : `:${own}`}/${app}`,
+    tcUrl: `${isTls ? 'rtmps' : 'rtmp'}://${authority}/${app}`,
     streamName: stream + ownQuery(param),
+    ...(isTls ? { tls: { serverName: host, isVerified: options.originVerify } } : {}),
   }
 }
 
@@ -61,12 +66,12 @@ export function flvPlace(options: EdgeOptions, origin: OriginAddress, names: Str
  */
 export function redirectedPlace({ tcUrl, url }: RtmpRedirectError, before: RtmpPlace): RtmpPlace {
   const isSplit = tcUrl !== '' && url.startsWith(`${tcUrl}/`)
-  if (isSplit) return placeAt(tcUrl, url.slice(tcUrl.length + 1))
-  if (url === '') return placeAt(tcUrl, before.streamName)
+  if (isSplit) return placeAt(tcUrl, url.slice(tcUrl.length + 1), before)
+  if (url === '') return placeAt(tcUrl, before.streamName, before)
   const { schema, host, port, vhost, app, stream, param } = parseStreamUrl({ tcUrl: url, app: '', streamName: '' })
   const hasVhost = /[?&](?:vhost|domain)=/.test(param)
   const query = vhost !== host && !hasVhost ? `?vhost=${vhost}` : ''
-  return placeAt(`${schema}://${bracketed(host)}:${port}/${app}${query}`, stream + param)
+  return placeAt(`${schema}://${bracketed(host)}:${port}/${app}${query}`, stream + param, before)
 }
 
 /** Of a stream at its place, for logs and the API. */
@@ -74,13 +79,13 @@ export function placeName({ host, port }: Pick<ConnectOptions, 'host' | 'port'>)
   return `${bracketed(host)}:${port}`
 }
 
-function placeAt(tcUrl: string, streamName: string): RtmpPlace {
+function placeAt(tcUrl: string, streamName: string, before: RtmpPlace): RtmpPlace {
   const { schema, host, port, app } = parseStreamUrl({ tcUrl, app: '', streamName: '-' })
   if ((schema !== 'rtmp' && schema !== 'rtmps') || host === '') {
     throw new CodecError('redirect_invalid', 'the redirect is to no RTMP address')
   }
   const place = { host, port, tcUrl, app, streamName }
-  return schema === 'rtmps' ? { ...place, tls: { serverName: host } } : place
+  return schema === 'rtmps' ? { ...place, tls: { ...before.tls, serverName: host } } : place
 }
 
 function vhostThere({ vhost }: EdgeOptions, names: StreamNames): string {

@@ -19,6 +19,8 @@ import { upnodeArgument, upnodeText } from './upnode.ts'
 
 /** As the API shows the client that a pull is. */
 const CLIENT_TYPE = 'edge-pull'
+/** How a player over HTTP-FLV has its stream pulled with `follow_client`. */
+const FLV_FOR = { rtmp: 'flv', rtmps: 'flvs', flv: 'flv', flvs: 'flvs' } as const
 
 /**
  * One stream that comes from an origin, for as long as somebody here wants it, and a while after. Its thread goes from
@@ -218,10 +220,9 @@ export class Pull implements PullOwner {
       param: url.param,
     }
     const chain = joinChains(this.#chains.values(), self.id)
-    const protocol =
-      options.followClient && type === 'flv-play' && options.protocol === 'rtmp' ? 'flv' : options.protocol
+    const protocol = options.followClient && type === 'flv-play' ? FLV_FOR[options.protocol] : options.protocol
     thread.log.info({ stream: this.key, origin: nameOf(origin), protocol, client: id }, 'pulling')
-    if (protocol === 'rtmp') {
+    if (protocol === 'rtmp' || protocol === 'rtmps') {
       const connectArgument = options.debugSrsUpnode ? { connectArgument: upnodeArgument(self, id) } : {}
       const introduction = { connectExtra: { sluice_chain: chain }, ...connectArgument }
       const place = rtmpPlace(options, origin, names)
@@ -230,7 +231,7 @@ export class Pull implements PullOwner {
       const upnode = options.debugSrsUpnode ? { 'X-Sluice-Upnode': upnodeText(self, id) } : {}
       const headers = { 'User-Agent': `${self.name}/${self.version}`, 'X-Sluice-Chain': chain, ...upnode }
       const place = flvPlace(options, origin, names, protocol === 'flvs')
-      await pullFlv(thread, place, headers, sink, options.originTimeoutMs)
+      await pullFlv(thread, { url: place, isVerified: options.originVerify }, headers, sink, options.originTimeoutMs)
     }
   }
 
@@ -254,6 +255,6 @@ export class Pull implements PullOwner {
 }
 
 /** What of the settings a running pull depends on. */
-function settingsText({ origin, protocol, followClient, vhost, debugSrsUpnode }: EdgeOptions): string {
-  return JSON.stringify([origin, protocol, followClient, vhost, debugSrsUpnode])
+function settingsText({ origin, protocol, originVerify, followClient, vhost, debugSrsUpnode }: EdgeOptions): string {
+  return JSON.stringify([origin, protocol, originVerify, followClient, vhost, debugSrsUpnode])
 }

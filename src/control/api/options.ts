@@ -103,6 +103,14 @@ export interface ForwardView {
   readonly failure: string
 }
 
+/** Segments that are numbered by the encoder's time. */
+export interface AtcView {
+  /** Number of the newest one in the playlist; null: there is none yet. */
+  readonly number: number | null
+  /** Numbers that were left out since the first one. */
+  readonly missing: number
+}
+
 /** What the API stands on. */
 export interface ApiOptions {
   readonly world: World
@@ -127,6 +135,8 @@ export interface ApiOptions {
   readonly log: LogRing
   /** Every setting in force. */
   readonly effective: () => readonly EffectiveSetting[]
+  /** HLS of a stream, by its key, when it is cut by the encoder's time; else null. */
+  readonly atc: (key: string) => AtcView | null
   /** Null: this server cannot. */
   readonly reloader: Reloader | null
   /** The server ends when its clients have gone: a balancer should send no more. */

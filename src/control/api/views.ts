@@ -6,7 +6,7 @@ import type { Clock } from '../../st/clock.ts'
 import { codecBytes } from '../../stream/packet.ts'
 import type { Publication } from '../../stream/publication.ts'
 import type { ClientStatistics, StreamStatistics, VhostStatistics } from '../metrics/statistics.ts'
-import type { ApiVhost, StreamPlaces } from './options.ts'
+import type { ApiVhost, AtcView, StreamPlaces } from './options.ts'
 import { about, each, FLAG, INT, NUM, object, orNull, type Schema, TEXT } from './schema.ts'
 
 const DEFAULT_VHOST = '__defaultVhost__'
@@ -78,15 +78,22 @@ export const STREAM = object({
     object({ ...each('codec profile level', TEXT), ...each('width height', INT), fps: about(NUM, '(Sluice)') }),
   ),
   audio: orNull(object({ codec: TEXT, sample_rate: INT, channel: INT, profile: TEXT })),
+  atc: about(
+    orNull(object({ segment: orNull(INT), missing: INT })),
+    "HLS by the encoder's time: the newest number, and how many were left out; null: segments are counted (Sluice).",
+  ),
 })
 
 /** What else is known of a stream. */
 interface StreamSurroundings {
+  readonly atc: (key: string) => AtcView | null
   readonly placesOf: (key: string) => StreamPlaces
   readonly clients: Pick<Clients, 'get'>
 }
 
-export function streamView(stream: StreamStatistics, clock: Clock, { placesOf, clients }: StreamSurroundings): object {
+export function streamView(stream: StreamStatistics, clock: Clock, surroundings: StreamSurroundings): object {
+  const { placesOf, clients } = surroundings
+  const atc = surroundings.atc(stream.source.key)
   const { source, traffic, vhost } = stream
   const { publication } = source
   const { app, name, url } = namesOf(source.key)
@@ -118,6 +125,7 @@ export function streamView(stream: StreamStatistics, clock: Clock, { placesOf, c
       : { active: false },
     video: publication && videoView(publication, stream.fps),
     audio: publication && audioView(publication),
+    atc: atc && { segment: atc.number, missing: atc.missing },
   }
 }
 

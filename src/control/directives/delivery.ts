@@ -94,8 +94,17 @@ export const PLAY = block('How players are served.', {
     reload: true,
     meaning: 'Orders audio and video by their timestamps: each waits until the other kind is there.',
   }),
-  atc: flag({ default: false, reload: true, meaning: "Keeps the encoder's absolute timestamps." }),
-  atc_auto: flag({ default: false, reload: true, meaning: 'Switches atc on when the metadata has bravo_atc.' }),
+  atc: flag({
+    default: false,
+    reload: 'new',
+    meaning:
+      "Keeps the encoder's absolute timestamps. HLS is cut by them: servers that get the same stream make the same segments.",
+  }),
+  atc_auto: flag({
+    default: false,
+    reload: 'new',
+    meaning: 'Switches atc on for a publisher whose metadata, before its first frame, has bravo_atc "true".',
+  }),
   send_min_interval: duration('ms', UP_TO_A_MINUTE, {
     default: 0,
     reload: 'new',

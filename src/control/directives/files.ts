@@ -18,6 +18,13 @@ export const HLS = block('HLS.', {
     reload: true,
     meaning: 'A segment is cut at the first key frame after hls_fragment times this.',
   }),
+  hls_atc_wait: duration('s', SEGMENTS, {
+    default: 4_000,
+    reload: true,
+    meaning:
+      'With atc, each multiple of hls_fragment begins a segment at the first key frame behind it, or after this time ' +
+      'without one: as long as a group of pictures may be. The target duration is hls_fragment and this (Sluice).',
+  }),
   hls_aof_ratio: decimal(RATIOS, {
     default: 2.1,
     reload: true,
@@ -111,6 +118,13 @@ export const HLS = block('HLS.', {
     { min: 1, max: 1_000_000 },
     { default: 5, reload: true, meaning: 'How many segments have one key.' },
   ),
+  hls_key_secret: text({
+    default: '',
+    example: 'a-long-secret',
+    reload: true,
+    isSecret: true,
+    meaning: 'Keys follow from it and from the number of the segment: servers that share it share keys (Sluice).',
+  }),
   hls_key_file: text({ default: '[app]/[stream]-[seq].key', reload: true, meaning: 'The name of a key file.' }),
   hls_key_file_path: text({
     default: '',

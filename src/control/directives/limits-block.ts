@@ -93,6 +93,11 @@ export const LIMITS = block(
       reload: 'new',
       meaning: 'For the head of an HTTP request, however it drips in, and for the next request (Sluice).',
     }),
+    tls_timeout: duration('s', TIMEOUTS, {
+      default: 10_000,
+      reload: 'new',
+      meaning: 'For the handshake of TLS, however it drips in (Sluice).',
+    }),
     max_request_line_bytes: bytes(
       { min: 256, max: 64 * KB },
       { default: 8 * KB, reload: 'new', meaning: 'The first line of an HTTP request (Sluice).' },
@@ -104,6 +109,14 @@ export const LIMITS = block(
     max_request_headers: integer(
       { min: 16, max: 1_000 },
       { default: 100, reload: 'new', meaning: 'Headers of an HTTP request (Sluice).' },
+    ),
+    max_websocket_bytes: bytes(
+      { min: 125, max: 64 * KB },
+      {
+        default: KB,
+        reload: 'new',
+        meaning: 'A message of a player over WebSocket, who has nothing to say but pings (Sluice).',
+      },
     ),
   },
 )

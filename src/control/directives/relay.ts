@@ -16,10 +16,19 @@ export const CLUSTER = block(
   {
     mode: choice(['local', 'remote'], { default: 'local', reload: false, meaning: 'remote: an edge of its origins.' }),
     origin: hosts({ default: [], example: '127.0.0.1:19350', reload: true, meaning: 'The origins of the edge.' }),
-    protocol: choice(['rtmp', 'flv', 'flvs'], {
+    protocol: choice(['rtmp', 'rtmps', 'flv', 'flvs'], {
       default: 'rtmp',
       reload: true,
-      meaning: 'How the edge pulls: RTMP, HTTP-FLV or HTTPS-FLV.',
+      meaning:
+        'How the edge pulls: RTMP, RTMPS (Sluice), HTTP-FLV or HTTPS-FLV. With rtmps its publishers are passed on so too, ' +
+        'else over RTMP.',
+    }),
+    origin_verify: flag({
+      default: true,
+      reload: true,
+      meaning:
+        'Whether an origin over TLS must show a certificate that is valid for the name in origin; authorities of your ' +
+        'own are named by NODE_EXTRA_CA_CERTS (Sluice).',
     }),
     balance: choice(['round_robin', 'hash'], {
       default: 'round_robin',

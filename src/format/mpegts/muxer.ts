@@ -12,6 +12,7 @@ const PCR_GAP_TICKS = toTicks(60)
 const MAX_LEAD_TICKS = toTicks(1_000)
 /** PAT and PMT are always written together: they have one counter. */
 const TABLES_PID = 0
+const COUNTER_RANGE = 16
 
 /** A coded picture, times in ms. */
 export interface TsPicture {
@@ -35,6 +36,8 @@ interface Tables {
   readonly kind: 'tables'
   readonly packets: Buffer
   readonly restarts: boolean
+  /** When it restarts. */
+  readonly counter: number
 }
 
 interface Frames {
@@ -90,10 +93,11 @@ export class TsMuxer {
    * PAT and PMT, for the begin of a segment and before key frames.
    * @param restarts the bytes from here on do not depend on what was before: continuity counters and versions begin at
    *   0, and the first packet of each track says so. Two servers that cut at the same frames then make the same segments.
+   * @param counter where that of the tables begins then, modulo 16
    */
-  tables(restarts = false): TsUnit {
+  tables(restarts = false, counter = 0): TsUnit {
     if (restarts) this.#restart()
-    return { bytes: TABLES_BYTES, content: { kind: 'tables', packets: this.#tables, restarts } }
+    return { bytes: TABLES_BYTES, content: { kind: 'tables', packets: this.#tables, restarts, counter } }
   }
 
   /** @throws CodecError when the frame is damaged; RangeError without a picture's track */
@@ -188,8 +192,9 @@ export class TsMuxer {
     return makeTables(tracks, this.#picture ?? this.#sound, this.#version)
   }
 
-  #writeTables(out: Buffer, offset: number, { packets, restarts }: Tables): void {
+  #writeTables(out: Buffer, offset: number, { packets, restarts, counter: first }: Tables): void {
     if (restarts) this.#counters.clear()
+    if (restarts) this.#counters.set(TABLES_PID, first % COUNTER_RANGE)
     const counter = this.#counters.get(TABLES_PID) ?? 0
     writeTables(out, offset, packets, counter)
     this.#counters.set(TABLES_PID, counter + 1)

@@ -8,11 +8,14 @@ import type { World } from '../../st/world.ts'
 import type { PacketReader } from '../../stream/packet-reader.ts'
 import type { Publication } from '../../stream/publication.ts'
 import type { HlsFile, HlsFiles } from './files.ts'
+import { AtcRun, type AtcState } from './atc/run.ts'
+import { AtcSegmenter } from './atc/segmenter.ts'
 import { HlsFolder } from './folder.ts'
 import type { HlsOptions } from './options.ts'
 import { plainPlaylist } from './playlist.ts'
 import { readPast, WHOLE } from './recover.ts'
 import type { HlsSegment } from './segment.ts'
+import type { SegmentMaker } from './maker.ts'
 import { Segmenter } from './segmenter.ts'
 import type { HlsStream } from './stream.ts'
 
@@ -49,6 +52,8 @@ export class StreamKeeper {
   readonly #parts: KeeperParts
   readonly #turns: Turn[] = []
   readonly #changed = new Condition('publish')
+  readonly #atc: AtcRun
+  #isAtc = false
   #folder: HlsFolder | null = null
   #keyFolder: HlsFolder | null = null
   #stored = new Set<HlsFile>()
@@ -60,6 +65,12 @@ export class StreamKeeper {
   constructor(parts: KeeperParts) {
     this.#parts = parts
     this.stream = parts.stream
+    this.#atc = new AtcRun(parts.stream)
+  }
+
+  /** Segments by the encoder's time; null: they are counted. */
+  get atc(): AtcState | null {
+    return this.#isAtc ? this.#atc.state : null
   }
 
   /** A publish begins. Never waits. */
@@ -116,8 +127,9 @@ export class StreamKeeper {
     const { publication, reader } = turn
     try {
       this.#follow()
-      await this.#recover(thread)
       while (!publication.ended && !(await publication.settled(thread, SETTLE_TIMEOUT_MS))) continue
+      this.#isAtc = publication.isAtc
+      await this.#recover(thread)
       this.stream.setLive(true)
       await this.#segment(thread, turn)
     } catch (error) {
@@ -152,8 +164,10 @@ export class StreamKeeper {
     this.#hasRecovered = true
     const folder = this.#folder
     await this.#onDisk(thread, null, async () => {
-      const past = await readPast(thread, folder, this.#parts.files, this.stream)
+      // By its own time a stream goes on where that is, and what it has missed the other server has.
+      const past = await readPast(thread, folder, this.#parts.files, this.stream, !this.#isAtc)
       if (!past) return
+      if (this.#isAtc) return folder.removeOld(thread, this.stream.playlistName)
       this.stream.resume(past)
       for (const { file, initFile } of past.segments) {
         this.#stored.add(file)
@@ -167,10 +181,8 @@ export class StreamKeeper {
 
   async #segment(thread: Thread, turn: Turn): Promise<void> {
     const { publication, reader } = turn
-    const { hasVideo, hasAudio } = publication.headers
     const log = publication.publisher.log
-    const { clock } = this.#parts.world
-    const segmenter = new Segmenter(clock, log, this.stream, { video: hasVideo, audio: hasAudio })
+    const segmenter = this.#maker(publication)
     const taker = { step: () => this.#takeAll(turn, segmenter) }
     try {
       while (!reader.isAtEnd) {
@@ -184,8 +196,15 @@ export class StreamKeeper {
     }
   }
 
+  #maker({ headers, publisher, isAtc }: Publication): SegmentMaker {
+    const { clock } = this.#parts.world
+    const kinds = { video: headers.hasVideo, audio: headers.hasAudio }
+    if (isAtc) return new AtcSegmenter(clock, publisher.log, this.stream, this.#atc)
+    return new Segmenter(clock, publisher.log, this.stream, kinds)
+  }
+
   /** Takes what has come. @returns whether to wait for more: no segment is finished, and the publish goes on */
-  #takeAll(turn: Turn, segmenter: Segmenter): boolean {
+  #takeAll(turn: Turn, segmenter: SegmentMaker): boolean {
     const { reader } = turn
     for (let read = reader.take(); read; read = reader.take()) {
       segmenter.noteDrops(reader.droppedPackets)
@@ -195,7 +214,7 @@ export class StreamKeeper {
     return !reader.ended
   }
 
-  #take({ publication }: Turn, segmenter: Segmenter, read: NonNullable<ReturnType<PacketReader['take']>>): void {
+  #take({ publication }: Turn, segmenter: SegmentMaker, read: NonNullable<ReturnType<PacketReader['take']>>): void {
     try {
       segmenter.take(read)
     } catch (error) {
@@ -205,7 +224,7 @@ export class StreamKeeper {
   }
 
   /** Brings finished segments to where they are fetched. @returns false when HLS has been switched off */
-  async #publish(thread: Thread, turn: Turn, segmenter: Segmenter): Promise<boolean> {
+  async #publish(thread: Thread, turn: Turn, segmenter: SegmentMaker): Promise<boolean> {
     const segments = segmenter.takeFinished()
     if (segments.length === 0) return true
     for (const segment of segments) {

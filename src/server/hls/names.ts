@@ -1,4 +1,5 @@
 /** The names of playlists, segments and keys: paths below `hls_path` and, with a slash in front, of URLs. */
+import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import { escapeName } from '../../format/m3u8/text.ts'
 
@@ -7,6 +8,14 @@ export interface StreamNames {
   readonly vhost: string
   readonly app: string
   readonly stream: string
+}
+
+/** Who a stream is. */
+export interface HlsIdentity {
+  /** Of its source. */
+  readonly key: string
+  readonly names: StreamNames
+  readonly playlistName: string
 }
 
 /** What else a segment's name may hold. */
@@ -53,6 +62,12 @@ export function segmentName(template: string, names: StreamNames, facts: Segment
     '05': twoDigits(date.getSeconds()),
     999: String(date.getMilliseconds()).padStart(3, '0'),
   })
+}
+
+/** Facts for a file that is called after what stands in it. */
+export function contentFacts(bytes: Buffer): SegmentFacts {
+  const number = createHash('sha256').update(bytes).digest().readUInt32BE()
+  return { sequence: number, timestamp: number, wallMs: 0, durationMs: 0 }
 }
 
 /** Whether a name is known only when the segment has ended. */

@@ -1,5 +1,5 @@
 /** 2023-01-01, ms since 1970: numbers stay below 2^31 until 2029. */
-const EPOCH_MS = 1_672_531_200_000
+export const EPOCH_MS = 1_672_531_200_000
 const SEGMENT_MS = 100
 const DISCONTINUITY_MS = 1_000
 /** A prime: a restart each hour or each night does not come back to the same number. */

@@ -3,6 +3,8 @@ export interface HlsOptions {
   readonly enabled: boolean
   readonly hlsFragmentMs: number
   readonly hlsTdRatio: number
+  /** With `atc`: for a segment's first key frame, from the begin of its time. */
+  readonly hlsAtcWaitMs: number
   readonly hlsAofRatio: number
   readonly hlsWindowMs: number
   readonly hlsOnError: 'continue' | 'ignore' | 'disconnect'
@@ -27,6 +29,8 @@ export interface HlsOptions {
   readonly hlsTsCtx: boolean
   readonly hlsKeys: boolean
   readonly hlsFragmentsPerKey: number
+  /** Keys follow from it; '': they are random. */
+  readonly hlsKeySecret: string
   readonly hlsKeyFile: string
   /** '': hlsPath. */
   readonly hlsKeyFilePath: string

@@ -37,6 +37,7 @@ interface ReadPlaylist {
  * Reads back what a stream had on the disk before the server was started: numbers go on where they were, and segments
  * that are still there stay in the playlist. After a crash nobody knows what players have seen of what was not yet on
  * the disk: then numbers go on where they cannot have been, and the playlist begins anew.
+ * @param keeps false: segments are removed in any case
  * @returns null when there is no playlist
  * @throws DiskError, TimeoutError, InterruptedError
  */
@@ -45,6 +46,7 @@ export async function readPast(
   folder: HlsFolder,
   files: HlsFiles,
   stream: HlsStream,
+  keeps: boolean,
 ): Promise<Past | null> {
   const bytes = await folder.read(thread, stream.playlistName)
   const playlist = bytes && readPlaylist(bytes.toString())
@@ -52,7 +54,7 @@ export async function readPast(
   const { isWhole, sequence, discontinuitySequence, targetSeconds, entries } = playlist
   const past = new PastFiles(folder, files, stream)
   const segments: HlsSegment[] = []
-  if (!isWhole || (await isOver(thread, folder, stream))) await past.remove(thread, entries)
+  if (!keeps || !isWhole || (await isOver(thread, folder, stream))) await past.remove(thread, entries)
   else {
     // From the newest back: behind a hole a playlist cannot go on.
     for (let index = entries.length - 1; index >= 0; index--) {

@@ -40,13 +40,24 @@ export interface Making extends OpenSegment {
   hintUri: string
 }
 
+/** What a segment's own time says of it. */
+export interface SegmentPlace {
+  readonly sequence: number
+  /** The encoder's time at its begin, ms. */
+  readonly timeMs: number
+  /** The time never comes back, so that neither do names. */
+  readonly isUnique: boolean
+}
+
 /** What the first frame of a segment brings with it. */
 export interface Opening {
   /** Other tracks or another time than in the segment before. */
   readonly startsAnew: boolean
   readonly isIndependent: boolean
-  /** Wall clock of its first frame, ms since 1970. */
-  readonly wallMs: number
+  /** Wall clock of its first frame, ms since 1970; null: nobody knows. */
+  readonly wallMs: number | null
+  /** Null: it is the next one. */
+  readonly place: SegmentPlace | null
   readonly tracks: HlsTracks
   /** What the tracks need before them (fMP4). */
   readonly init: Buffer | null

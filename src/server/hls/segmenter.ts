@@ -4,6 +4,7 @@ import type { Log } from '../../st/log.ts'
 import type { HeaderSet } from '../../stream/headers.ts'
 import type { ReadPacket } from '../../stream/packet-reader.ts'
 import { Cutter } from './cutter.ts'
+import type { SegmentMaker } from './maker.ts'
 import { Mp4Packager } from './mp4-packager.ts'
 import { NO_PIECE, type Packager, type Piece } from './packager.ts'
 import { partLengths } from './parts.ts'
@@ -31,7 +32,7 @@ const HOLD_FRAMES = 1_000
 type Kind = 'video' | 'audio'
 
 /** Makes segments of the packets of one publish. */
-export class Segmenter {
+export class Segmenter implements SegmentMaker {
   readonly #clock: Clock
   readonly #log: Log
   readonly #stream: HlsStream
@@ -220,6 +221,7 @@ export class Segmenter {
       startsAnew,
       isIndependent: this.#tracks.video === null || (frame.kind === 'video' && frame.isKey),
       wallMs: this.#wallMs(startMs ?? frame.dtsMs),
+      place: null,
       tracks: this.#tracks,
       init: this.#packager?.init ?? null,
     })

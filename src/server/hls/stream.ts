@@ -1,10 +1,12 @@
 import { Condition } from '../../st/condition.ts'
 import type { World } from '../../st/world.ts'
 import type { HlsFile, HlsFiles } from './files.ts'
-import { encrypt, type HlsKey, makeKey } from './keys.ts'
+import { encrypt, type HlsKey, KeyRing } from './keys.ts'
 import {
+  contentFacts,
   entryUri,
   givesUniqueNames,
+  type HlsIdentity,
   needsDuration,
   type SegmentFacts,
   segmentName,
@@ -25,14 +27,6 @@ export const QUERY_MARK = '?$hls$'
 
 const CONTENT_TYPE = { ts: 'video/mp2t', fmp4: 'video/mp4', key: 'application/octet-stream' } as const
 
-/** Who a stream is. */
-export interface HlsIdentity {
-  /** Of its source. */
-  readonly key: string
-  readonly names: StreamNames
-  readonly playlistName: string
-}
-
 /** One stream as HLS: its playlist and the files in it. It lives on over the publishers that come and go. */
 export class HlsStream {
   readonly key: string
@@ -43,13 +37,13 @@ export class HlsStream {
   readonly #world: World
   readonly #files: HlsFiles
   readonly #floor = new FloorNumbers()
+  readonly #keys: KeyRing
   #options: HlsOptions
   #window: SegmentWindow
   #gone: HlsFile[] = []
   #making: Making | null = null
   #init: HlsFile | null = null
-  #key: HlsKey | null = null
-  #keySequence = 0
+  #hasUniqueNames = true
   #nextSequence: number
   #hasHistory = false
   /** EXT-X-TARGETDURATION; null before the first segment. */
@@ -67,6 +61,7 @@ export class HlsStream {
     this.#world = world
     this.#files = files
     this.#options = options
+    this.#keys = new KeyRing(world.clock, identity.key)
     const wallMs = world.clock.wallMs()
     this.#nextSequence = firstSequence(wallMs)
     this.#window = this.#newWindow(firstDiscontinuity(wallMs))
@@ -117,16 +112,15 @@ export class HlsStream {
   }
 
   /** Begins a segment. */
-  open({ startsAnew, isIndependent, wallMs, tracks, init }: Opening): void {
-    const sequence = this.#nextSequence
-    this.#nextSequence++
-    const { hlsTsFloor, hlsFragmentMs, hlsLowLatency } = this.#options
-    const nowMs = this.#world.clock.wallMs()
-    const timestamp = hlsTsFloor ? this.#floor.take(nowMs, hlsFragmentMs) : Math.floor(nowMs)
+  open({ startsAnew, isIndependent, wallMs, place, tracks, init }: Opening): void {
+    const sequence = place?.sequence ?? this.#nextSequence
+    this.#nextSequence = sequence + 1
+    this.#hasUniqueNames = place?.isUnique ?? true
+    const nowMs = place?.timeMs ?? this.#world.clock.wallMs()
+    const timestamp = place?.timeMs ?? this.#timestamp(nowMs)
     const facts = { sequence, timestamp, wallMs: nowMs, durationMs: 0 }
     this.tracks = tracks
-    this.#init = init && this.#initFile(init, facts)
-    this.#key = this.#options.hlsKeys ? this.#keyFor(facts) : null
+    this.#init = init && this.#initFile(init, facts, place !== null)
     const template = this.#template
     this.#making = {
       sequence,
@@ -134,7 +128,7 @@ export class HlsStream {
       wallMs: nowMs,
       discontinuity: startsAnew && this.#hasHistory,
       programDateTimeMs: wallMs,
-      key: this.#key,
+      key: this.#options.hlsKeys ? this.#keyFor(facts) : null,
       map: this.#init && this.#uri(this.#init.name),
       initFile: this.#init,
       parts: [],
@@ -146,8 +140,14 @@ export class HlsStream {
       hint: null,
       hintUri: '',
     }
-    if (hlsLowLatency) this.#promise(this.#making)
+    if (this.#options.hlsLowLatency && !place) this.#promise(this.#making)
     this.#changed()
+  }
+
+  /** Another time begins, in which numbers do not follow: the playlist begins anew with the next segment. */
+  restart(discontinuitySequence: number): void {
+    this.#window.expireAll(this.#world.clock.nowMs(), this.targetSeconds ?? 0)
+    this.#window.discontinuitySequence = discontinuitySequence
   }
 
   /** Adds a piece to the open segment. */
@@ -204,9 +204,9 @@ export class HlsStream {
     this.commit(0, this.targetSeconds)
     this.#window.clear()
     if (this.#init) this.#drop(this.#init)
-    if (this.#key) this.#drop(this.#key.file)
+    if (this.#keys.newest) this.#drop(this.#keys.newest)
     this.#init = null
-    this.#key = null
+    this.#keys.forget()
     this.#changed()
     return this.takeGone()
   }
@@ -235,6 +235,10 @@ export class HlsStream {
   /** The number of the newest segment, also of the one that is being made. */
   get newestSequence(): number {
     return this.#nextSequence - 1
+  }
+
+  #timestamp(wallMs: number): number {
+    return this.#options.hlsTsFloor ? this.#floor.take(wallMs, this.#options.hlsFragmentMs) : Math.floor(wallMs)
   }
 
   get #template(): string {
@@ -270,33 +274,39 @@ export class HlsStream {
     }
   }
 
-  /** The same tracks need the same bytes before them. */
-  #initFile(init: Buffer, facts: SegmentFacts): HlsFile {
-    if (this.#init?.bytes?.equals(init)) return this.#init
-    return this.#make(this.#options.hlsInitFile, facts, CONTENT_TYPE.fmp4, init)
+  /** The same tracks need the same bytes before them. What is shared is called after them, not after a segment. */
+  #initFile(init: Buffer, facts: SegmentFacts, isShared: boolean): HlsFile {
+    const { hlsInitFile } = this.#options
+    const own = isShared ? contentFacts(init) : facts
+    const known = isShared ? this.#files.get(this.names.vhost, this.#fixedName(hlsInitFile, own)) : this.#init
+    return known?.bytes?.equals(init) ? known : this.#make(hlsInitFile, own, CONTENT_TYPE.fmp4, init)
   }
 
   #keyFor(facts: SegmentFacts): HlsKey {
-    const { hlsFragmentsPerKey, hlsKeyFile, hlsKeyUrl } = this.#options
-    if (this.#key && facts.sequence - this.#keySequence < hlsFragmentsPerKey) return this.#key
-    const { secret, iv } = makeKey(this.#world.clock)
-    const file = this.#make(hlsKeyFile, facts, CONTENT_TYPE.key, secret)
-    this.#keySequence = facts.sequence
-    const uri = hlsKeyUrl === '' ? entryUri('', this.playlistName, file.name) + QUERY_MARK : hlsKeyUrl + file.name
-    return { uri, iv, file }
+    const { hlsKeyFile, hlsKeyUrl, hlsKeySecret } = this.#options
+    return this.#keys.keyFor(this.#options, facts.sequence, (sequence, secret) => {
+      const own = hlsKeySecret === '' ? facts : { ...facts, sequence, timestamp: sequence, wallMs: 0 }
+      const file = this.#make(hlsKeyFile, own, CONTENT_TYPE.key, secret)
+      const uri = hlsKeyUrl === '' ? entryUri('', this.playlistName, file.name) + QUERY_MARK : hlsKeyUrl + file.name
+      return { uri, file }
+    })
   }
 
   #make(template: string, facts: SegmentFacts, contentType: string, bytes: Buffer): HlsFile {
-    const fixed = segmentName(template, this.names, facts)
-    // Nothing else may ever be under its URL, neither later nor after a restart: caches keep it for ever.
-    const name = givesUniqueNames(template) ? fixed : withSuffix(fixed, `-${facts.sequence}`)
-    const file = { name, contentType, isUnique: true, bytes }
+    const name = this.#fixedName(template, facts)
+    const file = { name, contentType, isUnique: this.#hasUniqueNames, bytes }
     return this.#files.add(this.names.vhost, file, facts.sequence)
+  }
+
+  /** Nothing else may ever be under its URL, neither later nor after a restart: caches keep it for ever. */
+  #fixedName(template: string, facts: SegmentFacts): string {
+    const fixed = segmentName(template, this.names, facts)
+    return givesUniqueNames(template) ? fixed : withSuffix(fixed, `-${facts.sequence}`)
   }
 
   #add(name: string, sequence: number, promise: Condition | null): HlsFile {
     const contentType = this.#options.hlsUseFmp4 ? CONTENT_TYPE.fmp4 : CONTENT_TYPE.ts
-    const isUnique = givesUniqueNames(this.#template)
+    const isUnique = this.#hasUniqueNames && givesUniqueNames(this.#template)
     return this.#files.add(this.names.vhost, { name, contentType, isUnique, bytes: null, promise }, sequence)
   }
 
@@ -320,7 +330,7 @@ export class HlsStream {
 
   #newWindow(discontinuitySequence: number): SegmentWindow {
     return new SegmentWindow(discontinuitySequence, (file) => {
-      if (file !== this.#init && file !== this.#key?.file) this.#drop(file)
+      if (file !== this.#init && file !== this.#keys.newest) this.#drop(file)
     })
   }
 

@@ -23,9 +23,14 @@ export class TsPackager implements Packager {
   #soundMs = 0
   #isFirst = true
   #needsTables = true
+  readonly #firstTables: number
 
-  /** @param dtsDirectly sound keeps the times of its messages; else they are counted from its samples */
-  constructor(tracks: HlsTracks, dtsDirectly: boolean) {
+  /**
+   * @param dtsDirectly sound keeps the times of its messages; else they are counted from its samples
+   * @param firstTables where the counter of the tables begins
+   */
+  constructor(tracks: HlsTracks, dtsDirectly: boolean, firstTables = 0) {
+    this.#firstTables = firstTables
     this.#muxer = new TsMuxer(
       tracks.video && tsTrack('video', tracks.video),
       tracks.audio && tsTrack('audio', tracks.audio),
@@ -36,7 +41,7 @@ export class TsPackager implements Packager {
   add(frame: HlsFrame): readonly Piece[] {
     if (this.#needsTables) {
       // The first segment depends on nothing that was before: another publish, another codec, another time.
-      this.#push(this.#muxer.tables(this.#isFirst))
+      this.#push(this.#muxer.tables(this.#isFirst, this.#firstTables))
       this.#isFirst = false
       this.#needsTables = false
     }

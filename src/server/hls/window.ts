@@ -54,6 +54,12 @@ export class SegmentWindow {
     }
   }
 
+  /** All leave the playlist. */
+  expireAll(nowMs: number, targetSeconds: number): void {
+    const untilMs = nowMs + KEPT_TARGETS * 1000 * targetSeconds
+    while (this.#segments.length > 0) this.#expireFirst(untilMs)
+  }
+
   /** Forgets them all. */
   clear(): void {
     while (this.#segments.length > 0) this.#expireFirst(0)

@@ -53,7 +53,7 @@ export class RealNetwork implements Network {
   }
 
   connect(options: ConnectOptions, settle: (result: Pipe | Error) => void): () => void {
-    if (options.tls) return connectTls(options, options.tls.serverName, settle)
+    if (options.tls) return connectTls(options, options.tls, settle)
     const where = {
       host: options.host,
       port: options.port,

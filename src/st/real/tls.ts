@@ -1,7 +1,7 @@
 import { constants } from 'node:crypto'
 import * as net from 'node:net'
 import * as tls from 'node:tls'
-import type { ConnectOptions, Pipe, ServerTls } from '../network.ts'
+import type { ClientTls, ConnectOptions, Pipe, ServerTls } from '../network.ts'
 import { NetPipe } from './net-pipe.ts'
 
 /** All of TLS 1.3; of TLS 1.2 those with forward secrecy and authenticated encryption (Mozilla's "intermediate"). */
@@ -19,11 +19,11 @@ const CIPHERS = [
 
 /**
  * Opens a TLS connection over TCP; `settle` as for Network.connect. A certificate that is not valid for `serverName`,
- * or that no authority known to Node (NODE_EXTRA_CA_CERTS adds some) has signed, is an error.
+ * or that no authority known to Node (NODE_EXTRA_CA_CERTS adds some) has signed, is an error where it is verified.
  */
 export function connectTls(
   options: ConnectOptions,
-  serverName: string,
+  { serverName, isVerified = true }: ClientTls,
   settle: (result: Pipe | Error) => void,
 ): () => void {
   const { host, port, localHost } = options
@@ -33,6 +33,7 @@ export function connectTls(
     ...(localHost === undefined ? {} : { localAddress: localHost }),
     // RFC 6066 section 3: an address is no server name.
     ...(net.isIP(serverName) ? {} : { servername: serverName }),
+    rejectUnauthorized: isVerified,
     checkServerIdentity: (_name, certificate) => tls.checkServerIdentity(serverName, certificate),
     // Makes 'drain' follow every write that the kernel did not take whole.
     highWaterMark: 1,

@@ -9,6 +9,7 @@ const OPTIONS: EdgeOptions = {
   origin: [],
   balance: 'round_robin',
   protocol: 'rtmp',
+  originVerify: true,
   followClient: false,
   vhost: '[vhost]',
   tokenTraverse: false,
@@ -30,6 +31,15 @@ describe('over RTMP', () => {
   ])('%s', (_name, options, names, tcUrl) => {
     const place = rtmpPlace({ ...OPTIONS, ...options }, ORIGIN, { ...CAM, ...names })
     expect(place).toEqual({ host: '10.0.0.1', port: 1935, app: 'live', tcUrl, streamName: 'cam' })
+  })
+
+  test.each([
+    [null, 'rtmps://10.0.0.1/live', 443],
+    [1443, 'rtmps://10.0.0.1:1443/live', 1443],
+  ])('over TLS, port %s', (given, tcUrl, port) => {
+    const options: EdgeOptions = { ...OPTIONS, protocol: 'rtmps', originVerify: false }
+    const place = rtmpPlace(options, { ...ORIGIN, port: given }, CAM)
+    expect(place).toMatchObject({ port, tcUrl, tls: { serverName: '10.0.0.1', isVerified: false } })
   })
 
   test('a port that is not the usual one is named, and an IPv6 address stands in brackets', () => {

@@ -96,6 +96,7 @@ describe('streams', () => {
         publish: { active: false },
         video: null,
         audio: null,
+        atc: null,
       },
     ])
   })
@@ -125,6 +126,7 @@ describe('streams', () => {
       publish: { active: true, cid: client?.['id'], alive: INT, type: 'fmle-publish', ip: '127.0.0.1' },
       video: { codec: 'H264', profile: 'High', level: '3', width: 640, height: 360, fps: INT },
       audio: { codec: 'AAC', sample_rate: 44_100, channel: 1, profile: 'LC' },
+      atc: null,
     })
     expect(stream?.['frames']).toBeGreaterThan(10)
     expect((await api.get(`/api/v1/streams/${String(stream?.['id'])}`))['stream']).toMatchObject({ id: stream?.['id'] })

@@ -38,8 +38,11 @@ async function openPlayer(library: string, server: TestServer, name: string, end
 }
 
 async function play(page: Page, library: string, server: TestServer, file: string, config: object = {}): Promise<void> {
+  await playUrl(page, library, `http://127.0.0.1:${server.httpPort}/live/${file}`, config)
+}
+
+async function playUrl(page: Page, library: string, url: string, config: object = {}): Promise<void> {
   await page.goto(site.url)
-  const url = `http://127.0.0.1:${server.httpPort}/live/${file}`
   await page.evaluate(`play(${JSON.stringify(library)}, ${JSON.stringify(url)}, ${JSON.stringify(config)})`)
 }
 
@@ -65,6 +68,18 @@ describe.each(LIBRARIES)('%s plays', (library) => {
     publishWithFfmpeg(server, recordings.path('both'), 'both')
     const page = await openPlayer(library, server, 'both')
     await untilGrowing(page, 'seconds', 'pictures', 'soundBytes')
+    expect((await stateOf(page)).errors).toEqual([])
+  })
+
+  test('picture and sound over WebSocket, and learns of the end', async () => {
+    const server = await serve()
+    const publisher = publishWithFfmpeg(server, recordings.path('both'), 'socket')
+    const page = await browser.page()
+    await playUrl(page, library, `ws://127.0.0.1:${server.httpPort}/live/socket.flv`)
+    await untilGrowing(page, 'seconds', 'pictures', 'soundBytes')
+    expect(server.lines.some(({ fields }) => fields['protocol'] === 'ws-flv')).toBe(true)
+    await publisher.stop()
+    await page.waitForFunction('state().isComplete')
     expect((await stateOf(page)).errors).toEqual([])
   })
 

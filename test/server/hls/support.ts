@@ -15,6 +15,7 @@ import { Socket } from '../../../src/st/socket.ts'
 import type { World } from '../../../src/st/world.ts'
 import { Hub } from '../../../src/stream/hub.ts'
 import type { Publication } from '../../../src/stream/publication.ts'
+import type { StreamOptions } from '../../../src/stream/options.ts'
 import type { Source } from '../../../src/stream/source.ts'
 import { readAll } from '../../format/flv/read-all.ts'
 import { nalu } from '../../format/mpegts/media.ts'
@@ -97,8 +98,8 @@ export class HlsStage {
   }
 
   /** A stream of this name, with its publisher's thread. */
-  publish(name = 'live/cam', vhost = '__defaultVhost__'): Publisher {
-    return new Publisher(this, `${vhost}/${name}`)
+  publish(name = 'live/cam', vhost = '__defaultVhost__', play: Partial<StreamOptions> = {}): Publisher {
+    return new Publisher(this, `${vhost}/${name}`, play)
   }
 
   live(name = 'live/cam'): LiveStream {
@@ -171,7 +172,7 @@ export class Publisher {
   readonly #stage: HlsStage
   #startMs: number
 
-  constructor(stage: HlsStage, key: string) {
+  constructor(stage: HlsStage, key: string, play: Partial<StreamOptions>) {
     this.#stage = stage
     const thread = stage.world.spawn('publisher', async (self) => {
       await new Condition('the end of the publish').wait(self, FOREVER)
@@ -183,6 +184,7 @@ export class Publisher {
       minLatency: false,
       fastCacheMs: 0,
       takeoverAfterMs: 0,
+      ...play,
     })
     this.#startMs = stage.clock.nowMs()
   }
