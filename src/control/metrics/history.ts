@@ -26,8 +26,8 @@ export interface HistorySample {
 /** What the history is made of. */
 export interface HistoryParts {
   readonly world: World
-  readonly statistics: Statistics
-  readonly machine: Machine
+  readonly statistics: Pick<Statistics, 'totals' | 'players'>
+  readonly machine: Pick<Machine, 'processCpuFraction'>
 }
 
 /** The last minutes of the server, so that a chart is full when it is opened. */
