@@ -6,8 +6,9 @@ import { type Config, ConfigError, loadConfig } from './control/config.ts'
 import { chooseFile } from './control/environment.ts'
 import { fullConf } from './control/full-conf.ts'
 import { openFileLimit } from './control/process.ts'
-import { loadDolphinConfig, loadSharpConfig } from './control/proxy-config.ts'
+import { loadBackupConfig, loadDolphinConfig, loadSharpConfig } from './control/proxy-config.ts'
 import { SignError, type SignRequest, signedQuery } from './control/security/sign.ts'
+import { runBackup } from './backup.ts'
 import { runCompare } from './compare.ts'
 import { runDemo } from './demo.ts'
 import { confFile, packageVersion } from './package.ts'
@@ -28,6 +29,7 @@ usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
        sluice dolphin -c FILE [-t]
        sluice sharp -c FILE [-t]
        sluice compare URL_A URL_B [--seconds N]
+       sluice backup -c FILE [-t]
 
   -c FILE      the configuration; without it SRS_CONFIG_FILE, else ${DEFAULT_FILE}
   -e           no file: the SRS_... variables alone (also SRS_ENV_ONLY=on)
@@ -44,6 +46,7 @@ usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
   sharp        a proxy for HTTP-FLV that merges players of a stream: see conf/sharp.conf
   compare      whether two servers give out the same HLS segments: looks at two media playlists for N
                seconds (60), and exits with 1 when a segment that both have differs, or there is none
+  backup       a coordinator of the HLS backup, beside each of two servers: see conf/backup.conf
 `
 /** Each reads its configuration and says how to run it. @throws ConfigError */
 const PROXIES = {
@@ -54,6 +57,10 @@ const PROXIES = {
   sharp: (source: ProxySource) => {
     const config = loadSharpConfig(source)
     return { ...config, run: () => runSharp(config, packageVersion()) }
+  },
+  backup: (source: ProxySource) => {
+    const config = loadBackupConfig(source)
+    return { ...config, run: () => runBackup(config, packageVersion()) }
   },
 }
 type ProxyName = keyof typeof PROXIES

@@ -106,7 +106,7 @@ async function run(
   keepYoungGenerationSmall()
 }
 
-function said(what: string, addresses: readonly Endpoint[]): string[] {
+export function said(what: string, addresses: readonly Endpoint[]): string[] {
   return addresses.map((at) => `${what} listens on ${formatEndpoint(at)}`)
 }
 
@@ -139,11 +139,11 @@ function common({ servers, connections, refused }: Proxy): Metric[] {
   ]
 }
 
-function gauge(name: string, help: string, value: number): Metric {
+export function gauge(name: string, help: string, value: number): Metric {
   return { name, type: 'gauge', help, samples: [{ value }] }
 }
 
-function counter(name: string, help: string, value: number): Metric {
+export function counter(name: string, help: string, value: number): Metric {
   return { name, type: 'counter', help, samples: [{ value }] }
 }
 
@@ -167,7 +167,7 @@ function sharpOptions({ sharp }: SharpConfig): SharpOptions {
   return { ...sharp, http: sharp.listen.map(endpoint), servers, proxyProtocol: false }
 }
 
-function endpoint({ host, port }: { readonly host: string | null; readonly port: number }): Endpoint {
+export function endpoint({ host, port }: { readonly host: string | null; readonly port: number }): Endpoint {
   return { host: host ?? '', port }
 }
 
@@ -178,7 +178,7 @@ function there(
   return at ? { host: at.host, port: at.port ?? port } : null
 }
 
-function siteOptions(): ConstructorParameters<typeof HttpSite>[1]['options'] {
+export function siteOptions(): ConstructorParameters<typeof HttpSite>[1]['options'] {
   return {
     maxConnections: 256,
     maxConnectionsPerAddress: 0,

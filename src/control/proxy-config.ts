@@ -1,5 +1,6 @@
-/** Reads the configurations of `sluice dolphin` and `sluice sharp`: the same grammar, tables of their own. */
+/** Reads the configurations of `sluice dolphin`, `sluice sharp` and `sluice backup`: the same grammar, tables of their own. */
 import { ConfigError, type ConfigSource, levelOf, type LogLevel, readSource } from './config.ts'
+import { BACKUP_DIRECTIVES } from './directives/backup.ts'
 import { DOLPHIN_DIRECTIVES, SHARP_DIRECTIVES } from './directives/proxies.ts'
 import { Reader } from './reader.ts'
 import type { Directives } from './setting.ts'
@@ -18,6 +19,9 @@ export type DolphinConfig = Values<typeof DOLPHIN_DIRECTIVES> & Common
 
 /** The configuration of a sharp. */
 export type SharpConfig = Values<typeof SHARP_DIRECTIVES> & Common
+
+/** The configuration of a coordinator. */
+export type BackupConfig = Values<typeof BACKUP_DIRECTIVES> & Common
 
 interface Server {
   readonly name: string
@@ -48,6 +52,20 @@ export function loadSharpConfig(source: Source): SharpConfig {
   ])
 }
 
+/** Loads and checks the configuration of a coordinator. @throws ConfigError with every problem that was found */
+export function loadBackupConfig(source: Source): BackupConfig {
+  return load<Values<typeof BACKUP_DIRECTIVES>>(source, BACKUP_DIRECTIVES, ({ backup }) => [
+    ...(backup.listen.length === 0 ? ['backup listens nowhere'] : []),
+    ...(backup.controlListen.length === 0 ? ['backup.control_listen is missing: nobody could call it'] : []),
+    ...checkNames('backup', backup.server),
+    ...(backup.server.length > 2 ? ['backup has two servers, not more'] : []),
+    ...backup.server
+      .filter(({ http, dir }) => (http === '') === (dir === ''))
+      .map(({ name }) => `backup.server ${name} has either http or dir`),
+    ...(backup.peerTimeoutMs < 4 * backup.heartbeatMs ? ['backup.peer_timeout is at least four times heartbeat'] : []),
+  ])
+}
+
 function load<V extends Parameters<typeof levelOf>[0]>(
   source: Source,
   table: Directives,
@@ -62,13 +80,19 @@ function load<V extends Parameters<typeof levelOf>[0]>(
   return { ...values, logLevel: levelOf(values), warnings: reader.warnings, origins: reader.origins }
 }
 
-function checkServers(what: string, servers: readonly Server[]): string[] {
+function checkNames(what: string, servers: readonly Pick<Server, 'name'>[]): string[] {
   const names = servers.map(({ name }) => name)
   return [
     ...(names.length === 0 ? [`${what} has no server`] : []),
     ...(names.includes('') ? [`${what}.server needs a name: server NAME { }`] : []),
     ...names.filter((name, index) => names.indexOf(name) !== index).map((name) => `${what}.server ${name} is twice`),
     ...names.filter((name) => /[^\w.-]/.test(name)).map((name) => `${what}.server ${name} is no plain name`),
+  ]
+}
+
+function checkServers(what: string, servers: readonly Server[]): string[] {
+  return [
+    ...checkNames(what, servers),
     ...servers.flatMap(({ name, rtmp = [], http }) =>
       [rtmp, http].some((at) => at.length > 1) ? [`${what}.server ${name} has one address for each protocol`] : [],
     ),

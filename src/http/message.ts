@@ -127,6 +127,16 @@ export class RequestParser {
     return bytes
   }
 
+  /** The body of the request that was read last; null when more bytes are needed. Without a Content-Length it is empty. */
+  takeBody(): Buffer | null {
+    if (this.#unread < this.#bodyLeft) return null
+    const body = this.#bytes.subarray(this.#at, this.#at + this.#bodyLeft)
+    this.#at += this.#bodyLeft
+    this.#scanned = this.#at
+    this.#bodyLeft = 0
+    return body
+  }
+
   /** Whether a part of a request has arrived: a connection that ends or times out here was cut short, else it was idle. */
   get partial(): boolean {
     return this.#line !== null || this.#bodyLeft > 0 || this.#unread > 0

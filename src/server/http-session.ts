@@ -3,7 +3,7 @@ import { CORS_HEADERS, isPreflight, preflightHeaders } from '../http/cors.ts'
 import { HttpError } from '../http/error.ts'
 import { type HttpRequest, RequestParser } from '../http/message.ts'
 import { responseHead } from '../http/response.ts'
-import { asError, TimeoutError } from '../st/errors.ts'
+import { asError, ClosedError, TimeoutError } from '../st/errors.ts'
 import type { Endpoint } from '../st/network.ts'
 import type { Socket } from '../st/socket.ts'
 import type { Thread } from '../st/thread.ts'
@@ -54,6 +54,30 @@ export class HttpExchange {
   /** Who asks: also behind proxies, as far as they are trusted. */
   get peer(): Endpoint {
     return clientOf(this.request.headers, this.socket.peer, this.#context.options.proxies)
+  }
+
+  /**
+   * The body of the request; null when it is longer than `maxBytes` or comes in chunks, which is read by nobody here.
+   * @throws TimeoutError, InterruptedError; ClosedError when it did not come whole
+   */
+  async body(thread: Thread, maxBytes: number): Promise<Buffer | null> {
+    const { contentLength, chunked } = this.request
+    if (chunked || contentLength > maxBytes) {
+      this.keepAlive = false
+      return null
+    }
+    const { clock } = thread.world
+    const { requestTimeoutMs } = this.#context.options.limits
+    const deadlineMs = clock.nowMs() + requestTimeoutMs
+    for (;;) {
+      const body = this.#parser.takeBody()
+      if (body) return body
+      const leftMs = Math.ceil(deadlineMs - clock.nowMs())
+      if (leftMs <= 0) throw new TimeoutError('read of a body', requestTimeoutMs)
+      const bytes = await this.socket.read(thread, leftMs)
+      if (!bytes) throw new ClosedError('peer ended in the body of a request')
+      this.#parser.push(bytes)
+    }
   }
 
   /** The begin of the body, as far as it has come with the head. Who takes it reads the rest from the socket. */

@@ -18,22 +18,37 @@ export class HttpSite {
   readonly #context: HttpContext
   readonly #handlers: readonly HttpHandler[]
   readonly #tls: ServerTls | null
+  readonly #maxConnections: number
   readonly #ports: Ports
   #wanted: readonly Endpoint[] = []
   readonly #connections = new Set<Thread>()
 
-  /** @param tls null: it is not served over TLS */
-  constructor(world: World, context: HttpContext, handlers: readonly HttpHandler[], tls: ServerTls | null = null) {
+  /**
+   * @param tls null: it is not served over TLS
+   * @param maxConnections more are closed at once
+   */
+  constructor(
+    world: World,
+    context: HttpContext,
+    handlers: readonly HttpHandler[],
+    tls: ServerTls | null = null,
+    maxConnections = MAX_CONNECTIONS,
+  ) {
     this.#world = world
     this.#context = context
     this.#handlers = handlers
     this.#tls = tls
+    this.#maxConnections = maxConnections
     this.#ports = new Ports(world, (socket) => this.#begin(socket), tls !== null)
   }
 
   /** Where it listens by itself, with the ports that the system chose. */
   get addresses(): readonly Endpoint[] {
     return this.#ports.addresses
+  }
+
+  get connections(): number {
+    return this.#connections.size
   }
 
   /** The site's handlers, when it is to be served at an address that somebody else opens; else none. */
@@ -66,8 +81,8 @@ export class HttpSite {
   }
 
   #begin(socket: Socket): void {
-    if (this.#connections.size >= MAX_CONNECTIONS) {
-      this.#world.log.warn({ peer: formatEndpoint(socket.remote) }, 'connection closed: too many to the HTTP API')
+    if (this.#connections.size >= this.#maxConnections) {
+      this.#world.log.warn({ peer: formatEndpoint(socket.remote) }, 'connection closed: too many')
       socket.close()
       return
     }

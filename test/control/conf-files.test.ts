@@ -6,7 +6,7 @@ import { fullConf } from '../../src/control/full-conf.ts'
 import { load } from './load.ts'
 
 /** They have directives of their own: see proxy-config.test.ts. */
-const OF_PROXIES = new Set(['dolphin.conf', 'sharp.conf'])
+const OF_PROXIES = new Set(['dolphin.conf', 'sharp.conf', 'backup.conf'])
 const DEFAULTS = 'listen 1935;\nvhost __defaultVhost__ { }'
 
 function loadFile(name: string): Config {

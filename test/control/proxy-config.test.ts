@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { ConfigError } from '../../src/control/config.ts'
+import { BACKUP_DIRECTIVES } from '../../src/control/directives/backup.ts'
 import { DOLPHIN_DIRECTIVES, SHARP_DIRECTIVES } from '../../src/control/directives/proxies.ts'
 import {
+  type BackupConfig,
   type DolphinConfig,
+  loadBackupConfig,
   loadDolphinConfig,
   loadSharpConfig,
   type SharpConfig,
@@ -11,6 +14,7 @@ import {
 
 const source = (text: string): Parameters<typeof loadDolphinConfig>[0] => ({ file: 'a', readFile: () => text, env: {} })
 const dolphin = (block: string): DolphinConfig => loadDolphinConfig(source(`dolphin { ${block} }`))
+const backup = (block: string): BackupConfig => loadBackupConfig(source(`backup { ${block} }`))
 const sharp = (block: string): SharpConfig => loadSharpConfig(source(`sharp { ${block} }`))
 
 function problems(load: () => unknown): readonly string[] {
@@ -40,15 +44,17 @@ describe('the configurations that come with the proxies', () => {
       expect.arrayContaining(['env', 'SRS_LISTEN=[rtmp]', 'sluice', 'conf/edge.conf']),
     )
     expect(loadSharpConfig(file('sharp.conf')).warnings).toEqual([])
+    expect(loadBackupConfig(file('backup.conf')).warnings).toEqual([])
   })
 
   test.each([
     ['dolphin.conf', DOLPHIN_DIRECTIVES.dolphin.children],
     ['sharp.conf', SHARP_DIRECTIVES.sharp.children],
+    ['backup.conf', BACKUP_DIRECTIVES.backup.children],
   ])('%s shows every directive', (name, table) => {
     const text = readFileSync(`conf/${name}`, 'utf8')
     const names = [...Object.keys(table), ...Object.keys(table.server.children)]
-    expect(names.filter((directive) => !new RegExp(`^\\s+${directive}\\s`, 'm').test(text))).toEqual([])
+    expect(names.filter((directive) => !new RegExp(`^\\s+(?:# )?${directive}\\s`, 'm').test(text))).toEqual([])
   })
 })
 
@@ -93,4 +99,36 @@ test.each([
   ],
 ])('refused: %s', (_what, load, said) => {
   expect(problems(load)).toEqual(said)
+})
+
+describe('a coordinator', () => {
+  const PORTS = 'listen 8090; control_listen 127.0.0.1:8091;'
+
+  test('needs ports, servers with one place each, and patience with the other one', () => {
+    expect(problems(() => backup('heartbeat 1; peer_timeout 2; server one { }'))).toEqual([
+      'a: backup listens nowhere',
+      'a: backup.control_listen is missing: nobody could call it',
+      'a: backup.server one has either http or dir',
+      'a: backup.peer_timeout is at least four times heartbeat',
+    ])
+    const both = 'server one { dir ./a; http http://b/; }'
+    expect(problems(() => backup(`${PORTS} ${both}`))).toEqual(['a: backup.server one has either http or dir'])
+    expect(problems(() => backup(PORTS))).toEqual(['a: backup has no server'])
+    const three = ['a', 'b', 'c'].map((name) => `server ${name} { dir ./${name}; }`).join(' ')
+    expect(problems(() => backup(`${PORTS} ${three}`))).toEqual(['a: backup has two servers, not more'])
+  })
+
+  test('has defaults', () => {
+    expect(backup(`${PORTS} server one { dir ./a; }`).backup).toMatchObject({
+      name: 'one',
+      peer: '',
+      window: 6,
+      late: 1.75,
+      holdMs: 6_000,
+      heartbeatMs: 500,
+      peerTimeoutMs: 2_000,
+      disposeMs: 120_000,
+      server: [{ name: 'one', dir: './a', http: '', priority: 1 }],
+    })
+  })
 })

@@ -63,7 +63,7 @@ describe('a request', () => {
     }
     expect(connect.mock.calls.map(([where]) => where)).toEqual([
       { host: '::1', port: 81 },
-      { host: 'a.example', port: 443, tls: { serverName: 'a.example' } },
+      { host: 'a.example', port: 443, tls: { serverName: 'a.example', isVerified: true } },
     ])
   })
 })

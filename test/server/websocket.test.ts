@@ -300,6 +300,17 @@ describe('the handshake', () => {
     expect((await (await ask(server, changes)).head()).status).toBe(200)
   })
 
+  test('with 2,001 headers is refused, and nobody else is disturbed (npm ws CVE-2024-37890)', async () => {
+    const server = await serve()
+    const publisher = await startPublisher(server)
+    const player = new WebSocketPlayer(server)
+    await player.next('video key k1')
+    const many = Object.fromEntries(Array.from({ length: 2_001 }, (_, index) => [`X-${index}`, '1']))
+    expect((await (await ask(server, many)).head()).status).toBe(431)
+    publisher.media('video key', 40, 'k2')
+    await player.next('video key k2')
+  })
+
   test('elsewhere than at a stream is a request like others', async () => {
     const server = await serve()
     const probe = await HttpProbe.open(server)

@@ -39,7 +39,7 @@ export class Program {
   static async start(
     conf: string | null,
     env: Readonly<Record<string, string>> = {},
-    proxy: '' | 'dolphin' | 'sharp' = '',
+    proxy: '' | 'dolphin' | 'sharp' | 'backup' = '',
   ): Promise<Program> {
     if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is missing: run "npm run build" first`)
     const folder = mkdtempSync(join(tmpdir(), 'sluice-program-'))
@@ -84,7 +84,7 @@ export class Program {
   }
 
   /** The port in the line that begins so. */
-  async port(service: 'RTMP' | 'HTTP' | 'HTTP API'): Promise<number> {
+  async port(service: 'RTMP' | 'HTTP' | 'HTTP API' | 'control'): Promise<number> {
     const line = await this.says(`${service} listens on`)
     return Number(/:(\d+)(?:$|: )/.exec(String(line['msg']))?.[1])
   }

@@ -83,7 +83,7 @@ export class Hooks implements Gate {
   /** @throws RefusedError 'refused_callback', InterruptedError */
   async enter(thread: Thread, event: GateEvent, client: Client): Promise<Leave | null> {
     // As SRS: an HTTP player has no connection that could be asked about.
-    if (event === 'connect' && client.transport === 'http') return null
+    if (event === 'connect' && client.transport === 'http' && client.role === 'play') return null
     const subject = hookSubject(client)
     const options = this.#options(subject)
     const { askUrls, tells, tellUrls } = ASKS[event]

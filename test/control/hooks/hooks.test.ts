@@ -1,8 +1,9 @@
 import { createHmac } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { newClient } from '../../../src/server/client.ts'
 import { Socket } from '../../../src/st/socket.ts'
-import { FlvPlayer } from '../../server/http-probe.ts'
+import { FlvPlayer, HttpProbe } from '../../server/http-probe.ts'
 import { RtmpProbe, startPlayer, startPublisher } from '../../server/rtmp-probe.ts'
 import { eventually } from '../../server/support.ts'
 import { TestPipe } from '../../st/support/network.ts'
@@ -28,6 +29,36 @@ async function outcome(probe: RtmpProbe): Promise<string> {
 }
 
 describe('the callbacks of a life', () => {
+  test('of a publisher over HTTP are those of RTMP; its stream waits for the answer', async () => {
+    const server = await serveWithHooks(allAt, { publish: { http: true } })
+    const answers: (() => void)[] = []
+    server.backEnd.reply = ({ body }): Reply | Promise<Reply> =>
+      body['action'] === 'on_publish'
+        ? new Promise((resolve) => answers.push(() => resolve({ body: '0' })))
+        : { body: '0' }
+    const probe = await HttpProbe.open(server)
+    const file = readFileSync(new URL('../../fixtures/media/h264-aac.flv', import.meta.url))
+    probe.request('/live/cam.flv?token=abc', 'POST', `Content-Length: ${file.length}`)
+    probe.raw.write(file)
+    await untilAsked(server, 'on_publish')
+    expect(server.server.hub.isPublished('__defaultVhost__/live/cam')).toBe(false)
+    for (const answer of answers) answer()
+    expect((await probe.response()).status).toBe(200)
+    await untilAsked(server, 'on_close')
+    expect(server.backEnd.actions).toEqual(['on_connect', 'on_publish', 'on_unpublish', 'on_close'])
+    expect(server.backEnd.calls[1]?.body).toMatchObject({ app: 'live', stream: 'cam', param: '?token=abc' })
+  })
+
+  test('that refuse a publisher over HTTP end it with 403, and no packet of it was taken', async () => {
+    const server = await serveWithHooks(allAt, { publish: { http: true } })
+    server.backEnd.reply = ({ body }) => ({ body: body['action'] === 'on_publish' ? '1' : '0' })
+    const probe = await HttpProbe.open(server)
+    probe.request('/live/cam.flv', 'PUT', 'Content-Length: 5', 'Expect: 100-continue')
+    expect((await probe.response()).status).toBe(403)
+    await untilAsked(server, 'on_close')
+    expect(server.backEnd.actions).toEqual(['on_connect', 'on_publish', 'on_close'])
+  })
+
   test('of an RTMP publisher come in order, from on_connect to on_close', async () => {
     const server = await serveWithHooks()
     const publisher = await RtmpProbe.connected(server, 'live', { pageUrl: 'http://page/' })

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { signedQuery } from '../../../src/control/security/sign.ts'
-import { FlvPlayer, HttpProbe } from '../../server/http-probe.ts'
+import { FlvPlayer, HttpProbe, type Response } from '../../server/http-probe.ts'
 import { RtmpProbe } from '../../server/rtmp-probe.ts'
 import { TestHouse } from '../../support/house.ts'
 
 const SECRET = 'a-secret-of-the-test'
 const CONF = `listen 127.0.0.1:0; http_server { enabled on; listen 127.0.0.1:0; }
-vhost __defaultVhost__ { min_latency on; http_remux { enabled on; } publish { normal_timeout 60000; }
+vhost __defaultVhost__ { min_latency on; http_remux { enabled on; } publish { http on; normal_timeout 60000; }
   token { enabled on; secret ${SECRET}; } }\n`
 
 function signed(server: TestHouse, role: 'publish' | 'play', stream: string): string {
@@ -31,6 +31,11 @@ test('signed addresses let in over RTMP and HTTP-FLV; others do not; no token is
   const flv = await FlvPlayer.playing(server, `/live/cam.flv${query}`)
   await flv.next('video key k1')
   expect((await HttpProbe.ask(server, `/live/cam.flv${query}0`)).status).toBe(403)
+
+  const post = (stream: string, params: string): Promise<Response> =>
+    HttpProbe.ask(server, `/live/${stream}.flv${params}`, 'POST', 'Content-Length: 1')
+  expect((await post('other', signed(server, 'play', 'live/other'))).status).toBe(403)
+  expect((await post('cam', signed(server, 'publish', 'live/cam'))).status).toBe(409)
 
   const [, token = ''] = /token=([0-9a-f]+)/.exec(query) ?? []
   expect(token).toHaveLength(64)

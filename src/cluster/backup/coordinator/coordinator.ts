@@ -1,0 +1,110 @@
+/** A coordinator: copies the segments of two servers, and serves those of one. */
+import { HttpPool } from '../../../http/pool.ts'
+import type { Thread } from '../../../st/thread.ts'
+import type { World } from '../../../st/world.ts'
+import { Copier } from './copier.ts'
+import { PeerLink } from './link.ts'
+import type { Beginnings, CoordinatorOptions } from './options.ts'
+import type { Parts } from './parts.ts'
+import { nameOfKey, keyOf, type SegmentReport, type StreamName } from './segment-report.ts'
+import type { Entry } from './served-log.ts'
+import { Shelf } from './shelf.ts'
+import { BackupStream } from './stream.ts'
+
+export class Coordinator {
+  readonly options: CoordinatorOptions
+  readonly link: PeerLink
+  readonly shelf: Shelf
+  readonly copier: Copier
+  readonly #world: World
+  readonly #parts: Parts
+  readonly #pool: HttpPool
+  readonly #streams = new Map<string, BackupStream>()
+  readonly #threads = new Set<Thread>()
+  #isStopping = false
+  /** Reports of streams that there is no room for. */
+  refused = 0
+
+  constructor(world: World, options: CoordinatorOptions, beginnings: Beginnings) {
+    this.#world = world
+    this.options = options
+    this.#pool = new HttpPool(world)
+    this.link = new PeerLink(world, this.#pool, options, () => this.#last())
+    this.shelf = new Shelf(options.dir, world.newId())
+    this.copier = new Copier(this.#pool, options)
+    this.#parts = { world, options, beginnings, link: this.link, copier: this.copier, shelf: this.shelf }
+  }
+
+  get streams(): readonly BackupStream[] {
+    return [...this.#streams.values()]
+  }
+
+  /** Removes what another life has left, and begins to look for the other coordinator. */
+  start(): void {
+    this.#spawn('backup-clear', (thread) =>
+      this.shelf.clear(
+        thread,
+        this.options.sides.map(({ name }) => name),
+      ),
+    )
+    this.#spawn('backup-link', (thread) => this.link.run(thread))
+  }
+
+  /** Returns when all threads are gone; the copies are removed. */
+  async stop(thread: Thread): Promise<void> {
+    this.#isStopping = true
+    for (const one of this.#threads) await one.stop(thread, 'coordinator stops')
+    await this.#pool.stop(thread)
+  }
+
+  stream(name: StreamName): BackupStream | null {
+    return this.#streams.get(keyOf(name)) ?? null
+  }
+
+  /** A server has finished a segment. Never waits. @returns false when there is no such side, or no room */
+  report(report: SegmentReport): boolean {
+    if (!this.options.sides.some(({ name }) => name === report.side)) return false
+    const stream = this.#streamOf(report.name)
+    stream?.report(report)
+    return stream !== null
+  }
+
+  /** Takes what the leader has chosen. @returns false when it is none of a stream that there is room for @throws InterruptedError */
+  async take(thread: Thread, key: string, entries: readonly Entry[]): Promise<boolean> {
+    const name = nameOfKey(key)
+    const stream = name && this.#streamOf(name)
+    await stream?.take(thread, entries)
+    return stream !== null
+  }
+
+  #streamOf(name: StreamName): BackupStream | null {
+    const key = keyOf(name)
+    const known = this.#streams.get(key)
+    if (known) return known
+    if (this.#isStopping || this.#streams.size >= this.options.maxStreams) {
+      this.refused++
+      return null
+    }
+    const stream = new BackupStream(this.#parts, name)
+    this.#streams.set(key, stream)
+    this.#world.log.info({ stream: key }, 'backup: a stream begins')
+    this.#spawn('backup-stream', async (thread) => {
+      try {
+        await stream.run(thread)
+      } finally {
+        this.#streams.delete(key)
+      }
+    })
+    return stream
+  }
+
+  #spawn(name: string, body: (thread: Thread) => Promise<void>): void {
+    this.#threads.add(this.#world.spawn(name, body, (thread) => this.#threads.delete(thread)))
+  }
+
+  #last(): Record<string, number> {
+    const last: Record<string, number> = {}
+    for (const { key, log } of this.#streams.values()) if (log.last) last[key] = log.last.entry.number
+    return last
+  }
+}

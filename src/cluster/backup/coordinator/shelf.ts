@@ -1,0 +1,166 @@
+/** The two directories: what has been copied, on the disk, or in memory when that does not take it. */
+import { createHash } from 'node:crypto'
+import { posix } from 'node:path'
+import { DiskError } from '../../../st/disk.ts'
+import { asError, TimeoutError } from '../../../st/errors.ts'
+import type { Thread } from '../../../st/thread.ts'
+import type { StreamName } from './segment-report.ts'
+
+const DISK_TIMEOUT_MS = 10_000
+const ASIDE = '.tmp'
+const HASH_LETTERS = 16
+/** Names that `put` gives. */
+const OURS = /-[0-9a-f]{16}-([0-9a-z]{8})\d+\.(?:ts|m4s|mp4)(?:\.tmp)?$/
+const MAX_DEPTH = 10
+
+/** Bytes that are kept. */
+export interface KeptFile {
+  readonly hash: string
+  readonly ending: 'ts' | 'm4s' | 'mp4'
+  readonly bytes: number
+  /** Null: `memory` has them, since the disk did not take them. */
+  readonly path: string | null
+  readonly memory: Buffer | null
+}
+
+/** SHA-256, hex. */
+export function hashOf(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** As much of a hash as stands in names. */
+export function shortHash(hash: string): string {
+  return hash.slice(0, HASH_LETTERS)
+}
+
+export class Shelf {
+  readonly #dir: string
+  /** In the names of files, with a number: none is another one's while that is being removed. */
+  readonly #life: string
+  /** By hash: of bytes that are there twice, the newest. */
+  readonly #files = new Map<string, KeptFile>()
+  #count = 0
+  diskFailures = 0
+
+  /** @param life eight characters of 0-9a-z that no other life of this coordinator has */
+  constructor(dir: string, life: string) {
+    this.#dir = dir
+    this.#life = life
+  }
+
+  get size(): number {
+    return this.#files.size
+  }
+
+  get(hash: string): KeptFile | null {
+    return this.#files.get(hash) ?? null
+  }
+
+  /** Keeps bytes in the directory of a side: aside first, then under the name. @throws InterruptedError */
+  async put(
+    thread: Thread,
+    side: string,
+    { vhost, app, stream }: StreamName,
+    ending: KeptFile['ending'],
+    bytes: Buffer,
+  ): Promise<KeptFile> {
+    const hash = hashOf(bytes)
+    const name = `${stream}-${shortHash(hash)}-${this.#life}${++this.#count}.${ending}`
+    const path = posix.join(this.#dir, side, vhost, app, name)
+    const isStored = await this.#attempt(thread, () => this.#write(thread, path, bytes))
+    const file = { hash, ending, bytes: bytes.length, path: isStored ? path : null, memory: isStored ? null : bytes }
+    this.#files.set(hash, file)
+    return file
+  }
+
+  /** Null when the disk does not give them. @throws InterruptedError */
+  async read(thread: Thread, { path, memory, bytes }: KeptFile): Promise<Buffer | null> {
+    if (path === null) return memory
+    let found: Buffer | null = null
+    await this.#attempt(thread, async () => {
+      const file = await thread.world.disk.open(thread, path, 'read', DISK_TIMEOUT_MS)
+      try {
+        const read = await file.read(thread, bytes, 0, DISK_TIMEOUT_MS)
+        if (read.length === bytes) found = read
+      } finally {
+        await file.close(thread, DISK_TIMEOUT_MS)
+      }
+    })
+    return found
+  }
+
+  /** @throws InterruptedError */
+  async remove(thread: Thread, file: KeptFile): Promise<void> {
+    if (this.#files.get(file.hash) === file) this.#files.delete(file.hash)
+    const { path } = file
+    if (path === null) return
+    await this.#attempt(thread, () => thread.world.disk.remove(thread, path, DISK_TIMEOUT_MS))
+  }
+
+  /** Removes what another life has left. @throws InterruptedError */
+  async clear(thread: Thread, sides: readonly string[]): Promise<void> {
+    for (const side of sides) await this.#attempt(thread, () => this.#clear(thread, posix.join(this.#dir, side), 0))
+  }
+
+  async #clear(thread: Thread, path: string, depth: number): Promise<void> {
+    const { disk } = thread.world
+    for (const { name, kind } of await disk.list(thread, path, DISK_TIMEOUT_MS)) {
+      const inside = posix.join(path, name)
+      const life = OURS.exec(name)?.[1]
+      if (kind === 'file' && life !== undefined && life !== this.#life) {
+        await disk.remove(thread, inside, DISK_TIMEOUT_MS)
+      } else if (kind === 'folder' && depth < MAX_DEPTH) await this.#clear(thread, inside, depth + 1)
+    }
+  }
+
+  async #write(thread: Thread, path: string, bytes: Buffer): Promise<void> {
+    const { disk } = thread.world
+    const aside = path + ASIDE
+    try {
+      await writeNew(thread, aside, bytes)
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      if (error.errno === 'ENOENT') await makeFolders(thread, posix.dirname(path))
+      else if (error.errno === 'EEXIST') await disk.remove(thread, aside, DISK_TIMEOUT_MS)
+      else throw error
+      await writeNew(thread, aside, bytes)
+    }
+    await disk.rename(thread, aside, path, DISK_TIMEOUT_MS)
+  }
+
+  /** @returns whether the disk did it */
+  async #attempt(thread: Thread, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work()
+      return true
+    } catch (caught) {
+      const error = asError(caught)
+      if (!(error instanceof DiskError || error instanceof TimeoutError)) throw error
+      this.diskFailures++
+      thread.log.warn({ reason: error.message, code: error.code }, 'backup: the disk failed')
+      return false
+    }
+  }
+}
+
+async function writeNew(thread: Thread, path: string, bytes: Buffer): Promise<void> {
+  const { disk } = thread.world
+  const file = await disk.open(thread, path, 'create', DISK_TIMEOUT_MS)
+  try {
+    await file.write(thread, bytes, 0, DISK_TIMEOUT_MS)
+  } catch (error) {
+    // A part of a segment on a full disk helps nobody.
+    await disk.remove(thread, path, DISK_TIMEOUT_MS)
+    throw error
+  } finally {
+    await file.close(thread, DISK_TIMEOUT_MS)
+  }
+}
+
+async function makeFolders(thread: Thread, path: string): Promise<void> {
+  const parts = path.split('/')
+  for (let count = 1; count <= parts.length; count++) {
+    const folder = parts.slice(0, count).join('/')
+    if (folder !== '' && folder !== '.') await thread.world.disk.makeFolder(thread, folder, DISK_TIMEOUT_MS)
+  }
+}

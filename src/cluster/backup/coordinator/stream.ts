@@ -1,0 +1,342 @@
+/** One stream: the copies of both sides, and the log of what is served. */
+import { posix } from 'node:path'
+import { Condition } from '../../../st/condition.ts'
+import { TimeoutError } from '../../../st/errors.ts'
+import { Mutex } from '../../../st/mutex.ts'
+import type { Thread } from '../../../st/thread.ts'
+import { Election } from './election.ts'
+import { beginsAfter, endsTogether, fits, goesOn } from './joint.ts'
+import type { Parts } from './parts.ts'
+import { readState } from './link.ts'
+import { haveBody, keyOf, type SegmentReport, type StreamName } from './segment-report.ts'
+import { type Entry, ServedLog, type Served } from './served-log.ts'
+import { type KeptFile, shortHash } from './shelf.ts'
+import { type Copy, Side } from './side.ts'
+
+/** So often it looks at the clock. */
+const LOOK_MS = 250
+/** A switch by hand waits so long for a place where it costs nothing. */
+const SWITCH_PATIENCE_MS = 10_000
+/** For the other coordinator to take an entry and its segment. */
+const REPLICATE_TIMEOUT_MS = 1_500
+const REPLICATE_ATTEMPTS = 2
+/** For the other coordinator to hear of a segment that it has been told of itself, mostly. */
+const TELL_TIMEOUT_MS = 500
+/** For the entries that came before. */
+const TAKE_TIMEOUT_MS = 10_000
+/** An entry whose segment is under way here is not fetched from elsewhere for so long. */
+const OWN_COPY_MS = 500
+/** The logs of two that have led at a time: one that is ahead by so little waits for the other. */
+const SMALL_LEAD = 2
+/** Copies that are kept of each side, in playlists. */
+const COPY_WINDOWS = 2
+
+export class BackupStream {
+  readonly name: StreamName
+  readonly key: string
+  readonly sides: readonly Side[]
+  readonly log: ServedLog
+  readonly election: Election
+  readonly #parts: Parts
+  readonly #changed = new Condition('segments')
+  /** A switch by hand that is to come. */
+  #wanted: { readonly side: string; readonly sinceMs: number } | null = null
+  #usedMs: number
+  /** Entries whose segment this one does not have. */
+  lost = 0
+  /** What is about to be published: the other one may ask for it. */
+  #pending: Served | null = null
+  readonly #workers = new Set<Thread>()
+  readonly #taking = new Mutex()
+
+  constructor(parts: Parts, name: StreamName) {
+    const { options, world } = parts
+    this.#parts = parts
+    this.name = name
+    this.key = keyOf(name)
+    this.sides = options.sides.map((side) => new Side(side, options.late, COPY_WINDOWS * options.window))
+    this.log = new ServedLog(options.window)
+    this.election = new Election(options.holdMs)
+    this.#usedMs = world.clock.nowMs()
+  }
+
+  get #nowMs(): number {
+    return this.#parts.world.clock.nowMs()
+  }
+
+  /** The side that a switch by hand leads to, if there is one under way. */
+  get wanted(): string | null {
+    return this.#wanted?.side ?? null
+  }
+
+  /** A server, or the other coordinator, has told of a segment. Never waits. */
+  report(report: SegmentReport): void {
+    const side = this.sides.find(({ name }) => name === report.side)
+    this.#usedMs = this.#nowMs
+    if (!side?.report(report, this.#nowMs) || side.waiting > 1) return
+    const worker = this.#parts.world.spawn(
+      'backup-copy',
+      (thread) => this.#copyAll(thread, side),
+      (thread) => this.#workers.delete(thread),
+    )
+    this.#workers.add(worker)
+  }
+
+  /** Serves another side from its next segment on. @returns false when there is no such side */
+  switchTo(name: string): boolean {
+    if (!this.sides.some((side) => side.name === name)) return false
+    this.#wanted = { side: name, sinceMs: this.#nowMs }
+    this.#changed.broadcast()
+    return true
+  }
+
+  /** The thread: writes the log while this coordinator leads, until nothing has come for `dispose`. @throws InterruptedError */
+  async run(thread: Thread): Promise<void> {
+    const { disposeMs } = this.#parts.options
+    try {
+      while (this.#nowMs - this.#usedMs < disposeMs) {
+        for (const side of this.sides) side.look(this.#nowMs)
+        if (this.#parts.link.leads) await this.#lead(thread)
+        await this.#untilChanged(thread, LOOK_MS)
+      }
+      this.#parts.world.log.info({ stream: this.key }, 'backup: the stream is over')
+    } finally {
+      for (const worker of this.#workers) await worker.stop(thread, 'stream is over')
+      await this.#removeAll(thread)
+    }
+  }
+
+  /**
+   * Takes entries of the leader, in their order, with their segments: its own copies, else the leader's.
+   * @throws TimeoutError when those before take too long, InterruptedError
+   */
+  async take(thread: Thread, entries: readonly Entry[]): Promise<void> {
+    this.#usedMs = this.#nowMs
+    await this.#taking.lock(thread, TAKE_TIMEOUT_MS)
+    try {
+      const fresh = entries.filter(({ number }) => number > (this.log.last?.entry.number ?? -1))
+      const served: Served[] = []
+      for (const entry of fresh) served.push(await this.#servedOf(thread, entry))
+      // All at once: who has just begun would show a playlist that ends before that of its life before.
+      const gone = served.flatMap((one) => this.#push(one))
+      for (const one of gone) await this.#release(thread, one)
+    } finally {
+      this.#taking.unlock(thread)
+    }
+  }
+
+  /** The file that a playlist of now or of a moment ago names; null: there is none. */
+  find(name: string): { readonly file: KeptFile | null; readonly hash: string } | null {
+    for (const { entry, file, initFile } of this.log.kept) {
+      if (entry.name === name) return { file, hash: entry.hash }
+      if (entry.initName === name) return { file: initFile, hash: entry.initHash ?? '' }
+    }
+    return null
+  }
+
+  async #lead(thread: Thread): Promise<void> {
+    if (this.#missingThere().length > 0 && this.#parts.link.isPeerThere) await this.#send(thread, this.#missingThere())
+    for (let copy = this.#next(); copy; copy = this.#next()) {
+      const served = this.#serve(copy, this.#entryOf(copy))
+      if (!(await this.#replicate(thread, served))) return
+      for (const gone of this.#push(served)) await this.#release(thread, gone)
+    }
+  }
+
+  /** The segment to serve next. */
+  #next(): Copy | null {
+    for (const side of this.sides) side.look(this.#nowMs)
+    const last = this.log.last?.placed
+    this.#switchByHand()
+    const served = this.election.choose(this.sides, this.#nowMs)
+    const copies = this.sides.find(({ name }) => name === served)?.copies ?? []
+    return copies.find((copy) => !last || beginsAfter(last, copy)) ?? null
+  }
+
+  /** At a place where it costs nothing, if there is one soon. */
+  #switchByHand(): void {
+    const last = this.log.last?.placed
+    const to = this.sides.find(({ name }) => name === this.#wanted?.side)
+    if (!this.#wanted || !to) return
+    const next = to.copies.find((copy) => !last || beginsAfter(last, copy))
+    const newest = to.copies.at(-1)
+    const isFree = !last || (next ? fits(last, next) : newest !== undefined && endsTogether(last, newest))
+    const isPatient = this.#nowMs - this.#wanted.sinceMs < SWITCH_PATIENCE_MS
+    if (!isFree && isPatient) return
+    this.#wanted = null
+    if (newest) this.election.set(to.name, this.#nowMs)
+  }
+
+  #entryOf(copy: Copy): Entry {
+    const last = this.log.last
+    const { side, session, seqNo, durationMs, facts, file, initFile } = copy
+    const number = this.#nextNumber()
+    const discontinuity = last !== null && (number !== last.entry.number + 1 || !goesOn(last.placed, copy))
+    const { beginnings, world } = this.#parts
+    const before = last?.entry.discontinuities ?? beginnings.firstDiscontinuity(world.clock.wallMs())
+    const { stream } = this.name
+    return {
+      number,
+      side,
+      session,
+      seqNo,
+      durationMs,
+      facts,
+      name: `${stream}-${number}-${shortHash(file.hash)}.${file.ending}`,
+      hash: file.hash,
+      initName: initFile && `${stream}-${shortHash(initFile.hash)}.${initFile.ending}`,
+      initHash: initFile?.hash ?? null,
+      discontinuity,
+      discontinuities: before + Number(discontinuity),
+    }
+  }
+
+  /** Goes on from the last one; from the other coordinator's, when that has gone further by itself. */
+  #nextNumber(): number {
+    const { link, world, beginnings } = this.#parts
+    const next = (this.log.last?.entry.number ?? beginnings.firstSequence(world.clock.wallMs()) - 1) + 1
+    const others = link.peer?.last[this.key] ?? -1
+    const isFar = others >= next + (this.log.last ? SMALL_LEAD : 0)
+    return isFar ? others + 1 : next
+  }
+
+  #serve(copy: Copy, entry: Entry): Served {
+    return { entry, placed: copy, sinceMs: this.#nowMs, file: copy.file, initFile: copy.initFile }
+  }
+
+  /** What the other coordinator does not have of what is in the playlist here. */
+  #missingThere(): Entry[] {
+    const { link, options } = this.#parts
+    const others = link.peer?.last[this.key] ?? -1
+    return this.log.kept
+      .slice(-options.window)
+      .map(({ entry }) => entry)
+      .filter(({ number }) => number > others)
+  }
+
+  /**
+   * The other coordinator has an entry before players see it here.
+   * @returns whether it may be published: this one leads, and the other one has it or does not answer
+   */
+  async #replicate(thread: Thread, served: Served): Promise<boolean> {
+    const { link } = this.#parts
+    this.#pending = served
+    try {
+      for (let attempt = 0; attempt < REPLICATE_ATTEMPTS && link.isPeerThere; attempt++) {
+        if (await this.#send(thread, [...this.#missingThere(), served.entry])) break
+      }
+    } finally {
+      this.#pending = null
+    }
+    return link.leads
+  }
+
+  async #send(thread: Thread, entries: readonly Entry[]): Promise<boolean> {
+    const { link } = this.#parts
+    const body = JSON.stringify({ from: link.say(), stream: this.key, entries })
+    const answer = await link.post(thread, 'peer/append', body, REPLICATE_TIMEOUT_MS)
+    const state = answer && readState(answer)
+    if (state) link.hear(state)
+    return state !== null
+  }
+
+  async #servedOf(thread: Thread, entry: Entry): Promise<Served> {
+    const own = await this.#ownCopy(thread, entry)
+    if (own) return this.#serve(own, entry)
+    const { side, session, seqNo, durationMs, facts, hash, initHash } = entry
+    const { copier, shelf } = this.#parts
+    const nowMs = this.#nowMs
+    const placed = { side, session, seqNo, durationMs, facts, offsetMs: nowMs - facts.endMs, localEndMs: nowMs }
+    const { name } = this
+    const file = await copier.keepPeers(thread, shelf, { side, name, hash }, endingOf(entry.name))
+    const init = initHash === null ? null : { side, name, hash: initHash }
+    const initFile = init && (await copier.keepPeers(thread, shelf, init, 'mp4'))
+    if (!file) this.lost++
+    return { entry, placed, sinceMs: nowMs, file, initFile }
+  }
+
+  /** The copy that is here, or under way. */
+  async #ownCopy(thread: Thread, { side: name, hash }: Entry): Promise<Copy | null> {
+    const side = this.sides.find((one) => one.name === name)
+    const deadlineMs = this.#nowMs + OWN_COPY_MS
+    for (;;) {
+      const copy = side?.copies.find(({ file }) => file.hash === hash)
+      if (copy) return copy
+      const leftMs = Math.ceil(deadlineMs - this.#nowMs)
+      if (leftMs <= 0 || !side?.waiting) return null
+      await this.#untilChanged(thread, leftMs)
+    }
+  }
+
+  /** @returns what is not kept any more */
+  #push(served: Served): readonly Served[] {
+    const { entry } = served
+    const before = this.log.last?.entry
+    this.#usedMs = this.#nowMs
+    const gone = this.log.push(served)
+    if (before && before.side !== entry.side) {
+      const { side, number, discontinuity } = entry
+      this.#parts.world.log.info(
+        { stream: this.key, side, number, discontinuity, before: before.side },
+        'backup: switched',
+      )
+    }
+    this.election.shown(entry.side, this.#nowMs, before?.side !== entry.side)
+    return gone
+  }
+
+  async #copyAll(thread: Thread, side: Side): Promise<void> {
+    for (let next = side.next(); next; next = side.next()) {
+      const copy = await this.#copy(thread, side, next.latest, next.reportedMs)
+      const gone = side.done(copy, this.#nowMs)
+      side.look(this.#nowMs)
+      this.#changed.broadcast()
+      if (copy && next.latest().hash === '') await this.#tellPeer(thread, next.latest(), copy)
+      for (const one of gone) await this.#release(thread, one)
+    }
+  }
+
+  async #copy(thread: Thread, side: Side, latest: () => SegmentReport, reportedMs: number): Promise<Copy | null> {
+    const { copier, shelf } = this.#parts
+    const fetched = await copier.fetch(thread, side.options, latest)
+    if (!fetched) return null
+    const { bytes, init } = fetched
+    const initFile = init && (await shelf.put(thread, side.name, this.name, 'mp4', init))
+    const file = await shelf.put(thread, side.name, this.name, init ? 'm4s' : 'ts', bytes)
+    return { ...side.place(latest(), fetched, reportedMs), file, initFile }
+  }
+
+  async #tellPeer(thread: Thread, report: SegmentReport, { file, initFile }: Copy): Promise<void> {
+    const { link } = this.#parts
+    const have = { ...report, hash: file.hash, initHash: initFile?.hash ?? '' }
+    if (link.isPeerThere) await link.post(thread, 'peer/have', haveBody(have), TELL_TIMEOUT_MS)
+  }
+
+  /** Lets the files of a copy or an entry go, unless something else needs them. */
+  async #release(thread: Thread, { file, initFile }: Pick<Served, 'file' | 'initFile'>): Promise<void> {
+    const { shelf } = this.#parts
+    const pending = this.#pending ? [this.#pending] : []
+    const others = [...this.log.kept, ...pending, ...this.sides.flatMap(({ copies }) => copies)]
+    const isNeeded = (one: KeptFile): boolean => others.some((other) => other.file === one || other.initFile === one)
+    if (file && !isNeeded(file)) await shelf.remove(thread, file)
+    if (initFile && !isNeeded(initFile)) await shelf.remove(thread, initFile)
+  }
+
+  async #removeAll(thread: Thread): Promise<void> {
+    const all = [...this.log.kept, ...this.sides.flatMap(({ copies }) => copies)]
+    const files = new Set(all.flatMap(({ file, initFile }) => [file, initFile]))
+    for (const file of files) if (file) await this.#parts.shelf.remove(thread, file)
+  }
+
+  async #untilChanged(thread: Thread, timeoutMs: number): Promise<void> {
+    try {
+      await this.#changed.wait(thread, timeoutMs)
+    } catch (error) {
+      if (!(error instanceof TimeoutError)) throw error
+    }
+  }
+}
+
+function endingOf(name: string): KeptFile['ending'] {
+  return posix.extname(name) === '.ts' ? 'ts' : 'm4s'
+}
