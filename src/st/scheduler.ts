@@ -16,6 +16,9 @@ const RENEWAL_GRAIN_MS = 250
 /** How often a timeout that may change is looked at. */
 const CHANGE_LOOK_MS = 5_000
 
+/** Turns are counted up to this, then from 0 again. */
+const LAST_TURN = 0x3fffffff
+
 /** The longest delay that a clock's timer knows, about 24 days. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
@@ -141,15 +144,16 @@ export class Scheduler {
   #turnAsked = false
   /** Since when somebody has been waiting for a turn; null: nobody is. */
   #busySinceMs: number | null = null
-  /** Who was let go on in this turn; only the first `#ranCount` count. */
-  readonly #ran: Thread[] = []
+  #turn = 0
+  /** The names of the threads that were let go on in this turn; only the first `#ranCount` count. */
+  readonly #ran: string[] = []
   #ranCount = 0
   /** Since when the thread that runs has been running: the end of the slice, or the wait of the thread before it. */
   #runsSinceMs = 0
   /** A thread that holds the event loop for longer is told of by `onHold`. */
   holdLimitMs = Infinity
-  /** @param alongside who ran in the same turn: work between two awaits of theirs may be counted for `thread` */
-  onHold: (thread: Thread, heldMs: number, alongside: readonly Thread[]) => void = () => {}
+  /** @param ran names of who ran in the same turn: work between two awaits of theirs may be counted for `thread` */
+  onHold: (thread: Thread, heldMs: number, ran: readonly string[]) => void = () => {}
 
   constructor(clock: Clock) {
     this.clock = clock
@@ -285,6 +289,8 @@ export class Scheduler {
 
   #runSlice(): void {
     this.#turnAsked = false
+    // A small integer for ever: each thread has one.
+    this.#turn = (this.#turn + 1) & LAST_TURN
     this.#ranCount = 0
     for (let count = 0; count < THREADS_PER_TURN; count++) {
       const waiter =
@@ -292,7 +298,8 @@ export class Scheduler {
           ? (this.#next(this.#readyForInput) ?? this.#next(this.#ready))
           : (this.#next(this.#ready) ?? this.#next(this.#readyForInput))
       if (!waiter) break
-      this.#ran[count] = waiter.thread
+      waiter.thread.turn = this.#turn
+      this.#ran[count] = waiter.thread.name
       this.#ranCount = count + 1
       waiter.resume()
     }
@@ -305,17 +312,11 @@ export class Scheduler {
 
   /** A thread runs until it waits: two looks at the clock tell how long it held all others up. */
   #checkHold(thread: Thread, nowMs: number): void {
+    // Who did not run in this turn begins only now, or comes from a wait that is none of ours.
+    if (thread.turn !== this.#turn) return
     const heldMs = nowMs - this.#runsSinceMs
     this.#runsSinceMs = nowMs
-    if (heldMs <= this.holdLimitMs) return
-    const ran = this.#ran.slice(0, this.#ranCount)
-    // Who did not run in this turn begins only now, or comes from a wait that is none of ours.
-    if (ran.includes(thread))
-      this.onHold(
-        thread,
-        heldMs,
-        ran.filter((other) => other !== thread),
-      )
+    if (heldMs > this.holdLimitMs) this.onHold(thread, heldMs, this.#ran.slice(0, this.#ranCount))
   }
 
   #next(queue: Ring<Waiter>): Waiter | undefined {

@@ -40,9 +40,9 @@ export class World {
     this.programs = programs
     this.platform = platform
     this.scheduler = new Scheduler(clock)
-    this.scheduler.onHold = (thread, heldMs, alongside) => {
+    this.scheduler.onHold = (thread, heldMs, ran) => {
       this.holds++
-      const fields = { thread: thread.name, heldMs: Math.round(heldMs), alongside: namesOf(alongside) }
+      const fields = { thread: thread.name, heldMs: Math.round(heldMs), ran: [...new Set(ran)] }
       thread.log.warn(fields, 'a thread held the event loop')
     }
   }
@@ -72,8 +72,3 @@ export class World {
 }
 
 function ignore(): void {}
-
-/** Each name once: a turn may be that of a hundred players. */
-function namesOf(threads: readonly Thread[]): string[] {
-  return [...new Set(threads.map(({ name }) => name))]
-}

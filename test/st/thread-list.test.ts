@@ -53,7 +53,7 @@ describe('what a thread waits for', () => {
 })
 
 describe('a thread that holds the event loop', () => {
-  test('is named, and who ran beside it in the same turn', async () => {
+  test('is named, and who ran in the same turn', async () => {
     world.scheduler.holdLimitMs = 200
     const condition = new Condition('go')
     world.spawn('idle', (thread) => condition.wait(thread, FOREVER))
@@ -74,7 +74,7 @@ describe('a thread that holds the event loop', () => {
       [held, 'busy', 250],
       [held, 'busy', 300],
     ])
-    expect(log.lines[0]?.fields['alongside']).toEqual(['idle'])
+    expect(log.lines[0]?.fields['ran']).toEqual(['idle', 'busy'])
     expect(world.holds).toBe(2)
   })
 
