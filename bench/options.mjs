@@ -5,7 +5,7 @@ import { external } from './servers.mjs'
 import { fileLimit } from './system.mjs'
 
 const PROJECT_DIR = dirname(dirname(fileURLToPath(import.meta.url)))
-const CASES = ['play', 'publish', 'latency', 'memory', 'hls', 'mux', 'micro']
+const CASES = ['play', 'publish', 'latency', 'memory', 'hls', 'mux', 'micro', 'cores']
 const PROTOCOLS = ['http-flv', 'rtmp', 'hls', 'ws-flv', 'https-flv']
 const USUAL_PROTOCOLS = 'http-flv,rtmp,hls'
 /** Files that a server or a load process needs beside its connections. */
@@ -15,7 +15,8 @@ export const USAGE = `npm run bench -- [options]      everything: about 25 minut
 
   --quick                 about 3 minutes, less exact
   --only CASES            some of ${CASES.join(',')};
-                          hls: playlists and segments a second, by wrk; mux: what making them costs
+                          hls: playlists and segments a second, by wrk; mux: what making them costs;
+                          cores: one process next to several that are one server
   --players COUNTS        for play, default 1000,4000,10000,18000: rivals up to 1500, the floor up to 5000,
                           above that Sluice alone and one round; HLS: default 1000, Sluice alone
   --protocols NAMES       some of ${PROTOCOLS.join(',')}, default ${USUAL_PROTOCOLS}; hls, ws-flv and https-flv are

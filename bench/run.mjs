@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { arch, cpus, release, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { coresCase, coresTable } from './cases/cores.mjs'
 import { hlsCase, hlsTable } from './cases/hls.mjs'
 import { latencyCase, latencyTable } from './cases/latency.mjs'
 import { memoryCase, memoryTable } from './cases/memory.mjs'
@@ -23,6 +24,7 @@ const CASES = {
   hls: { run: hlsCase, table: hlsTable },
   mux: { run: muxCase, table: muxTable },
   micro: { run: microCase, table: microTable },
+  cores: { run: coresCase, table: coresTable },
 }
 
 await main()

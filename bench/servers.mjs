@@ -70,6 +70,30 @@ export function sluice({ name, dist, node, nodeArgs, workDir }) {
   }
 }
 
+/**
+ * A build of Sluice as several processes, all on the core of the server; 0 edges: as one.
+ * @param {{ dist: string, node: string, nodeArgs: string[], workDir: string, edges: number }} build
+ * @returns {Contender}
+ */
+export function sluiceFamily({ dist, node, nodeArgs, workDir, edges }) {
+  return {
+    name: `Sluice with ${edges} edges`,
+    protocols: ['http-flv', 'rtmp'],
+    isOurs: true,
+    async start() {
+      const ports = { rtmp: await freePort(), 'http-flv': await freePort(), exporter: await freePort() }
+      const config = join(workDir, 'family.conf')
+      const exporter = `exporter { enabled on; listen ${HOST}:${ports.exporter}; }\nedges ${edges};\n`
+      writeFileSync(config, exporter + sluiceConfig(ports.rtmp, ports['http-flv'], { minLatency: false, hls: '' }))
+      const log = openSync(join(workDir, 'family.log'), 'w')
+      const args = [...nodeArgs, join(dist, 'main.js'), '-c', config]
+      const child = startPinned(SERVER_CORE, node, args, ['ignore', log, log])
+      await untilListening(ports.rtmp, child)
+      return { pid: child.pid, ports, probe: null, stop: () => stopProcess(child) }
+    },
+  }
+}
+
 /** A certificate that signs itself, made once, as most have them today: of an elliptic curve. */
 function certificate(workDir) {
   const key = join(workDir, 'server.key')

@@ -18,7 +18,7 @@ export async function runDemo(print: (text: string) => void): Promise<void> {
   const text = demoConf(await freePorts(USUAL_PORTS), confFile('demo.flv'))
   const load = (): Config =>
     loadConfig({ file: 'demo', readFile: () => text, env: process.env, openFiles: openFileLimit() })
-  const house = await run(load(), packageVersion(), load, null)
+  const house = await run(load(), packageVersion(), load)
   if (house) print(welcome(house))
 }
 

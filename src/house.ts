@@ -7,6 +7,7 @@ import type { ReloadReport } from './control/api/options.ts'
 import { OriginCluster } from './cluster/origin/origin-cluster.ts'
 import { type CertificateFiles, Certificates } from './control/certificates.ts'
 import { certificateFiles } from './control/checks.ts'
+import { type Core, type HousePart, makeCore } from './cores.ts'
 import type { Config } from './control/config.ts'
 import { deviceIp } from './control/heartbeat.ts'
 import { effectiveSettings } from './control/effective.ts'
@@ -15,16 +16,17 @@ import { ForwardQuestions } from './control/hooks/on-forward.ts'
 import type { ServerIdentity } from './control/identity.ts'
 import { LogRing } from './control/log-ring.ts'
 import { Reload } from './control/reload.ts'
-import { makeProxies, makeSecurity } from './control/security/security.ts'
+import { makeSecurity } from './control/security/security.ts'
 import { Settings } from './control/settings.ts'
 import { HttpPool } from './http/pool.ts'
 import type { Gate } from './server/gate.ts'
-import { type ProxyOptions, SERVER_NAME, type ServerOptions, type TlsOptions } from './server/options.ts'
+import { SERVER_NAME, type ServerOptions, type TlsOptions } from './server/options.ts'
 import type { PageFile } from './server/page.ts'
 import { prepareAll } from './server/ports.ts'
 import { Server } from './server/server.ts'
 import { streamPlaces } from './server/streams.ts'
 import { makeRelays } from './relays.ts'
+import { serverOptions } from './server-options.ts'
 import { makeBreaker, Services, streamPorts } from './services.ts'
 import { FOREVER } from './st/clock.ts'
 import type { Thread } from './st/thread.ts'
@@ -52,6 +54,8 @@ export interface HouseParts {
   readonly log?: LogRing
   /** Files of the console, by path; absent: there is none. */
   readonly console?: ReadonlyMap<string, PageFile>
+  /** What it is of several processes that are one server; absent: it is alone. */
+  readonly part?: HousePart
   /** Who is asked after all others, beside the configured callbacks. */
   readonly callbacks?: readonly Gate[]
 }
@@ -71,6 +75,7 @@ export class House {
   readonly #certificates: Certificates
   #certificateThread: Thread | null = null
   readonly #reload: Reload
+  readonly #core: Core
   #isDraining = false
 
   constructor(parts: HouseParts) {
@@ -79,13 +84,9 @@ export class House {
     const now = (): Config => settings.config
     const agent = `${SERVER_NAME}/${version}`
     const certificates = new Certificates(world)
-    const options = serverOptions(settings, {
-      rtmps: { certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().rtmps), protocols: [] },
-      https: {
-        certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().httpServer.https),
-        protocols: HTTP_PROTOCOLS,
-      },
-    })
+    const core = makeCore(parts.part ?? null, world, { clients: () => this.#server.clients, house: this })
+    this.#core = core
+    const options = serverOptions(settings, () => core.connectionsElsewhere, tlsOptions(certificates, now))
     const breaker = makeBreaker(now, world)
     this.#world = world
     this.#page = parts.page
@@ -101,12 +102,13 @@ export class House {
     const forwards = new ForwardQuestions(this.#pool, identity, agent, (name) => settings.vhost(name))
     const edgeParts = this.#edgeParts(parts)
     this.#edge = new Edge(edgeParts)
-    const gates = {
-      access: [breaker, new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
+    const gates = core.gates({
+      own: breaker,
+      access: [new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
       callbacks: [this.#origins.gate, this.#hooks, forwards, ...(parts.callbacks ?? [])],
       upstream: this.#edge,
       hlsNotices: this.#hooks,
-    }
+    })
     this.#server = new Server(world, options, version, gates, {
       utcTime: config.utcTime,
       dvrPaths: () => [...now().vhosts.values()].map(({ dvr }) => dvr.dvrPath),
@@ -128,6 +130,7 @@ export class House {
       post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
       origins: this.#origins,
       forwards: () => this.#relays.forwards,
+      others: core,
       ...this.#told(parts, options),
     })
   }
@@ -166,6 +169,7 @@ export class House {
     const ports = await this.#services.prepare(this.config)
     ports.commit()
     await this.#server.start(streamPorts(this.config), this.#page, (address) => this.#services.handlersAt(address))
+    await this.#core.start(this.#server)
     this.#services.start()
     this.#relays.start()
     this.#origins.start()
@@ -196,7 +200,9 @@ export class House {
   async close(thread: Thread): Promise<void> {
     this.#isDraining = true
     await this.#relays.stop(thread)
+    await this.#core.stopInner(thread)
     await this.#server.stop(thread)
+    await this.#core.stop(thread)
     await this.#origins.stop(thread)
     await this.#hooks.stop(thread, LAST_CALLBACKS_MS)
     await this.#services.stop(thread)
@@ -217,7 +223,8 @@ export class House {
       hub: () => this.#server.hub,
       clients: () => this.#server.clients,
       feed: (thread, key, vhost) => this.#server.feed(thread, key, vhost),
-      optionsOf: (name) => this.#settings.vhost(name)?.cluster ?? null,
+      optionsOf: (name) => this.#core.edgeOptions(this.#settings.vhost(name)?.cluster ?? null),
+      ...this.#core.edgeParts,
       finder: this.#origins.finder,
     }
   }
@@ -245,6 +252,7 @@ export class House {
       onReload(next)
       this.#server.recorder.refresh()
       this.#relays.refresh()
+      this.#core.reloaded()
     }
   }
 
@@ -255,7 +263,7 @@ export class House {
       console,
       effective: () => effectiveSettings(this.config),
       placesOf: (key: string) => streamPlaces(key, options),
-      refused: () => this.#server.refusals.totals,
+      refused: () => this.#core.refused(this.#server.refusals.totals),
       refusedByLimit: () => this.#server.limits.totals,
     }
   }
@@ -301,44 +309,18 @@ function wantedCertificates(config: Config): CertificateFiles[] {
   return certificateFiles(config).map(([, files]) => files)
 }
 
+function tlsOptions(certificates: Certificates, now: () => Config): TlsOptions {
+  return {
+    rtmps: { certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().rtmps), protocols: [] },
+    https: {
+      certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().httpServer.https),
+      protocols: HTTP_PROTOCOLS,
+    },
+  }
+}
+
 /** The certificate of the vhost that a client asks for; null: it has none of its own. */
 function ownFiles({ vhosts }: Config, serverName: string): CertificateFiles | null {
   const tls = vhosts.get(serverName)?.tls
   return tls && tls.cert !== '' ? tls : null
-}
-
-/** What the server reads, as it is at each look. */
-function serverOptions(settings: Settings, tls: TlsOptions): ServerOptions {
-  let proxiesOf = settings.config
-  let proxies: ProxyOptions = makeProxies(proxiesOf)
-  return {
-    tls,
-    get maxConnections() {
-      return settings.config.maxConnections
-    },
-    get maxConnectionsPerAddress() {
-      return settings.config.maxConnectionsPerAddress
-    },
-    get limits() {
-      return settings.config.limits
-    },
-    get proxies() {
-      if (proxiesOf !== settings.config) proxies = makeProxies(settings.config)
-      proxiesOf = settings.config
-      return proxies
-    },
-    get pithyPrintMs() {
-      return settings.config.pithyPrintMs
-    },
-    get crossdomain() {
-      return settings.config.httpServer.crossdomain
-    },
-    get websocketOrigins() {
-      return settings.config.httpServer.websocketOrigins
-    },
-    get httpDir() {
-      return settings.config.httpServer.dir
-    },
-    resolveVhost: (name) => settings.resolveVhost(name),
-  }
 }

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { type Config, ConfigError, loadConfig } from './control/config.ts'
 import { chooseFile } from './control/environment.ts'
 import { fullConf } from './control/full-conf.ts'
+import { directiveReference } from './control/reference.ts'
 import { openFileLimit } from './control/process.ts'
 import { loadBackupConfig, loadDolphinConfig, loadSharpConfig } from './control/proxy-config.ts'
 import { SignError, type SignRequest, signedQuery } from './control/security/sign.ts'
@@ -12,10 +13,12 @@ import { runBackup } from './backup.ts'
 import { runCompare } from './compare.ts'
 import { runDemo } from './demo.ts'
 import { confFile, packageVersion } from './package.ts'
+import { runFamily } from './family.ts'
 import { runDolphin, runSharp } from './proxies.ts'
-import { realWorld, run } from './run.ts'
+import { realWorld } from './run.ts'
 import { SERVER_NAME } from './server/options.ts'
 import { asError } from './st/errors.ts'
+import { isMember } from './st/real/member.ts'
 import { RealClock } from './st/real/clock.ts'
 
 const DEFAULT_FILE = confFile('sluice.conf')
@@ -23,7 +26,7 @@ const DEMO = 'demo'
 const EXIT_USAGE = 2
 const USAGE = `sluice: a live-streaming server. RTMP in; RTMP and HTTP-FLV out.
 
-usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
+usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf | --directives]
        sluice [-c FILE | -e] --sign publish|play APP/STREAM [--expires TIME] [--address IP]
        sluice demo
        sluice dolphin -c FILE [-t]
@@ -38,6 +41,7 @@ usage: sluice [-c FILE | -e] [-t | -v | -g | -h | --full-conf]
   -g, -G       print the signature and exit
   -h, -?       print this and exit
   --full-conf  print every directive with its meaning and default and exit
+  --directives print the same as a reference in Markdown and exit
   --sign       print the query with a token that lets a client publish or play the stream, valid for
                TIME (1h; 90s, 30m, 7d), for a client at IP when tokens are bound to addresses
 
@@ -79,6 +83,7 @@ async function main(): Promise<void> {
   if (options.version) return print(`sluice ${packageVersion()}\n`)
   if (options.signature) return print(`${SERVER_NAME}/${packageVersion()}\n`)
   if (options['full-conf']) return print(fullConf())
+  if (options.directives) return print(directiveReference())
   if (options.isDemo) return runDemo(print)
   if (options.proxy !== null) return runProxy(options.proxy, options.config, options.test)
   const file = chooseFile({ file: options.config, isEnvOnly: options.env }, process.env)
@@ -90,7 +95,8 @@ async function main(): Promise<void> {
   if (options.sign !== undefined) sign(config, { ...options, role: options.sign })
   else if (options.test) print(`The configuration is valid.\n`)
   else if (changeFolder(config.workDir)) {
-    await run(config, packageVersion(), () => load(file), file === null ? null : resolve(START_DIR, file))
+    const path = file === null ? null : resolve(START_DIR, file)
+    await runFamily({ config, version: packageVersion(), load: () => load(file), file: path, folder: START_DIR })
   }
 }
 
@@ -110,6 +116,7 @@ function readArguments() {
         signature: { type: 'boolean', short: 'g', default: false },
         help: { type: 'boolean', short: 'h', default: false },
         'full-conf': { type: 'boolean', default: false },
+        directives: { type: 'boolean', default: false },
       },
     })
     const [first = '', extra] = positionals
@@ -166,7 +173,8 @@ async function runProxy(name: ProxyName, file: string, isTest: boolean): Promise
 function readConfig<C extends { readonly warnings: readonly string[] }>(read: () => C): C | null {
   try {
     const config = read()
-    for (const warning of config.warnings) process.stderr.write(`sluice: warning: ${warning}\n`)
+    // Of several processes the first one says it.
+    for (const warning of isMember() ? [] : config.warnings) process.stderr.write(`sluice: warning: ${warning}\n`)
     return config
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error

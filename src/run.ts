@@ -7,11 +7,12 @@ import type { Config } from './control/config.ts'
 import { makeIdentity } from './control/identity.ts'
 import { makeLog, type ProcessLog } from './control/log.ts'
 import { keepServerId, PidFile, untilOrphaned } from './control/process.ts'
+import type { HousePart } from './cores.ts'
 import { House } from './house.ts'
 import type { PageFile } from './server/page.ts'
 import { handleSignals } from './signals.ts'
 import type { Log } from './st/log.ts'
-import { formatEndpoint } from './st/network.ts'
+import { formatEndpoint, type Network } from './st/network.ts'
 import { RealClock } from './st/real/clock.ts'
 import { RealDisk } from './st/real/disk.ts'
 import { keepYoungGenerationSmall } from './st/real/heap.ts'
@@ -28,46 +29,81 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 }
 
 /**
- * Runs the server until a signal ends the process. When it cannot start, it says why and sets the exit code.
- * @param load reads the configuration again, for a reload
- * @param file where the configuration is; null: there is none
+ * Runs the server as one process until a signal ends it. When it cannot start, it says why and sets the exit code.
  * @returns null when it cannot start
  */
-export async function run(
-  config: Config,
-  version: string,
-  load: () => Config,
-  file: string | null,
-): Promise<House | null> {
-  const { world, ring, setLevel, reopen } = realWorld(config)
+export async function run(config: Config, version: string, load: () => Config): Promise<House | null> {
+  const running = await runHouse({ config, version, load, file: null, surroundings: realWorld(config), isOnly: true })
+  return running?.house ?? null
+}
+
+/** What a house is run with. */
+export interface HouseRun {
+  readonly config: Config
+  readonly version: string
+  /** Reads the configuration again. @throws ConfigError */
+  readonly load: () => Config
+  /** Where the configuration is; null: there is none. */
+  readonly file: string | null
+  readonly surroundings: RealWorld
+  readonly part?: HousePart
+  /** Whether this process is the whole server. */
+  readonly isOnly: boolean
+}
+
+/** A house that runs, and the ways to tell it something. */
+export interface RunningHouse {
+  readonly house: House
+  readonly stop: ReturnType<typeof handleSignals>
+  readonly reload: () => void
+  readonly reopen: () => void
+}
+
+/** Runs a house until a signal ends the process. When it cannot start, it says why, sets the exit code and returns null. */
+export async function runHouse({ config, version, load, file, ...about }: HouseRun): Promise<RunningHouse | null> {
+  const { world, ring, setLevel, reopen } = about.surroundings
   const { log } = world
   const identity = makeIdentity(world, serverId(world, config))
   const onReload = ({ logLevel }: Config): void => setLevel(logLevel)
+  const part = about.part ? { part: about.part } : {}
   const pages = { page: pageFiles(), console: consoleFiles() }
-  const house = new House({ world, config, identity, version, ...pages, load, onReload, log: ring })
+  const house = new House({ world, config, identity, version, ...pages, load, onReload, log: ring, ...part })
   try {
     await house.open()
   } catch (error) {
     log.error({ err: error }, 'cannot start')
     process.exitCode = 1
     // What has been opened already would keep the process alive.
-    world.spawn('stop', (thread) => house.close(thread))
+    world.spawn('stop', async (thread) => {
+      await house.close(thread)
+      if (about.part) process.exit(1)
+    })
     return null
   }
   // Before anybody is told that it runs: a signal that came earlier would end the process as it is.
-  handleSignals(world, house, reopen)
-  writePidFile(log, config)
-  log.info({ serverId: identity.serverId }, 'started')
-  announce(log, house)
-  watchSurroundings(world, house, file)
+  const stop = handleSignals(world, house, reopen)
+  if (about.isOnly) writePidFile(log, config)
+  log.info(
+    { serverId: identity.serverId, ...(about.part && { part: about.part.name, number: about.part.number }) },
+    'started',
+  )
+  if (about.part?.name !== 'edge') {
+    announce(log, house)
+    watchSurroundings(world, house, file, about.isOnly)
+  }
   keepYoungGenerationSmall()
-  return house
+  const reload = (): void => void world.spawn('reload', async (thread) => void (await house.reload(thread)))
+  return { house, stop, reload, reopen }
 }
 
-/** The machine and the log of this process. */
+/** The process's world and its log. */
+export type RealWorld = Omit<ProcessLog, 'log'> & { readonly world: World }
+
+/** The machine and the log of this process. @param networkOf its network, made of that of the machine */
 export function realWorld(
   config: Pick<Config, 'logLevel' | 'srsLogTank' | 'srsLogFile' | 'utcTime'>,
-): Omit<ProcessLog, 'log'> & { readonly world: World } {
+  networkOf: (own: Network) => Network = (own) => own,
+): RealWorld {
   const { log, ...rest } = makeLog({
     level: config.logLevel,
     file: config.srsLogTank === 'file' ? config.srsLogFile : null,
@@ -82,18 +118,23 @@ export function realWorld(
     )
   }
   return {
-    world: new World(new RealClock(), network, log, new RealDisk(), new RealPrograms(), new RealPlatform()),
+    world: new World(new RealClock(), networkOf(network), log, new RealDisk(), new RealPrograms(), new RealPlatform()),
     ...rest,
   }
 }
 
 /** What the process is told by other means than signals. */
-function watchSurroundings(world: World, house: House, file: string | null): void {
+function watchSurroundings(world: World, house: House, file: string | null, isOnly: boolean): void {
   const { inotifyAutoReload, inDocker, autoReloadForDocker, asprocess } = house.config
   if (file !== null && (inotifyAutoReload || (inDocker && autoReloadForDocker))) {
     world.spawn('auto-reload', (thread) => runAutoReload(thread, file, () => house.reload(thread)))
   }
-  if (!asprocess) return
+  // The supervisor watches its own parent.
+  if (asprocess && isOnly) endWithParent(world)
+}
+
+/** Ends the process when the one that started it has gone. */
+export function endWithParent(world: World): void {
   world.spawn('parent', async (thread) => {
     await untilOrphaned(thread)
     process.kill(process.pid, 'SIGTERM')
@@ -110,7 +151,8 @@ export function writePidFile(log: Log, config: Pick<Config, 'pid' | 'origins'>):
   }
 }
 
-function serverId(world: World, config: Config): string {
+/** The name of this server, which is kept beside the pid file. */
+export function serverId(world: World, config: Config): string {
   const fresh = `vid-${world.newId().slice(1)}`
   try {
     return keepServerId(config.serverId, config.pid, fresh, config.origins.has('pid'))

@@ -1,6 +1,6 @@
 /** What is around the server: the API, the exporter, the circuit breaker, the heartbeat. Put together from a configuration. */
 import { makeApi, makeExporter } from './control/api/api.ts'
-import type { ApiOptions, ApiSettings, ApiVhost, ClusterQuery, Reloader } from './control/api/options.ts'
+import type { ApiOptions, ApiSettings, ApiVhost, ClusterQuery, ProcessView, Reloader } from './control/api/options.ts'
 import { Breaker, type BreakerSettings } from './control/breaker.ts'
 import { consoleHandler } from './console-page.ts'
 import { deviceIp, type HeartbeatSettings, type Post, runHeartbeat } from './control/heartbeat.ts'
@@ -8,10 +8,11 @@ import type { ServerIdentity } from './control/identity.ts'
 import type { Instance } from './control/instance.ts'
 import { type ClusterState, metrics } from './control/metrics/metrics.ts'
 import { History } from './control/metrics/history.ts'
+import type { Metric } from './control/metrics/text.ts'
 import { Sampler } from './control/metrics/sampler.ts'
 import { Statistics } from './control/metrics/statistics.ts'
 import { runProgress } from './control/progress.ts'
-import { Machine } from './control/system/machine.ts'
+import { Machine, type Usage } from './control/system/machine.ts'
 import { summaries } from './control/system/process.ts'
 import type { HttpContext, HttpHandler } from './server/http-session.ts'
 import type { PageFile } from './server/page.ts'
@@ -23,6 +24,7 @@ import type { LoopDelay, LoopWatch } from './st/platform.ts'
 import type { Thread } from './st/thread.ts'
 import type { World } from './st/world.ts'
 
+const NO_USAGE: Usage = { cpuFraction: 0, residentBytes: 0 }
 const NO_DELAY: LoopDelay = { p50Ms: 0, p99Ms: 0, maxMs: 0 }
 
 /** A listening service of the configuration. */
@@ -75,6 +77,13 @@ export interface ServicesParts {
   readonly console: ReadonlyMap<string, PageFile>
   readonly effective: ApiOptions['effective']
   readonly refused: () => ReadonlyMap<string, number>
+  /** The processes that are one server with this one; absent: there are none. */
+  readonly others?: {
+    readonly connectionsElsewhere: number
+    readonly usageElsewhere: Usage
+    readonly processes: readonly ProcessView[]
+    metrics(): readonly Metric[]
+  }
   readonly refusedByLimit: () => ReadonlyMap<string, number>
 }
 
@@ -112,6 +121,7 @@ export class Services {
       platform: world.platform,
       isOn: () => config().stats.enabled,
       disks: () => config().stats.disk,
+      elsewhere: () => parts.others?.usageElsewhere ?? NO_USAGE,
     })
     this.#history = new History({ world, statistics: this.#statistics, machine: this.#machine })
     this.#sampler = new Sampler(this.#statistics, this.#machine, this.#history, () => this.#takeLoopDelay())
@@ -186,7 +196,7 @@ export class Services {
   }
 
   #apiOptions(): Parameters<typeof makeApi>[0] {
-    const { world, server, identity, config, reloader, isDraining, origins, forwards } = this.#parts
+    const { world, server, identity, config, reloader, isDraining, origins, others, forwards } = this.#parts
     const { placesOf, log, effective } = this.#parts
     return {
       world,
@@ -205,6 +215,7 @@ export class Services {
         addresses: { ...server.addresses, ...this.addresses },
         hasRegistry: config().redis?.enabled ?? false,
         cluster: origins.state,
+        processes: others?.processes ?? [],
       }),
       placesOf,
       history: this.#history,
@@ -218,14 +229,18 @@ export class Services {
   }
 
   #metrics(): string {
-    const { world, server, breaker, config, refused, refusedByLimit, origins } = this.#parts
+    const { world, server, breaker, config, refused, refusedByLimit, origins, others } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
       statistics: this.#statistics,
       machine: this.#machine,
       labels: () => ({ label: config().exporter.label, tag: config().exporter.tag }),
-      connections: () => ({ now: server.connections, limit: config().maxConnections }),
+      connections: () => ({
+        now: server.connections + (others?.connectionsElsewhere ?? 0),
+        limit: config().maxConnections,
+      }),
+      more: () => others?.metrics() ?? [],
       loopDelay: () => this.#sampler.loopDelay,
       refused,
       refusedByLimit,
@@ -271,12 +286,12 @@ export function streamPorts({
 }
 
 /** Where a service is to listen. */
-function wanted({ enabled, listen }: Listening): Endpoint[] {
+export function wanted({ enabled, listen }: Listening): Endpoint[] {
   return enabled ? listen.map(({ host, port }) => ({ host: host ?? '', port })) : []
 }
 
 /** Where a service of HTTP is to listen for TLS. */
-function wantedSecure({ enabled, https }: HttpListening): Endpoint[] {
+export function wantedSecure({ enabled, https }: HttpListening): Endpoint[] {
   return enabled ? wanted(https) : []
 }
 

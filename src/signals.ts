@@ -19,7 +19,7 @@ interface Running {
  * `force_grace_quit`); whatever comes second ends the process as it is. SIGHUP reads the configuration again, SIGUSR1
  * opens the log file again, SIGUSR2 writes into it what each thread waits for.
  */
-export function handleSignals(world: World, house: Running, reopenLog: () => void): void {
+export function handleSignals(world: World, house: Running, reopenLog: () => void): Stop {
   const stop = new Stop(world, house)
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.on(signal, () => stop.on(signal))
   process.on('SIGHUP', () => {
@@ -33,12 +33,15 @@ export function handleSignals(world: World, house: Running, reopenLog: () => voi
     world.log.info({}, 'log file has been opened again')
   })
   process.on('SIGUSR2', () => logThreads(world))
+  return stop
 }
 
+/** The end of the process, asked for once or twice. */
 class Stop {
   readonly #world: World
   readonly #house: Running
   #hasBegun = false
+  #isGraceful = false
 
   constructor(world: World, house: Running) {
     this.#world = world
@@ -52,8 +55,15 @@ class Stop {
     else if (!isForced) process.exit(1)
   }
 
+  /** The supervisor wants it. Who is just serving the last clients ends at once when it is asked for that. */
+  order(isGraceful: boolean): void {
+    if (!this.#hasBegun) this.#begin('SIGTERM', isGraceful)
+    else if (this.#isGraceful && !isGraceful) process.exit(1)
+  }
+
   #begin(signal: NodeJS.Signals, isGraceful: boolean): void {
     this.#hasBegun = true
+    this.#isGraceful = isGraceful
     const { log } = this.#world
     log.info({ signal, connections: this.#house.connections }, isGraceful ? 'stopping when all have gone' : 'stopping')
     this.#world.spawn('stop', async (thread) => {

@@ -90,7 +90,17 @@ export interface Topology {
   readonly registry: { readonly up: boolean; readonly announced: number } | null
   readonly sought: number
   readonly redirects: number
+  readonly processes: readonly ServerProcess[]
   readonly vhosts: readonly VhostPlace[]
+}
+
+/** One of several processes that are one server. */
+export interface ServerProcess {
+  readonly number: number
+  readonly pid: number
+  readonly connections: number
+  readonly cpu_percent: number
+  readonly memory_bytes: number
 }
 
 /** A vhost's part in the cluster. */

@@ -1,4 +1,4 @@
-import { ask, type Topology, type VhostPlace } from './api.ts'
+import { ask, type ServerProcess, type Topology, type VhostPlace } from './api.ts'
 import { confirmed } from './confirm.ts'
 import { el, FactList, link, section } from './dom.ts'
 import type { Page } from './page.ts'
@@ -43,6 +43,13 @@ const VHOSTS: readonly Column<VhostPlace>[] = [
   { title: 'Takes from', text: ({ origins }) => commas(...origins) || '–' },
   { title: 'Beside it', text: ({ coworkers }) => commas(...coworkers) || '–' },
 ]
+const PROCESSES: readonly Column<ServerProcess>[] = [
+  { title: 'Edge', text: ({ number }) => String(number) },
+  { title: 'Process', isNumber: true, text: ({ pid }) => String(pid) },
+  { title: 'Connections', isNumber: true, text: ({ connections }) => String(connections) },
+  { title: 'CPU', isNumber: true, text: ({ cpu_percent }) => `${cpu_percent} %` },
+  { title: 'Memory', isNumber: true, text: ({ memory_bytes }) => bytesText(memory_bytes) },
+]
 const FORWARDS: readonly Column<Forward>[] = [
   { title: 'Stream', make: (current) => link(current().url, `#/stream/${current().id}`) },
   { title: 'Goes to', text: ({ to }) => to },
@@ -60,6 +67,11 @@ export class ClusterPage implements Page {
   readonly element: HTMLElement
   readonly #facts = new FactList()
   readonly #vhosts = new Table<VhostPlace>(VHOSTS, ({ name }) => name, 'There is no vhost.')
+  readonly #processes = new Table<ServerProcess>(
+    PROCESSES,
+    ({ pid }) => String(pid),
+    'This process is the whole server.',
+  )
   readonly #forwards = new Table<Forward>(FORWARDS, ({ id, to }) => `${id} ${to}`, 'No stream is forwarded.')
   readonly #backups = new Table<Backup>(
     [
@@ -86,6 +98,7 @@ export class ClusterPage implements Page {
       'div',
       {},
       section('This server', this.#facts.element),
+      section('Processes', this.#processes.element),
       section('Vhosts', this.#vhosts.element),
       section('Forwarded streams', this.#forwards.element),
       section('Backups', this.#backups.element),
@@ -100,6 +113,7 @@ export class ClusterPage implements Page {
       this.#known.has('backups') ? ask<{ backups: Backup[] }>('backups?count=1000') : { backups: [] },
     ])
     this.#showFacts(topology)
+    this.#processes.update(topology.processes)
     this.#vhosts.update(topology.vhosts)
     this.#forwards.update(forwards)
     this.#backups.update(backups)

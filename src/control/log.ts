@@ -25,6 +25,8 @@ export interface ProcessLog {
   readonly reopen: () => void
 }
 
+const MAX_TEXT_LENGTH = 512
+
 /** Opens the log. Every line is written before the call for it returns: the last one before a crash is there. */
 export function makeLog(options: LogOptions): ProcessLog {
   const file = options.file === null ? null : openFile(options.file)
@@ -33,7 +35,10 @@ export function makeLog(options: LogOptions): ProcessLog {
     ring.add(line)
     return line
   }
-  const log = pino({ level: options.level, hooks: { streamWrite } }, file ?? standardOutput(options))
+  const log = pino(
+    { level: options.level, formatters: { log: shortened }, hooks: { streamWrite } },
+    file ?? standardOutput(options),
+  )
   return {
     log,
     ring,
@@ -42,6 +47,16 @@ export function makeLog(options: LogOptions): ProcessLog {
     },
     reopen: () => file?.reopen(),
   }
+}
+
+/** What a client says of itself may be long, and a line is for people. Control characters come as JSON writes them. */
+function shortened(fields: Record<string, unknown>): Record<string, unknown> {
+  let short = fields
+  for (const [name, value] of Object.entries(fields)) {
+    if (typeof value !== 'string' || value.length <= MAX_TEXT_LENGTH) continue
+    short = { ...short, [name]: `${value.slice(0, MAX_TEXT_LENGTH)}…` }
+  }
+  return short
 }
 
 function openFile(dest: string): ReturnType<typeof pino.destination> {

@@ -23,6 +23,8 @@ export interface RtmpClientOptions extends ConnectOptions {
   readonly connectExtra?: AmfObject
   /** Behind the command object: where servers of SRS's family say who they are. */
   readonly connectArgument?: AmfObject
+  /** Sent before the handshake. */
+  readonly preface?: Buffer
 }
 
 /** The server answered a command with an error: `_error`, or a status of level `error`. */
@@ -103,6 +105,7 @@ export class RtmpClient {
   static async open(thread: Thread, options: RtmpClientOptions, timeoutMs: number): Promise<RtmpClient> {
     const socket = await connect(thread, options, timeoutMs)
     try {
+      if (options.preface) socket.write(options.preface)
       const connection = new RtmpConnection(socket)
       await connection.offerHandshake(thread, timeoutMs)
       const client = new RtmpClient(thread, connection, timeoutMs)

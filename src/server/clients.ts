@@ -18,6 +18,8 @@ export class Clients {
   readonly #clients = new Map<string, Client>()
   readonly #recent: EndedClient[] = []
   readonly #removed = new Condition('end of a client')
+  /** Are told of each end; may not throw. */
+  readonly watchers = new Set<(client: Client, ended: EndedClient) => void>()
   readonly totals: ClientTotals = { clients: 0, errors: 0, receivedBytes: 0, sentBytes: 0 }
 
   get size(): number {
@@ -44,8 +46,10 @@ export class Clients {
     this.totals.sentBytes += sentBytes
     const { id, peer, type, sourceKey, startedMs, thread } = client
     const endedMs = thread.world.clock.nowMs()
-    this.#recent.push({ id, peer, type, sourceKey, startedMs, endedMs, receivedBytes, sentBytes, reason, isError })
+    const ended = { id, peer, type, sourceKey, startedMs, endedMs, receivedBytes, sentBytes, reason, isError }
+    this.#recent.push(ended)
     if (this.#recent.length > RECENT_CLIENTS) this.#recent.shift()
+    for (const watch of this.watchers) watch(client, ended)
     this.#removed.broadcast()
   }
 

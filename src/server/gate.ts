@@ -52,6 +52,11 @@ export interface Gate {
   enter(thread: Thread, event: GateEvent, client: Client): Promise<Leave | null>
   /** Whether it knows where streams of a vhost are that are not here: then players ask it before they wait for one. */
   locates?(vhost: string): boolean
+  /**
+   * The client is in already: another run of this server let it in. It is counted, and nobody is asked. Never waits.
+   * @returns as `enter` does
+   */
+  resume?(event: GateEvent, client: Client): Leave | null
 }
 
 /** Asks one gate after the other; when one refuses, those before it are left, the last one first. */
@@ -71,6 +76,10 @@ export function allOf(gates: readonly Gate[]): Gate {
       return leaves.length > 0 ? () => leaveAll(leaves) : null
     },
     locates: (vhost) => gates.some((gate) => gate.locates?.(vhost)),
+    resume(event, client) {
+      const leaves = gates.map((gate) => gate.resume?.(event, client) ?? null).filter((leave) => leave !== null)
+      return leaves.length > 0 ? () => leaveAll(leaves) : null
+    },
   }
 }
 

@@ -60,6 +60,11 @@ export function isLiveNow(exchange: HttpExchange, context: ServerContext): boole
   return wanted !== null && context.hub.isPublished(wanted.sourceKey)
 }
 
+/** The vhost of a live stream that the request asks for; null: it asks for none. */
+export function liveVhost(exchange: HttpExchange, context: ServerContext): VhostOptions | null {
+  return locate(exchange, context)?.vhost ?? null
+}
+
 /** A live stream and the form in which it is wanted. */
 interface LiveWish extends Wish {
   readonly format: LiveFormat

@@ -24,6 +24,8 @@ export type HttpContext = Pick<ServerContext, 'options' | 'version'> & Partial<P
 
 /** Of names in a path or query that cannot be a stream's. */
 const NAME_ERRORS: ReadonlySet<string> = new Set(['name_invalid', 'name_too_long', 'query_too_long'])
+/** It may repeat what was asked for: no browser is to take it for a page. */
+const TEXT_HEADERS = { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' }
 const NOTHING = Buffer.alloc(0)
 const CORS = Object.entries(CORS_HEADERS)
 
@@ -114,7 +116,7 @@ export class HttpExchange {
 
   /** A short text for people. */
   answerText(thread: Thread, status: number, text: string, headers: Headers = {}): Promise<void> {
-    return this.answer(thread, status, { 'Content-Type': 'text/plain; charset=utf-8', ...headers }, `${text}\n`)
+    return this.answer(thread, status, { ...TEXT_HEADERS, ...headers }, `${text}\n`)
   }
 
   // Member by member here and wherever each request passes: V8 gives an object that is made by spreads a shape of its own.
@@ -221,7 +223,7 @@ async function refuse(thread: Thread, socket: Socket, error: HttpError): Promise
   const body = Buffer.from(`${error.message}\n`)
   const head = responseHead(
     error.status,
-    { Connection: 'close', 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': body.length },
+    { Connection: 'close', ...TEXT_HEADERS, 'Content-Length': body.length },
     '1.1',
   )
   socket.write(Buffer.concat([head, body]))

@@ -60,7 +60,11 @@ async function answerList(thread: Thread, exchange: HttpExchange, dvrPath: DvrPa
     const info = await thread.world.disk.info(thread, path, DISK_TIMEOUT_MS)
     if (info) recordings.push({ name, bytes: info.bytes, modified_ms: Math.round(info.modifiedMs) })
   }
-  const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }
+  const headers = {
+    'Content-Type': 'application/json',
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+  }
   await exchange.answer(thread, 200, headers, JSON.stringify({ recordings, more: hasMore }))
 }
 

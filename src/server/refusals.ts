@@ -88,5 +88,6 @@ export function countRefusals(gate: Gate, refusals: Refusals): Gate {
       }
     },
     locates: (vhost) => gate.locates?.(vhost) ?? false,
+    resume: (event, client) => gate.resume?.(event, client) ?? null,
   }
 }

@@ -18,7 +18,7 @@ import { publishHandler } from './http-publish.ts'
 import { isSame } from './http-site.ts'
 import { Limits } from './limits.ts'
 import { type HttpHandler, serveHttp } from './http-session.ts'
-import type { ServerOptions, VhostOptions } from './options.ts'
+import type { ProxyOptions, ServerOptions, VhostOptions } from './options.ts'
 import { type PageFile, pageHandler } from './page.ts'
 import { type PortChange, Ports, prepareAll } from './ports.ts'
 import { Recorder, type RecorderOptions } from './recorder/recorder.ts'
@@ -56,6 +56,8 @@ export interface ServerGates {
   readonly upstream?: Upstream
   /** Who is told of HLS segments. */
   readonly hlsNotices?: HlsNotices
+  /** Asked before the server's own handlers about each request that came to an address of HTTP. */
+  readonly front?: (context: ServerContext, address: Endpoint) => HttpHandler
 }
 
 /** What the recorder needs to know beside the settings of a vhost. */
@@ -90,15 +92,17 @@ export class Server {
   readonly #http: Ports
   readonly #rtmps: Ports
   readonly #https: Ports
-  readonly #context: ServerContext
+  readonly context: ServerContext
   #own: readonly HttpHandler[] = []
   #guests: Guests = () => []
   /** By the address that was asked for. */
   #sites = new Map<Endpoint, Service>()
   /** Addresses of `rtmps` that are in `rtmp` too. */
   #shared: readonly Endpoint[] = []
-  readonly #door: Door
+  /** For who accepts connections on behalf of this server. */
+  readonly door: Door
   readonly #hls: HlsService
+  readonly #front: ServerGates['front']
 
   constructor(
     world: World,
@@ -108,9 +112,10 @@ export class Server {
     recordings = NO_RECORDINGS,
   ) {
     this.#world = world
+    this.#front = gates.front
     this.refusals = new Refusals(world)
     this.limits = new Limits(this.refusals)
-    this.#door = new Door(options, this.refusals)
+    this.door = new Door(options, this.refusals)
     const room = new RoomGate(this.hub, () => options.limits)
     const upstream = gates.upstream ?? null
     const last = upstream ? [upstream] : []
@@ -122,7 +127,7 @@ export class Server {
     })
     const { hub, clients, limits, refusals } = this
     const context: ServerContext = { world, hub, options, limits, clients, gate, refusals, upstream, version }
-    this.#context = context
+    this.context = context
     this.#hls = new HlsService(context, gates.hlsNotices ?? null)
     const serve: Service['serve'] = (thread, socket) => serveRtmp(thread, socket, context)
     const rtmp: Service = { protocol: 'rtmp', before: null, serve }
@@ -158,7 +163,7 @@ export class Server {
    * @throws StreamBusyError
    */
   feed(thread: Thread, key: string, vhost: VhostOptions): StreamFeed {
-    return new RtmpPublisher(thread, this.#context, key, vhost, () => {})
+    return new RtmpPublisher(thread, this.context, key, vhost, () => {})
   }
 
   get connections(): number {
@@ -171,7 +176,7 @@ export class Server {
    * @throws the system's error when a port cannot be opened; those that were are closed again
    */
   async start(where: ServerAddresses, page: ReadonlyMap<string, PageFile>, guests: Guests = () => []): Promise<void> {
-    const context = this.#context
+    const context = this.context
     const hls = new HlsHandler(context, this.#hls)
     const streams = streamsHandler(context, () => this.addresses)
     const files = [recordingsHandler(context), staticHandler(context)]
@@ -188,7 +193,7 @@ export class Server {
    */
   async prepare({ rtmp, http, rtmps = [], https = [] }: ServerAddresses): Promise<PortChange> {
     const isShared = (address: Endpoint): boolean => rtmps.some((other) => isSame(address, other))
-    const secure = overTls(this.#context.options.tls?.https, acceptTls, this.#context)
+    const secure = overTls(this.context.options.tls?.https, acceptTls, this.context)
     const { commit, abort } = await prepareAll([
       () => this.#rtmp.prepare(rtmp.filter((address) => !isShared(address))),
       () => this.#http.prepare(http),
@@ -230,26 +235,47 @@ export class Server {
     for (const ports of [this.#rtmp, this.#http, this.#rtmps, this.#https]) await ports.stop(thread)
     for (const connection of this.#connections) connection.interrupt('server stops')
     for (const connection of this.#connections) await connection.stop(thread, 'server stops')
-    await this.#context.upstream?.stop(thread)
+    await this.context.upstream?.stop(thread)
     await this.#hls.stop(thread)
     await this.recorder.stop(thread)
     await this.refusals.stop(thread)
   }
 
+  /** Serves an RTMP connection that another process of this server has made, by other gates and in another register. */
+  serveRtmp(thread: Thread, socket: Socket, own: Pick<ServerContext, 'clients' | 'gate'>): Promise<void> {
+    return serveRtmp(thread, socket, { ...this.context, ...own })
+  }
+
+  /**
+   * Serves requests of clients that another process has accepted.
+   * @param address where they came, as it was asked for
+   * @param proxies how it says who they are
+   */
+  serveHttp(thread: Thread, socket: Socket, address: Endpoint, proxies: ProxyOptions): Promise<void> {
+    const { options, version } = this.context
+    const own = Object.create(options, { proxies: { value: proxies } }) as ServerOptions
+    return serveHttp(thread, socket, { options: own, version }, this.#handlersAt(address))
+  }
+
+  #handlersAt(address: Endpoint): readonly HttpHandler[] {
+    return [...this.#own, ...this.#guests(address)]
+  }
+
   #siteAt(address: Endpoint, before: Service['before']): Service {
-    const handlers = [...this.#own, ...this.#guests(address)]
-    return { protocol: 'http', before, serve: (thread, socket) => serveHttp(thread, socket, this.#context, handlers) }
+    const front = this.#front ? [this.#front(this.context, address)] : []
+    const handlers = [...front, ...this.#handlersAt(address)]
+    return { protocol: 'http', before, serve: (thread, socket) => serveHttp(thread, socket, this.context, handlers) }
   }
 
   #take(socket: Socket, service: Service | undefined): void {
-    const address = service ? this.#door.admit(socket, this.#connections.size) : null
+    const address = service ? this.door.admit(socket, this.#connections.size) : null
     if (service && address !== null) this.#begin(socket, address, service)
     else socket.close()
   }
 
   // No frame and no closure more than it needs: they would stay as long as the connection.
   #begin(socket: Socket, address: string, service: Service): void {
-    const hasHeader = this.#door.needsHeader(socket, service.protocol)
+    const hasHeader = this.door.needsHeader(socket, service.protocol)
     const connection =
       hasHeader || service.before
         ? this.#beginLater(socket, address, service, hasHeader)
@@ -267,7 +293,7 @@ export class Server {
     return this.#world.spawn(
       'connection',
       async (thread) => {
-        if (hasHeader) address = await this.#door.identify(thread, socket)
+        if (hasHeader) address = await this.door.identify(thread, socket)
         if (address === null || (service.before && !(await service.before(thread, socket)))) return
         await service.serve(thread, socket)
       },
@@ -276,7 +302,7 @@ export class Server {
   }
 
   #end(thread: Thread, socket: Socket, address: string | null): void {
-    if (address !== null) this.#door.leave(address)
+    if (address !== null) this.door.leave(address)
     socket.close()
     this.#connections.delete(thread)
     if (this.#connections.size === 0) this.#idle.broadcast()

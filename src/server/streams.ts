@@ -16,7 +16,11 @@ const DEFAULT_VHOST = '__defaultVhost__'
 export function streamsHandler(context: ServerContext, listening: () => { rtmp: readonly Endpoint[] }): HttpHandler {
   return async (thread, exchange) => {
     if (exchange.request.path !== '/streams.json') return false
-    const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }
+    const headers = {
+      'Content-Type': 'application/json',
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+    }
     const body = { rtmpPort: listening().rtmp[0]?.port ?? null, streams: liveStreams(context) }
     await exchange.answer(thread, 200, headers, JSON.stringify(body))
     return true

@@ -14,6 +14,8 @@ const PACKET_OVERHEAD_BYTES = 256
 export interface ReadPacket {
   readonly packet: Packet
   readonly headers: HeaderSet
+  /** It comes over another connection than the one before: something may be missing between them. */
+  readonly isAfterBreak: boolean
 }
 
 /**
@@ -31,6 +33,7 @@ export class PacketReader {
   #newestKey = -1
   #oldestDtsMs = 0
   #needsKey = false
+  #isBroken = false
   #ended = false
   /** Packets that were left out because the reader was too slow; it goes on at a key frame then. */
   droppedPackets = 0
@@ -60,12 +63,18 @@ export class PacketReader {
     this.#needsKey = false
     if (startsGop) this.#newestKey = this.#nextIn
     if (this.#queue.size === 0) this.#oldestDtsMs = packet.dtsMs
-    this.#queue.push({ packet, headers })
+    this.#queue.push({ packet, headers, isAfterBreak: this.#isBroken })
+    this.#isBroken = false
     this.#nextIn++
     this.#bytes += packet.payload.length + PACKET_OVERHEAD_BYTES
     if (this.#bytes > QUEUE_LIMIT_BYTES) this.#dropUntil(this.#nextIn)
     else if (packet.dtsMs - this.#oldestDtsMs > this.#queueLengthMs()) this.#skipToKey()
     this.#arrived.signal()
+  }
+
+  /** For the publication: what follows comes over another connection. */
+  breakOff(): void {
+    this.#isBroken = true
   }
 
   /** For the publication. */

@@ -107,6 +107,7 @@ export class Publication {
   /** What follows comes over another connection than what came before, for a publisher that has one after the other. */
   reconnected(): void {
     this.#continuation = new Continuation(this.#timeline, this.#lastVideo, this.#lastKeyInMs)
+    for (const reader of this.#readers) reader.breakOff()
   }
 
   /** Replaces the metadata; players that are there get it in its place among the media. Null clears it. */

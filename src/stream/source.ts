@@ -61,9 +61,9 @@ export class Source {
     this.#claimant = thread
   }
 
-  /** Gives the place back; does nothing when the thread has not claimed it, or publishes by now. */
+  /** Gives the place back; does nothing when no thread of this identity has claimed it, or publishes by now. */
   unclaim(thread: Thread): void {
-    if (this.#claimant !== thread) return
+    if (this.#claimant?.id !== thread.id) return
     this.#claimant = null
     this.#unclaimed.broadcast()
   }
@@ -74,7 +74,8 @@ export class Source {
    * @throws StreamBusyError
    */
   publish(thread: Thread, options: StreamOptions): Publication {
-    if (this.#claimant && this.#claimant !== thread) throw new StreamBusyError(this.key, 'a publisher that begins')
+    if (this.#claimant && this.#claimant.id !== thread.id)
+      throw new StreamBusyError(this.key, 'a publisher that begins')
     this.#checkFree(thread, options.takeoverAfterMs)
     const current = this.#publication
     if (current) {

@@ -154,6 +154,10 @@ const LARGE_METADATA = message(
   5,
 )
 
+const UPGRADE =
+  'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+const FLV_BEGIN = Buffer.from('464c5601050000000900000000', 'hex')
+
 type Attack = (attacker: Attacker) => Promise<void>
 
 async function rtmp({ victim, stay }: Attacker, ...parts: Buffer[]): Promise<void> {
@@ -173,7 +177,7 @@ function head(target: string, more = ''): string {
 }
 
 /** Paths that want out of a folder, or mean something else to somebody. */
-const BAD_PATHS: readonly string[] = [
+export const BAD_PATHS: readonly string[] = [
   '/../../etc/passwd',
   '/..%2f..%2fetc/passwd',
   '/%2e%2e/%2e%2e/etc/passwd',
@@ -271,6 +275,27 @@ export const ATTACKS = {
   'a head of 2,001 headers': (attacker) =>
     http(attacker, head('/', Array.from({ length: 2_001 }, (_, at) => `h${at}: v\r\n`).join(''))),
   'a long target': (attacker) => http(attacker, `GET /${'a'.repeat(20_000)} HTTP/1.1\r\n`),
+  'noise over WebSocket': (attacker) => http(attacker, head('/live/steady0.flv', UPGRADE), attacker.random.bytes(300)),
+  'a WebSocket that is not read': async ({ victim, stay }) => {
+    const wire = await Wire.open(victim.http)
+    wire.stopReading()
+    wire.write(head('/live/steady0.flv', UPGRADE))
+    await wire.hold(stay)
+  },
+  'pings without end': (attacker) =>
+    http(attacker, head('/live/steady0.flv', UPGRADE), Buffer.alloc(50_000, Buffer.from('898000000000', 'hex'))),
+  'a published body of noise': (attacker) =>
+    http(
+      attacker,
+      `POST /live/${anyName(attacker.random)}.flv HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n`,
+      attacker.random.bytes(2_000),
+    ),
+  'a published body that stops': (attacker) =>
+    http(
+      attacker,
+      `POST /live/${anyName(attacker.random)}.flv HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n`,
+      FLV_BEGIN,
+    ),
   'a path that wants out': ({ victim, random }) => ask(victim, random.pick(BAD_PATHS)),
   'a playlist with a query of noise': ({ victim, random }) =>
     ask(victim, `/live/steady0.m3u8?${encodeURIComponent(random.bytes(30).toString('latin1'))}=${random.next()}`),

@@ -10,6 +10,7 @@ import { allOf, type Gate } from '../../src/server/gate.ts'
 import { liveHandler } from '../../src/server/http-live.ts'
 import { publishHandler } from '../../src/server/http-publish.ts'
 import { serveHttp } from '../../src/server/http-session.ts'
+import { type LimitOptions, Limits } from '../../src/server/limits.ts'
 import type { VhostOptions } from '../../src/server/options.ts'
 import { serveRtmp } from '../../src/server/rtmp-session.ts'
 import { Socket } from '../../src/st/socket.ts'
@@ -18,7 +19,7 @@ import { Hub } from '../../src/stream/hub.ts'
 import type { TestClock } from '../st/support/clock.ts'
 import { TestPipe } from '../st/support/network.ts'
 import { makeTestWorld, type TestWorld } from '../st/support/world.ts'
-import { NO_COUNT, testOptions, testVhost, type VhostChanges } from '../support/server.ts'
+import { DEFAULT_LIMITS, testOptions, testVhost, type VhostChanges } from '../support/server.ts'
 import { media, type MediaKind } from './media.ts'
 
 const HELLO_BYTES = 1537
@@ -79,12 +80,14 @@ export class StillServer {
   readonly #context: ServerContext
   readonly hub = new Hub()
   readonly clients = new Clients()
+  /** Who went beyond a limit, by code. */
+  readonly refused = new Map<string, number>()
   readonly #vhost: VhostOptions
 
   /** @param gates asked behind the test whether a stream is free */
-  constructor(changes: VhostChanges = {}, gates: readonly Gate[] = []) {
+  constructor(changes: VhostChanges = {}, gates: readonly Gate[] = [], limits: Partial<LimitOptions> = {}) {
     this.#vhost = testVhost({ minLatency: true, ...changes })
-    const options = testOptions(this.#vhost)
+    const options = testOptions(this.#vhost, { limits: { ...DEFAULT_LIMITS, ...limits } })
     const { hub, clients } = this
     const gate = allOf([new BusyGate(hub), ...gates])
     this.#context = {
@@ -92,7 +95,7 @@ export class StillServer {
       hub,
       options,
       clients,
-      limits: NO_COUNT,
+      limits: new Limits({ totals: this.refused, count: (code) => this.#count(code) }),
       gate,
       refusals: { count() {} },
       upstream: null,
@@ -101,6 +104,10 @@ export class StillServer {
     onTestFinished(() => {
       expect(this.#test.log.lines.filter(({ level }) => level === 'error')).toEqual([])
     })
+  }
+
+  #count(code: string): void {
+    this.refused.set(code, (this.refused.get(code) ?? 0) + 1)
   }
 
   get clock(): TestClock {
@@ -124,6 +131,11 @@ export class StillServer {
   /** The fields of the lines with this text, in order. */
   logged(text: string): Record<string, unknown>[] {
     return this.#test.log.lines.filter((line) => line.text === text).map(({ fields }) => fields)
+  }
+
+  /** Lets the log's lines go: for tests that look at memory. */
+  forget(): void {
+    this.#test.log.lines.length = 0
   }
 
   rtmp(): Promise<StillConnection> {

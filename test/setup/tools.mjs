@@ -32,6 +32,7 @@ const TOOLS = [
     present: () => isExecutable('/usr/sbin/nginx') && existsSync('/usr/lib/nginx/modules/ngx_rtmp_module.so'),
     packages: ['nginx', 'libnginx-mod-rtmp'],
   },
+  { name: 'systemd-analyze', present: () => onPath('systemd-analyze'), packages: ['systemd'] },
   { name: 'redis-server', present: () => onPath('redis-server'), packages: ['redis-server'] },
   { name: 'curl', present: () => onPath('curl'), packages: ['curl'] },
   { name: 'openssl', present: () => onPath('openssl'), packages: ['openssl'] },

@@ -73,3 +73,28 @@ describe('a publish that goes on over another connection', () => {
     expect(stage.source.timeline.nowMs).toBe(500 + 40 + 23)
   })
 })
+
+describe('a publish by absolute times that goes on over another connection', () => {
+  test('leaves out what has come by its time alone, and tells readers where something may be missing', async () => {
+    const stage = new Stage()
+    const publication = stage.publish({ atc: true })
+    const reader = publication.read()
+    publication.publish('video', 0, avcHeader())
+    publication.publish('video', 5_000, avcKey(1))
+    publication.publish('video', 5_040, avcInter(2))
+    publication.reconnected()
+    publication.publish('video', 5_040, avcKey(9))
+    publication.publish('video', 5_080, avcInter(3))
+    publication.publish('video', 5_120, avcInter(4))
+    const taken = []
+    for (let read = reader.take(); read; read = reader.take()) {
+      taken.push([read.packet.dtsMs, read.isAfterBreak])
+    }
+    expect(taken).toEqual([
+      [5_000, false],
+      [5_040, false],
+      [5_080, true],
+      [5_120, false],
+    ])
+  })
+})

@@ -24,4 +24,6 @@ export interface EdgeOptions {
   readonly lingerMs: number
   readonly outageMs: number
   readonly publishRetryMs: number
+  /** The origin is another process of this server: when it says that the publisher has left, the stream ends here too. */
+  readonly endsWithOrigin?: boolean
 }

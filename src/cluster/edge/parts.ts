@@ -20,6 +20,8 @@ export interface EdgeParts {
   readonly optionsOf: (vhost: string) => EdgeOptions | null
   /** Knows the origins of a stream; what it does not know, the settings do. */
   readonly finder: OriginFinder
+  /** What is said to an origin before RTMP, on behalf of the client or pull with this id. */
+  readonly preface?: (id: string) => Buffer
   /** Told of each connection to an origin before it is made, and of its end by what it returns. */
   readonly asking?: (origin: OriginAddress) => AskingEnd
 }

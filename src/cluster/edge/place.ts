@@ -17,6 +17,8 @@ const URL_UNSAFE = /[^\x21\x24-\x7e]/gu
 
 /** Where an RTMP client connects, and what it asks for. */
 export interface RtmpPlace extends ConnectOptions {
+  /** Said before RTMP begins, at this place and at none to which it redirects. */
+  readonly preface?: Buffer
   readonly tcUrl: string
   readonly app: string
   /** With its query. */

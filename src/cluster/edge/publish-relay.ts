@@ -155,7 +155,8 @@ export class PublishRelay {
     const options = this.#optionsOf()
     let failure: Error = new Error('there is no origin')
     for (const origin of inOrder(options, sourceKey, this.#start)) {
-      const place = rtmpPlace(options, origin, { ...url, vhost: vhost.name, stream })
+      const preface = this.#parts.preface ? { preface: this.#parts.preface(this.#client.id) } : {}
+      const place = { ...rtmpPlace(options, origin, { ...url, vhost: vhost.name, stream }), ...preface }
       try {
         this.#upstream = await following(thread, place, (there) => this.#publishAt(thread, there, options))
         thread.log.info({ stream: sourceKey, origin: nameOf(origin) }, 'publishing at the origin')

@@ -10,6 +10,8 @@ import type { Socket } from '../../st/socket.ts'
 export interface PullOwner {
   /** Where media go from now on; called with the first one of each connection. @throws StreamBusyError */
   begin(socket: Socket, transport: 'rtmp' | 'http'): StreamFeed
+  /** The publisher has left. @returns whether the stream has ended with it */
+  unpublished(): boolean
 }
 
 /** What one connection to an origin brings, on its way into the stream: which is published with the first media, not before. */
@@ -44,7 +46,8 @@ export class PullSink implements MessageSink {
 
   /** The origin says that the publisher has left; what comes then is another publish. */
   unpublished(): void {
-    this.#feed?.reconnected()
+    if (this.#owner.unpublished()) this.#feed = null
+    else this.#feed?.reconnected()
   }
 
   /** Takes all but commands. @throws StreamBusyError, CodecError */

@@ -119,6 +119,12 @@ export class Pull implements PullOwner {
     return feed
   }
 
+  unpublished(): boolean {
+    if (!this.#optionsOf().endsWithOrigin) return false
+    this.#endFeed()
+    return true
+  }
+
   /** Nobody wants it any more. Who comes within the linger finds it running; one thread watches, however often. */
   #linger(): void {
     this.#idleSinceMs = this.#parts.world.clock.nowMs()
@@ -226,7 +232,8 @@ export class Pull implements PullOwner {
       const connectArgument = options.debugSrsUpnode ? { connectArgument: upnodeArgument(self, id) } : {}
       const introduction = { connectExtra: { sluice_chain: chain }, ...connectArgument }
       const place = rtmpPlace(options, origin, names)
-      await pullRtmp(thread, place, introduction, sink, options.originTimeoutMs)
+      const preface = this.#parts.preface ? { preface: this.#parts.preface(this.id) } : {}
+      await pullRtmp(thread, { ...place, ...preface }, introduction, sink, options.originTimeoutMs)
     } else {
       const upnode = options.debugSrsUpnode ? { 'X-Sluice-Upnode': upnodeText(self, id) } : {}
       const headers = { 'User-Agent': `${self.name}/${self.version}`, 'X-Sluice-Chain': chain, ...upnode }

@@ -21,8 +21,10 @@ import { topologyRoutes } from './topology-routes.ts'
 
 /** No route takes a body; what is longer is not read for nothing. */
 const MAX_BODY_BYTES = 64 * 1024
-const JSON_HEADERS = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }
-const METRICS_HEADERS = { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8', 'Cache-Control': 'no-store' }
+/** Names of strangers are in it: no browser is to take it for a page. */
+const COMMON_HEADERS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' }
+const JSON_HEADERS = { 'Content-Type': 'application/json', ...COMMON_HEADERS }
+const METRICS_HEADERS = { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8', ...COMMON_HEADERS }
 
 /** A path that the index lists. */
 const DIRECT = /^\/api\/v1\/[^/]+$/

@@ -38,6 +38,18 @@ export interface Topology {
   readonly addresses: Readonly<Record<string, readonly Endpoint[]>>
   readonly hasRegistry: boolean
   readonly cluster: ClusterState
+  /** Those that are one server with this one. */
+  readonly processes: readonly ProcessView[]
+}
+
+/** One of several processes that are one server. */
+export interface ProcessView {
+  readonly number: number
+  readonly pid: number
+  readonly connections: number
+  /** Lately, of one processor's. */
+  readonly cpuFraction: number
+  readonly residentBytes: number
 }
 
 /** Where players find a stream, behind the host and the port; null: not in this form. */

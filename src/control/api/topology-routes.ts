@@ -1,8 +1,8 @@
 /** This server among others: where it listens, where its streams come from, what it knows of the cluster. */
 import { type Endpoint, formatEndpoint } from '../../st/network.ts'
-import type { ApiOptions, ApiVhost } from './options.ts'
+import type { ApiOptions, ApiVhost, ProcessView } from './options.ts'
 import type { Route } from './route.ts'
-import { about, each, FLAG, INT, list, object, orNull, TEXT } from './schema.ts'
+import { about, each, FLAG, INT, list, NUM, object, orNull, TEXT } from './schema.ts'
 
 const PROTOCOLS = 'rtmp rtmps http https api secure_api exporter'
 
@@ -14,6 +14,8 @@ const VHOST = object({
   coworkers: about(list(TEXT), 'The APIs of the other origins, where they are listed.'),
   recordings: about(orNull(TEXT), 'The path at which the HTTP server lists finished recordings.'),
 })
+
+const PROCESS = object({ ...each('number pid connections memory_bytes', INT), cpu_percent: NUM })
 
 export function topologyRoutes({ topology, vhosts }: ApiOptions): readonly Route[] {
   return [
@@ -29,10 +31,11 @@ export function topologyRoutes({ topology, vhosts }: ApiOptions): readonly Route
         ),
         sought: about(INT, 'Streams that are looked for at other origins.'),
         redirects: about(INT, 'Players that were sent to another origin.'),
+        processes: about(list(PROCESS), 'The edges that are one server with this process.'),
         vhosts: list(VHOST),
       },
       answer: () => {
-        const { addresses, hasRegistry, cluster } = topology()
+        const { addresses, hasRegistry, cluster, processes } = topology()
         const { isRegistryUp, announced, sought, redirects } = cluster
         return {
           listens: Object.fromEntries(
@@ -41,6 +44,7 @@ export function topologyRoutes({ topology, vhosts }: ApiOptions): readonly Route
           registry: hasRegistry ? { up: isRegistryUp, announced } : null,
           sought,
           redirects,
+          processes: processes.map(processView),
           vhosts: [...vhosts()].map(view),
         }
       },
@@ -62,6 +66,10 @@ function view({ name, cluster, dvr }: ApiVhost): object {
     coworkers: coworkers.map(hostText),
     recordings: dvr?.dvrMount || null,
   }
+}
+
+function processView({ number, pid, connections, cpuFraction, residentBytes }: ProcessView): object {
+  return { number, pid, connections, cpu_percent: Math.round(cpuFraction * 1000) / 10, memory_bytes: residentBytes }
 }
 
 function hostText({ host, port }: { readonly host: string; readonly port: number | null }): string {

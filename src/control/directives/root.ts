@@ -2,7 +2,7 @@
 import { addresses, ranges } from '../address.ts'
 import { bytes, duration, integer } from '../quantity.ts'
 import { foreign } from '../setting.ts'
-import { choice, flag, text } from '../words.ts'
+import { choice, flag, type Pattern, text } from '../words.ts'
 import { CHUNK_SIZES, COUNTS, DEFAULT_CHUNK_SIZE, HOUR_MS, UP_TO_A_WEEK, UP_TO_AN_HOUR } from './limits.ts'
 
 const FOREGROUND = 'Sluice stays in the foreground; systemd or a container puts it in the background'
@@ -118,8 +118,23 @@ export const LOG_DIRECTIVES = {
   }),
 }
 
+/** How many processes. */
+const EDGES: Pattern = { test: /^(?:auto|\d|[1-5]\d|6[0-4])$/, allowed: 'auto, or a number from 0 to 64' }
+
 /** The process: where it runs, how it ends. */
 export const PROCESS_DIRECTIVES = {
+  edges: text(
+    {
+      default: '0',
+      example: 'auto',
+      reload: false,
+      meaning:
+        'For machines with many cores: so many processes share the RTMP and HTTP ports and serve the players, with one ' +
+        'more behind them that has the streams, the API, HLS and all else. 0: one process does it all; auto: one for ' +
+        'each core (Sluice).',
+    },
+    EDGES,
+  ),
   pid: text({
     default: './objs/srs.pid',
     reload: false,

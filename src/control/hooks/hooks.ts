@@ -86,16 +86,21 @@ export class Hooks implements Gate {
     if (event === 'connect' && client.transport === 'http' && client.role === 'play') return null
     const subject = hookSubject(client)
     const options = this.#options(subject)
-    const { askUrls, tells, tellUrls } = ASKS[event]
+    const { askUrls, tellUrls } = ASKS[event]
     if (!options || options[askUrls].length + options[tellUrls].length === 0) return null
-    const { socket } = client
-    const leave = (): void => {
-      const bytes = event === 'connect' ? { send_bytes: socket.sentBytes, recv_bytes: socket.receivedBytes } : {}
-      this.#tell(tells, tellUrls, subject, bytes)
-    }
+    const leave = this.#leaving(event, client, subject)
     if (event === 'publish') await this.#untilUnpublished(thread, subject.sourceKey)
     if (options[askUrls].length > 0) await this.#ask(thread, event, subject, options, leave)
     return leave
+  }
+
+  /** Whoever asked about it has gone: its end is told all the same. */
+  resume(event: GateEvent, client: Client): Leave | null {
+    if (event === 'connect' && client.transport === 'http') return null
+    const subject = hookSubject(client)
+    const options = this.#options(subject)
+    if (!options || options[ASKS[event].tellUrls].length === 0) return null
+    return this.#leaving(event, client, subject)
   }
 
   /** on_dvr: a recording of the client's stream is finished. Queued. */
@@ -143,6 +148,15 @@ export class Hooks implements Gate {
     }
     await this.#notices.stop(thread, leftMs())
     await this.#pool.stop(thread)
+  }
+
+  /** Tells the end of what was let in. */
+  #leaving(event: GateEvent, { socket }: Client, subject: HookSubject): Leave {
+    const { tells, tellUrls } = ASKS[event]
+    return () => {
+      const bytes = event === 'connect' ? { send_bytes: socket.sentBytes, recv_bytes: socket.receivedBytes } : {}
+      this.#tell(tells, tellUrls, subject, bytes)
+    }
   }
 
   #options({ vhost }: HookSubject): HookOptions | null {

@@ -27,7 +27,7 @@ export interface HistorySample {
 export interface HistoryParts {
   readonly world: World
   readonly statistics: Pick<Statistics, 'totals' | 'players'>
-  readonly machine: Pick<Machine, 'processCpuFraction'>
+  readonly machine: Pick<Machine, 'serverCpuFraction'>
 }
 
 /** The last minutes of the server, so that a chart is full when it is opened. */
@@ -63,7 +63,7 @@ export class History {
       sentKbps: kilobits(now.sent - last.sent, now.ms - last.ms),
       streams,
       players: statistics.players,
-      cpuPercent: Math.round(machine.processCpuFraction * 1000) / 10,
+      cpuPercent: Math.round(machine.serverCpuFraction * 1000) / 10,
       loopDelay: this.#takeDelay(now.ms),
     })
     if (this.#samples.length > MAX_SAMPLES) this.#samples.shift()

@@ -40,6 +40,8 @@ export interface MetricsOptions {
   /** 0: all are let in; 1 to 3: high, critical, dying. */
   readonly breakerLevel: () => number
   readonly cluster: () => ClusterState
+  /** Metrics that only this server has. */
+  readonly more: () => readonly Metric[]
 }
 
 /** The text of `/metrics`: SRS's metrics with their names, and ours, which begin with `sluice_`. */
@@ -50,6 +52,7 @@ export function metrics(options: MetricsOptions): string {
     ...clientMetrics(options),
     ...clusterMetrics(options.cluster()),
     ...runtimeMetrics(options),
+    ...options.more(),
   ])
 }
 
@@ -71,10 +74,10 @@ function srsMetrics({ world, instance, statistics, machine, labels }: MetricsOpt
     gauge('srs_build_info', 'The program.', [{ labels: build, value: 1 }]),
     gauge(
       'srs_cpu_percent',
-      'CPU of the process, percent of one core.',
-      Math.round(machine.processCpuFraction * 10_000) / 100,
+      'CPU of the server, percent of one core.',
+      Math.round(machine.serverCpuFraction * 10_000) / 100,
     ),
-    gauge('srs_memory', 'Resident memory, kB.', residentKilobytes(world)),
+    gauge('srs_memory', 'Resident memory, kB.', residentKilobytes(world) + machine.kilobytesElsewhere),
     counter('srs_send_bytes_total', 'Bytes sent to clients.', sentBytes),
     counter('srs_receive_bytes_total', 'Bytes received from clients.', receivedBytes),
     gauge('srs_streams', 'Streams that have a publisher or a player.', streams),

@@ -1,5 +1,5 @@
 import type { Client } from '../../server/client.ts'
-import { type Gate, type Leave, RefusedError } from '../../server/gate.ts'
+import { type Gate, type GateEvent, type Leave, RefusedError } from '../../server/gate.ts'
 import { type LimitSettings, type PolicyOf, policyFor } from './policy.ts'
 
 const HTTP_UNAVAILABLE = 503
@@ -34,14 +34,24 @@ export class LimitGate implements Gate {
   }
 
   /** @throws RefusedError 'refused_limit' */
-  async enter(_thread: unknown, event: 'connect' | 'publish' | 'play', client: Client): Promise<Leave | null> {
+  async enter(_thread: unknown, event: GateEvent, client: Client): Promise<Leave | null> {
     const limits = policyFor(client, this.#policyOf)
-    const { vhost, sourceKey } = client
+    return this.#count(event, client, (ofVhost, ofStream) => {
+      if (event === 'play') checkPlayers(limits, ofVhost, ofStream)
+      else checkPublishers(limits, ofVhost, ofStream)
+    })
+  }
+
+  /** Counts whoever is in already. */
+  resume(event: GateEvent, client: Client): Leave | null {
+    return this.#count(event, client, () => {})
+  }
+
+  #count(event: GateEvent, { vhost, sourceKey }: Client, check: (v: VhostCount, s: StreamCount) => void): Leave | null {
     if (event === 'connect' || vhost === null || sourceKey === null) return null
     const ofVhost = this.#vhosts.get(vhost.name) ?? { players: 0, publishedStreams: 0 }
     const ofStream = this.#streams.get(sourceKey) ?? this.#newStream(vhost.name, sourceKey)
-    if (event === 'play') checkPlayers(limits, ofVhost, ofStream)
-    else checkPublishers(limits, ofVhost, ofStream)
+    check(ofVhost, ofStream)
     this.#vhosts.set(vhost.name, ofVhost)
     this.#streams.set(sourceKey, ofStream)
     if (event === 'publish') {

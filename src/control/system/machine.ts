@@ -22,6 +22,14 @@ export interface MachineOptions {
   readonly isOn: () => boolean
   /** Devices whose traffic is summed up: `stats.disk`. */
   readonly disks: () => readonly string[]
+  /** What the other processes of this server use; absent: there are none. */
+  readonly elsewhere?: () => Usage
+}
+
+/** CPU, as a fraction of one processor's, and memory. */
+export interface Usage {
+  readonly cpuFraction: number
+  readonly residentBytes: number
 }
 
 interface Sample {
@@ -71,15 +79,20 @@ export class Machine {
     this.#last = now
   }
 
-  /** CPU time of the process, as a fraction of one processor's. */
-  get processCpuFraction(): number {
-    return round(this.#change.processCpuFraction)
+  /** CPU time of all processes of this server, as a fraction of one processor's. */
+  get serverCpuFraction(): number {
+    return round(this.#change.processCpuFraction + (this.#options.elsewhere?.().cpuFraction ?? 0))
+  }
+
+  /** Memory of the other processes, kB. */
+  get kilobytesElsewhere(): number {
+    return Math.round((this.#options.elsewhere?.().residentBytes ?? 0) / KILO)
   }
 
   /** `self_proc_stats`. */
   get processStat(): object {
     const text = this.#read('/proc/self/stat')
-    return { ...this.#head(text !== ''), percent: this.processCpuFraction, ...parseProcessStat(text) }
+    return { ...this.#head(text !== ''), percent: round(this.#change.processCpuFraction), ...parseProcessStat(text) }
   }
 
   /** `system_proc_stats`. */

@@ -51,7 +51,7 @@ export function summaries({ world, instance, statistics, machine }: SummaryParts
   const { clock, platform } = world
   const { ok, memFraction, system } = machine.summary
   const { receivedBytes, sentBytes, clients } = statistics.totals
-  const memoryKilobytes = residentKilobytes(world)
+  const memoryKilobytes = residentKilobytes(world) + machine.kilobytesElsewhere
   const nowMs = Math.round(clock.wallMs())
   return {
     ok,
@@ -64,7 +64,7 @@ export function summaries({ world, instance, statistics, machine }: SummaryParts
       cwd: platform.folder,
       mem_kbyte: memoryKilobytes,
       mem_percent: memFraction(memoryKilobytes),
-      cpu_percent: machine.processCpuFraction,
+      cpu_percent: machine.serverCpuFraction,
       srs_uptime: Math.floor((clock.nowMs() - instance.startedMs) / 1000),
     },
     system: {

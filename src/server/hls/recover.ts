@@ -10,6 +10,7 @@ import { type HlsStream, QUERY_MARK } from './stream.ts'
 
 /** A playlist of ours or of SRS's is smaller. */
 const MAX_LINES = 100_000
+const MAX_DURATION_MS = 3_600_000
 
 /** A segment as a playlist names it. */
 interface Entry {
@@ -146,8 +147,11 @@ class PastFiles {
   }
 }
 
-/** The file that a playlist's URI means; null when it is none of ours. */
-function nameOf(uri: string, { options, playlistName }: Pick<HlsStream, 'options' | 'playlistName'>): string | null {
+/** The file that a playlist's URI means, below the folder of its vhost; null when it is none of ours. */
+export function nameOf(
+  uri: string,
+  { options, playlistName }: Pick<HlsStream, 'options' | 'playlistName'>,
+): string | null {
   const prefix: HlsOptions['hlsEntryPrefix'] = options.hlsEntryPrefix
   if (prefix !== '' && !uri.startsWith(prefix)) return null
   const rest = uri.slice(prefix.length)
@@ -161,8 +165,8 @@ function nameOf(uri: string, { options, playlistName }: Pick<HlsStream, 'options
   }
 }
 
-/** Reads what is needed of a playlist; null when it is none. */
-function readPlaylist(text: string): ReadPlaylist | null {
+/** Reads what is needed of a playlist, whoever has written it; null when it is none. */
+export function readPlaylist(text: string): ReadPlaylist | null {
   const lines = text.split('\n', MAX_LINES).map((line) => line.trim())
   if (lines[0] !== '#EXTM3U') return null
   const number = (tag: string): number => {
@@ -179,6 +183,12 @@ function readPlaylist(text: string): ReadPlaylist | null {
   }
 }
 
+/** What is no time of a segment is 0: a file may say -1, or 1e309. */
+function readDurationMs(value: string): number {
+  const ms = Math.round(Number.parseFloat(value) * 1000)
+  return ms >= 0 && ms <= MAX_DURATION_MS ? ms : 0
+}
+
 function readEntries(lines: readonly string[]): Entry[] {
   const entries: Entry[] = []
   let durationMs = 0
@@ -188,7 +198,7 @@ function readEntries(lines: readonly string[]): Entry[] {
   let isEncrypted = false
   for (const line of lines) {
     const [, tag = '', value = ''] = /^#([A-Z0-9-]+)(?::(.*))?$/.exec(line) ?? []
-    if (tag === 'EXTINF') durationMs = Math.round(Number.parseFloat(value) * 1000) || 0
+    if (tag === 'EXTINF') durationMs = readDurationMs(value)
     else if (tag === 'EXT-X-DISCONTINUITY') discontinuity = true
     else if (tag === 'EXT-X-PROGRAM-DATE-TIME') programDateTimeMs = new Date(value).getTime() || null
     else if (tag === 'EXT-X-MAP') map = /URI="([^"]*)"/.exec(value)?.[1] ?? null

@@ -6,7 +6,7 @@ import type { TcpPipes } from './tcp-pipe.ts'
 import { TlsReadyPipe } from './tls.ts'
 
 /** Who takes the connections of a port. */
-interface User {
+export interface PortUser {
   readonly onPipe: (pipe: Pipe) => void
   readonly forTls: boolean
 }
@@ -20,7 +20,7 @@ export class OpenPort {
   readonly #local: Endpoint
   readonly #pipes: TcpPipes | null
   readonly #onClosed: () => void
-  readonly #users: User[] = []
+  readonly #users: PortUser[] = []
 
   /** @param pipes null: connections are served on the sockets of Node */
   constructor(server: net.Server, local: Endpoint, pipes: TcpPipes | null, onClosed: () => void) {
@@ -33,12 +33,12 @@ export class OpenPort {
   }
 
   /** The port as one of its users sees it. */
-  join(user: User): PortHandle {
+  join(user: PortUser): PortHandle {
     this.#users.push(user)
     return { local: this.#local, close: () => this.#leave(user) }
   }
 
-  #leave(user: User): void {
+  #leave(user: PortUser): void {
     const place = this.#users.indexOf(user)
     if (place < 0) return
     this.#users.splice(place, 1)

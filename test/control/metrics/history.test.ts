@@ -25,7 +25,7 @@ function setup() {
   }
   const world = new World(clock, network, log, undefined, undefined, { ...NO_PLATFORM, watchLoop })
   const statistics = { totals: NOTHING, players: new Map([['flv', 3]]) }
-  const history = new History({ world, statistics, machine: { processCpuFraction: 0.123 } })
+  const history = new History({ world, statistics, machine: { serverCpuFraction: 0.123 } })
   const sample = (receivedBytes = 0, sentBytes = 0): void => {
     clock.elapse(3_000)
     statistics.totals = { ...NOTHING, receivedBytes, sentBytes }

@@ -27,7 +27,7 @@ describe('the machine', () => {
     files['/proc/stat'] = 'cpu  130 0 0 970 0 0 0 0 0 0'
     files['/proc/diskstats'] = '8 0 sda 0 0 4000 0 0 0 8000 0 0 1000 0'
     machine.sample()
-    expect(machine.processCpuFraction).toBe(0.25)
+    expect(machine.serverCpuFraction).toBe(0.25)
     expect(machine.summary.system).toMatchObject({
       cpu_percent: 0.3,
       disk_read_KBps: 1_000,
@@ -45,7 +45,7 @@ describe('the machine', () => {
     clock.elapse(1)
     cpu.ms = 101
     machine.sample()
-    expect(machine.processCpuFraction).toBe(0.1)
+    expect(machine.serverCpuFraction).toBe(0.1)
   })
 
   test('memory is counted as SRS does', () => {

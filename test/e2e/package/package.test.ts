@@ -9,11 +9,12 @@ import { publishFile, type Tool, withTools } from '../support/tool.ts'
 const SAMPLE = resolve('test/fixtures/media/h264-aac.flv')
 /** Beyond it something has come along that the server does not need. */
 const LIMIT_BYTES = 4 * 1024 * 1024
-/** Any port of this machine. */
-const ANY_PORTS = {
+/** Any port of this machine; and patience, however busy it is. */
+const SETTINGS = {
   SRS_LISTEN: '127.0.0.1:0',
   SRS_HTTP_SERVER_LISTEN: '127.0.0.1:0',
   SRS_HTTP_API_LISTEN: '127.0.0.1:0',
+  SRS_VHOST_PUBLISH_NORMAL_TIMEOUT: '60000',
 }
 
 let folder = ''
@@ -53,7 +54,7 @@ describe('the package', () => {
   test('shows its sample at once by every protocol, and takes streams beside it', async () => {
     await withTools(async (start) => {
       // What npx runs; npx itself would pass no signal on.
-      const demo = start(join(folder, 'node_modules/.bin/sluice'), ['demo'], { cwd: folder, env: ANY_PORTS })
+      const demo = start(join(folder, 'node_modules/.bin/sluice'), ['demo'], { cwd: folder, env: SETTINGS })
       const urls = await until('the demo says where it is', () => urlsOf(demo))
       const own = urls.rtmp.replace('livestream', 'own')
       const played = Object.values(urls).map((url) => start('ffprobe', ['-v', 'error', ...SHOW, url]))

@@ -37,6 +37,12 @@ export class FrameOrder {
     return queue.shift() ?? null
   }
 
+  /** Forgets those that wait. */
+  clear(): void {
+    this.#queues.video.length = 0
+    this.#queues.audio.length = 0
+  }
+
   #mayWait(queue: readonly TrackFrame[], { frame }: TrackFrame): boolean {
     return queue.length <= HOLD_FRAMES && (queue.at(-1)?.frame.dtsMs ?? 0) - frame.dtsMs <= HOLD_MS
   }

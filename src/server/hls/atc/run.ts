@@ -2,8 +2,12 @@ import type { HlsSegment } from '../segment.ts'
 import type { HlsStream } from '../stream.ts'
 import type { HlsTracks } from '../tracks.ts'
 
-/** With fewer segments a playlist is not played by everybody; who asks meanwhile is better off at the other server. */
-const FEWEST = 3
+/**
+ * So many target durations a playlist must have (RFC 8216 6.2.2), and so many segments. Who asks for a shorter one is
+ * better off at the other server: a player that comes from there is so far behind the end.
+ */
+const FEWEST_TARGETS = 3
+const FEWEST_SEGMENTS = 3
 /** Below it, since hls.js has an array with that many places; a prime. */
 const DISCONTINUITIES = 997
 /** So many segments of the past, in windows, are still under their names somewhere. */
@@ -61,7 +65,7 @@ export class AtcRun {
     }
     if (!follows(segment, this.#waiting.at(-1) ?? null)) this.#waiting = []
     this.#waiting.push(segment)
-    if (this.#waiting.length < FEWEST) return []
+    if (!isEnough(this.#waiting, targetSeconds)) return []
     const all = this.#waiting
     this.#waiting = []
     this.#beginAnew(segment.form, (all[0]?.number ?? 0) - (this.#newest?.number ?? Infinity) - 1)
@@ -99,7 +103,7 @@ export class AtcRun {
   /** Its number was given out, and may still be played: nothing else may be under its name. */
   #isRepeated({ number, durationMs }: AtcSegment): boolean {
     const behind = (this.#newest?.number ?? -Infinity) - number
-    const kept = (KEPT_WINDOWS * this.#stream.options.hlsWindowMs) / Math.max(1, durationMs) + FEWEST
+    const kept = (KEPT_WINDOWS * this.#stream.options.hlsWindowMs) / Math.max(1, durationMs) + FEWEST_SEGMENTS
     return behind >= 0 && behind <= kept
   }
 
@@ -107,6 +111,11 @@ export class AtcRun {
   #isNewest(): boolean {
     return this.#stream.newestSequence === this.#newest?.number
   }
+}
+
+function isEnough(segments: readonly AtcSegment[], targetSeconds: number): boolean {
+  const ms = segments.reduce((sum, { durationMs }) => sum + durationMs, 0)
+  return segments.length >= FEWEST_SEGMENTS && Math.round(ms) >= FEWEST_TARGETS * targetSeconds * 1000
 }
 
 function follows(segment: AtcSegment, before: AtcSegment | null): boolean {

@@ -78,7 +78,8 @@ export class AtcSegmenter implements SegmentMaker {
     return finished
   }
 
-  take({ packet, headers }: ReadPacket): void {
+  take({ packet, headers, isAfterBreak }: ReadPacket): void {
+    if (isAfterBreak) this.#leaveSlot('the publish comes over another connection')
     if (packet.type !== 'frame' || packet.trackId !== 0 || packet.kind === 'data') return
     for (const kind of KINDS) this.#declare(kind, headers)
     const track = this.#trackOf(packet.kind, packet, headers)
@@ -95,12 +96,14 @@ export class AtcSegmenter implements SegmentMaker {
     const { hlsFragmentMs, hlsAtcWaitMs } = this.#stream.options
     if (this.#slots?.isFor(hlsFragmentMs, hlsAtcWaitMs)) return this.#slots
     this.#open = null
-    this.#slots = new Slots(dtsMs, this.#clock.wallMs(), hlsFragmentMs, hlsAtcWaitMs)
-    return this.#slots
+    const slots = new Slots(dtsMs, this.#clock.wallMs(), hlsFragmentMs, hlsAtcWaitMs)
+    const { isTimeOfDay } = slots
+    this.#log.info({ stream: this.#stream.key, isTimeOfDay }, "HLS is cut by the encoder's time")
+    this.#slots = slots
+    return slots
   }
 
   noteDrops(count: number): void {
-    // What follows is as the begin of a publish.
     if (count !== this.#dropped) this.#leaveSlot('packets were dropped')
     this.#dropped = count
   }
@@ -110,7 +113,9 @@ export class AtcSegmenter implements SegmentMaker {
     this.#open = null
   }
 
+  /** What follows is as the begin of a publish. */
   #leaveSlot(why: string): void {
+    this.#order.clear()
     if (this.#open?.isWhole) this.#log.warn({ stream: this.#stream.key, number: this.#open.slot }, `HLS by atc: ${why}`)
     this.#open = null
     this.#firstMs.video = Infinity
@@ -122,7 +127,7 @@ export class AtcSegmenter implements SegmentMaker {
     const place = slots.place(frame.dtsMs)
     const open = this.#open
     if (!open || open.bytes > SEGMENT_LIMIT_BYTES) this.#openSlot(next, place, false)
-    else if (place.slot > open.slot && this.#begins(frame, place, slots)) {
+    else if (place.slot > open.slot && this.#begins(frame, place)) {
       const follows = place.slot === open.slot + 1
       if (follows) this.#close(open, frame, slots)
       this.#openSlot(next, place, follows)
@@ -131,7 +136,7 @@ export class AtcSegmenter implements SegmentMaker {
   }
 
   /** Whether a frame in a later slot begins its segment. Sound is not cut where pictures are. */
-  #begins(frame: HlsFrame, { slot, offsetMs }: Place, { waitMs }: Slots): boolean {
+  #begins(frame: HlsFrame, { slot, offsetMs, waitMs }: Place): boolean {
     const isKey = this.#declared.video ? frame.kind === 'video' && frame.isKey : true
     return isKey || offsetMs >= waitMs || slot > (this.#open?.slot ?? slot) + 1
   }

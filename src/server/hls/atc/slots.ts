@@ -13,6 +13,8 @@ const SHORTEST_MS = 100
 export interface Place {
   readonly slot: number
   readonly offsetMs: number
+  /** So far behind the begin the slot's segment waits for a key frame. */
+  readonly waitMs: number
 }
 
 /**
@@ -22,30 +24,27 @@ export interface Place {
  */
 export class Slots {
   readonly #fragmentMs: number
-  readonly #askedMs: number
   /** What the timeline's times lack. */
   readonly #baseMs: number
   /** The encoder sends the time of day: dates can be told, and slots begin at round ones. */
   readonly isTimeOfDay: boolean
-  /** So far behind the begin of its slot a segment waits for a key frame. */
-  readonly waitMs: number
+  readonly #waitMs: number
 
   /**
    * @param dtsMs some time of the publish, as the timeline has it, 0 and up
    * @param wallMs about when that was, ms since 1970
-   * @param waitMs for a key frame; what does not fit into a fragment is too much
+   * @param waitMs for a key frame; what does not fit into a slot is too much
    */
   constructor(dtsMs: number, wallMs: number, fragmentMs: number, waitMs: number) {
     this.#fragmentMs = fragmentMs
-    this.#askedMs = waitMs
     this.#baseMs = Math.max(0, Math.round((wallMs - dtsMs) / WRAP_MS)) * WRAP_MS
     this.isTimeOfDay = wallMs > EPOCH_MS + TIME_OF_DAY_MS && Math.abs(this.timeOf(dtsMs) - wallMs) <= TIME_OF_DAY_MS
-    this.waitMs = Math.max(0, Math.min(waitMs, fragmentMs - SHORTEST_MS))
+    this.#waitMs = waitMs
   }
 
   /** Whether it was made for these settings. */
   isFor(fragmentMs: number, waitMs: number): boolean {
-    return fragmentMs === this.#fragmentMs && waitMs === this.#askedMs
+    return fragmentMs === this.#fragmentMs && waitMs === this.#waitMs
   }
 
   /** The whole of a time of which the timeline knows 32 bits and what came since. */
@@ -54,18 +53,24 @@ export class Slots {
   }
 
   place(timeMs: number): Place {
-    return this.isTimeOfDay ? this.#since(timeMs - EPOCH_MS, 0) : this.#sinceWrap(timeMs)
+    return this.isTimeOfDay ? this.#since(timeMs - EPOCH_MS, Infinity) : this.#sinceWrap(timeMs)
   }
 
   /** Slots begin anew where the 32 bits do, so that an encoder which began at 0 has its key frames where they begin. */
   #sinceWrap(timeMs: number): Place {
     const wraps = Math.floor(timeMs / WRAP_MS)
-    return this.#since(timeMs - wraps * WRAP_MS, (wraps % WRAPS) * Math.ceil(WRAP_MS / this.#fragmentMs))
+    // The last one is shorter; when it is too short for a segment, the one before has its time too.
+    const count = Math.max(1, Math.ceil((WRAP_MS - 2 * SHORTEST_MS) / this.#fragmentMs))
+    const { slot, ...rest } = this.#since(timeMs - wraps * WRAP_MS, count)
+    return { slot: (wraps % WRAPS) * count + slot, ...rest }
   }
 
-  #since(ms: number, before: number): Place {
-    const slot = Math.floor(ms / this.#fragmentMs)
-    return { slot: before + slot, offsetMs: ms - slot * this.#fragmentMs }
+  /** @param count of slots, up to the wrap */
+  #since(ms: number, count: number): Place {
+    const slot = Math.min(Math.floor(ms / this.#fragmentMs), count - 1)
+    const lengthMs = slot === count - 1 ? WRAP_MS - slot * this.#fragmentMs : this.#fragmentMs
+    const waitMs = Math.max(0, Math.min(this.#waitMs, lengthMs - SHORTEST_MS))
+    return { slot, offsetMs: ms - slot * this.#fragmentMs, waitMs }
   }
 }
 

@@ -30,9 +30,9 @@ const PLANTED: readonly (readonly [string, () => (() => void)[]])[] = [
         'place',
         (original) =>
           function (timeMs) {
-            const { slot, offsetMs } = original.call(this, timeMs) as Place
+            const { slot, ...rest } = original.call(this, timeMs) as Place
             if (!first.has(this)) first.set(this, slot)
-            return { slot: 1_000 + slot - (first.get(this) ?? 0), offsetMs }
+            return { slot: 1_000 + slot - (first.get(this) ?? 0), ...rest }
           },
       )
       return [counted]

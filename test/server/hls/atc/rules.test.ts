@@ -7,7 +7,7 @@ import { encoded } from './support.ts'
 
 const WRAP_MS = 2 ** 32
 const VHOST = '__defaultVhost__'
-const ATC: Partial<HlsOptions> = { hlsFragmentMs: 2_000, hlsCtx: false, hlsWindowMs: 60_000 }
+const ATC: Partial<HlsOptions> = { hlsFragmentMs: 2_000, hlsAtcWaitMs: 0, hlsCtx: false, hlsWindowMs: 60_000 }
 
 class Show {
   readonly stage: HlsStage
@@ -43,7 +43,7 @@ function slots({ numbers }: Show, first: number): number[] {
 
 /** The number of time 0 of an encoder that began at 0: of the wraps since 1970, nearest to the test's clock. */
 function zero(): number {
-  return (Math.round(1_700_000_001_000 / WRAP_MS) % 256) * Math.ceil(WRAP_MS / 2_000)
+  return (Math.round(1_700_000_001_000 / WRAP_MS) % 256) * Math.ceil((WRAP_MS - 200) / 2_000)
 }
 
 describe('a segment has the number of its time,', () => {
@@ -86,10 +86,18 @@ describe('a segment has the number of its time,', () => {
     await after.publish(8_100, 2_000)
     expect(numbers.at(-1)).toBe(after.numbers.at(-1))
   })
+
+  test('and the last slot before the wrap, which is shorter, has a segment without a key frame too', async () => {
+    const show = new Show({ hlsFragmentMs: 1_000, hlsAtcWaitMs: 4_000 })
+    await show.publish(20_100, WRAP_MS - 10_100, { fps: 12.5, audio: false, gopMs: 2_000 })
+    const { numbers } = show
+    expect(numbers.length).toBeGreaterThan(15)
+    expect(numbers).toEqual(numbers.map((_number, index) => (numbers[0] ?? 0) + index))
+  })
 })
 
 describe('a segment begins', () => {
-  async function lengths(media: Synthetic, hls: Partial<HlsOptions> = {}): Promise<number[]> {
+  async function lengths(media: Synthetic, hls: Partial<HlsOptions> = { hlsAtcWaitMs: 4_000 }): Promise<number[]> {
     const show = new Show(hls)
     await show.publish(20_100, 0, media)
     return show.segments.map(({ durationMs }) => durationMs)
@@ -116,7 +124,7 @@ test('the target duration follows from the configuration', async () => {
     await show.publish(20_100, 0)
     return readPlaylist(show.playlist)?.targetSeconds ?? 0
   }
-  expect(await targetOf({})).toBe(4)
+  expect(await targetOf({ hlsAtcWaitMs: 4_000 })).toBe(4)
   expect(await targetOf({ hlsAtcWaitMs: 500 })).toBe(3)
   expect(await targetOf({ hlsTdRatio: 3 })).toBe(6)
 })
@@ -144,7 +152,7 @@ describe('an encoder that comes back', () => {
     await show.publish(20_100, 1_000, {
       keysMs: [0, 1_000, 3_000, 5_000, 7_000, 9_000, 11_000, 13_000, 15_000, 17_000],
     })
-    expect(slots(show, zero())).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+    expect(slots(show, zero())).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
   })
 
   test('long before its time begins anew', async () => {
@@ -207,4 +215,17 @@ test('what was on the disk before a restart is removed, for what is missing is n
   const second = new HlsStage({ ...ATC, hlsPath: 'hls' }, { disk })
   await second.publish('live/cam', VHOST, { atc: true }).burst(encoded(4_100, 20_000, {}))
   expect(names()).toEqual([])
+})
+
+test('a segment in which the connection of a pull has changed is left out', async () => {
+  const show = new Show()
+  const publisher = show.stage.publish('live/cam', VHOST, { atc: true })
+  const messages = encoded(30_100, 0, {})
+  const before = messages.filter(({ timestampMs }) => timestampMs < 13_000)
+  // What came between is lost: from within one segment to within the next.
+  const after = messages.filter(({ timestampMs, payload }) => timestampMs >= 14_500 || payload[1] === 0)
+  await publisher.burst(before)
+  publisher.publication.reconnected()
+  await publisher.burst(after)
+  expect(slots(show, zero())).toEqual([9, 10, 11, 12, 13, 14])
 })

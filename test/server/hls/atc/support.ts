@@ -128,8 +128,9 @@ function hash(...parts: Buffer[]): string {
 /** An encoder that sends to two servers, of which the second one comes and goes. */
 export async function twoServers(seed: number, hls: Partial<HlsOptions> = {}): Promise<[AtcServer, AtcServer]> {
   const random = new SeededRandom(seed)
-  const one = new AtcServer(hls)
-  const other = new AtcServer(hls)
+  const own = { hlsAtcWaitMs: random.pick([0, 400, 4_000]), ...hls }
+  const one = new AtcServer(own)
+  const other = new AtcServer(own)
   const untilMs = 60_000
   const fromMs = startOf(random, one.wallMs)
   const messages = encoded(untilMs, fromMs, mediaOf(random, untilMs))
@@ -144,7 +145,7 @@ export async function twoServers(seed: number, hls: Partial<HlsOptions> = {}): P
     const coming = within(otherMessages)
     let late: Message[] = []
     if (atMs >= nextMs) {
-      nextMs = atMs + random.between(6_000, 20_000)
+      nextMs = atMs + random.between(10_000, 25_000)
       if (isOn && random.chance(0.5)) other.restart()
       else if (isOn) await other.disconnect()
       isOn = !isOn
