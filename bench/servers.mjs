@@ -84,7 +84,10 @@ export function sluiceFamily({ dist, node, nodeArgs, workDir, edges }) {
       const ports = { rtmp: await freePort(), 'http-flv': await freePort(), exporter: await freePort() }
       const config = join(workDir, 'family.conf')
       const exporter = `exporter { enabled on; listen ${HOST}:${ports.exporter}; }\nedges ${edges};\n`
-      writeFileSync(config, exporter + sluiceConfig(ports.rtmp, ports['http-flv'], { minLatency: false, hls: '' }))
+      writeFileSync(
+        config,
+        exporter + sluiceConfig(ports.rtmp, ports['http-flv'], { minLatency: false, hls: '', secure: '' }),
+      )
       const log = openSync(join(workDir, 'family.log'), 'w')
       const args = [...nodeArgs, join(dist, 'main.js'), '-c', config]
       const child = startPinned(SERVER_CORE, node, args, ['ignore', log, log])

@@ -53,6 +53,28 @@ describe('the snippets of the documentation', () => {
   })
 })
 
+/** Directives in running text, `block { name value; name }`, of which only the names must be right. */
+function unknownNames(text: string): readonly string[] {
+  const whole = text
+    .replaceAll('…', '')
+    .replaceAll('...', '')
+    .replaceAll(/([^;{}\s])\s*\}/g, '$1; }')
+  const unknown = (config: string): string[] =>
+    problems(config).filter((problem) => /not known|unexpected/.test(problem))
+  const vhost = 'vhost __defaultVhost__'
+  const places = [`${whole}\n${vhost} { }`, `http_server { ${whole}\n} ${vhost} { }`, `${vhost} { ${whole}\n}`]
+  return places.some((place) => unknown(`listen 1935; ${place}`).length === 0) ? [] : [text]
+}
+
+test('directives that are named in running text are known', () => {
+  const spans = allChapters().flatMap((file) => [
+    ...readFileSync(file, 'utf8').matchAll(/`((?!dolphin|sharp)[a-z_]+ (?:[\w[\]/]+ )?\{[^`]*\})`/g),
+  ])
+  const wrong = spans.flatMap(([, text = '']) => unknownNames(text))
+  expect(wrong).toEqual([])
+  expect(spans.length).toBeGreaterThan(60)
+})
+
 test('links between the chapters lead to files that are there', () => {
   const lost = allChapters().flatMap((file) => {
     const links = [...readFileSync(file, 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => link ?? '')

@@ -22,6 +22,11 @@ class FakeProcess implements Borrower {
     return this.heard.filter(({ kind }) => kind === 'lend').length
   }
 
+  get quota(): number {
+    const last = this.heard.findLast(({ kind }) => kind === 'lend')
+    return last?.kind === 'lend' ? last.quota : 0
+  }
+
   /** Takes so many connections and gives the port back. */
   take(count: number, key = 'a'): void {
     this.connections += count
@@ -42,30 +47,49 @@ test('all who share a port have it, and who is ahead of the others does not get 
   const { processes } = family(2)
   const [one, other] = processes
   expect([one?.lends, other?.lends]).toEqual([1, 1])
-  one?.take(8)
+  one?.take(1)
   expect(one?.lends).toBe(1)
-  other?.take(8)
+  other?.take(1)
   expect([one?.lends, other?.lends]).toEqual([2, 2])
+})
+
+test('the more connections there are, the more may be taken at a time', () => {
+  const { lender, processes } = family(2)
+  for (let round = 0; round < 200; round++) for (const one of processes) if (one.lends > round) one.take(one.quota)
+  expect(processes.map(({ quota }) => quota)).toEqual([8, 8])
+  const [one] = processes
+  const before = one?.lends ?? 0
+  if (one) lender.heard(one, one.connections + 8, null)
+  one?.take(8)
+  expect(one?.lends).toBe(before)
+})
+
+test('what a process has just taken counts before it says so', () => {
+  const { lender, processes } = family(2)
+  const [one] = processes
+  if (one) lender.heard(one, 0, 'a')
+  expect(one?.lends).toBe(1)
 })
 
 test('clients that leave make room again', () => {
   const { lender, processes } = family(2)
   const [one] = processes
-  one?.take(8)
-  if (one) lender.heard(one, 3, null)
+  one?.take(1)
+  if (one) lender.heard(one, 0, null)
   expect(one?.lends).toBe(2)
 })
 
 test('nobody waits for a process that is stuck, or has gone', () => {
   const { lender, processes, clock } = family(3)
   const [one, other, last] = processes
-  one?.take(8)
-  other?.take(8)
+  one?.take(1)
+  other?.take(1)
   expect([one?.lends, other?.lends]).toEqual([1, 1])
   clock.nowMs = 2_000
-  if (one) lender.heard(one, 8, null)
+  if (one) lender.heard(one, 1, null)
   expect(one?.lends).toBe(2)
   if (last) lender.remove(last)
+  if (other) lender.heard(other, 1, null)
   expect(other?.lends).toBe(2)
 })
 
@@ -73,8 +97,8 @@ test('who only wants to know where it is takes no part', () => {
   const { lender, processes } = family(1)
   const origin = new FakeProcess(lender)
   lender.want(origin, 'a', '127.0.0.1', 0, 'name')
-  processes[0]?.take(8)
-  processes[0]?.take(8)
+  processes[0]?.take(1)
+  processes[0]?.take(1)
   expect(origin.heard.map(({ kind }) => kind)).toEqual(['port'])
   expect(processes[0]?.lends).toBe(3)
 })

@@ -108,9 +108,19 @@ export class Hooks implements Gate {
     this.#tell('on_dvr', 'onDvr', hookSubject(client), dvrFields(file))
   }
 
-  /** on_hls: a segment of the client's stream is finished. Queued. */
+  /**
+   * on_hls: a segment of the client's stream is finished. Queued; a back end that hangs holds up its own calls and not
+   * those of the others: of two coordinators of a backup the other one must hear of it in time.
+   */
   hls(client: Client, segment: HlsSegment): void {
-    this.#tell('on_hls', 'onHls', hookSubject(client), hlsFields(segment))
+    const subject = hookSubject(client)
+    const more = hlsFields(segment)
+    for (const [index, url] of (this.#options(subject)?.onHls ?? []).entries()) {
+      this.#notices.push(index === 0 ? subject.clientId : `${subject.clientId} ${url}`, async (thread) => {
+        const options = this.#options(subject)
+        if (options?.onHls.includes(url)) await this.#tellAll(thread, 'on_hls', [url], subject, options, more)
+      })
+    }
   }
 
   /**

@@ -2,8 +2,10 @@ import { type BoundPort, bindPort } from './bound-port.ts'
 import type { PortUse, ToChild } from './family.ts'
 import type { TcpHandle } from './handle.ts'
 
-/** So many connections a process may take before it asks again: no process gets further ahead of the others. */
-const QUOTA = 8
+/** So many connections a process may take at most before it asks again; fewer while all have few. */
+const LARGEST_QUOTA = 8
+/** One more for so many connections that each process has. */
+const CONNECTIONS_PER_QUOTA = 8
 /** Who has not been heard for so long is busy or stuck: the others do not wait for it. */
 const SILENT_MS = 1_000
 
@@ -15,8 +17,8 @@ export interface Borrower {
 interface Account {
   connections: number
   heardMs: number
-  /** By key: whether it has the port now. */
-  readonly ports: Map<string, { readonly use: PortUse; isLent: boolean }>
+  /** By key: whether it has the port now, and for how many connections. */
+  readonly ports: Map<string, { readonly use: PortUse; isLent: boolean; quota: number }>
 }
 
 /**
@@ -55,7 +57,7 @@ export class Lender {
     if (!account) return
     try {
       const { local } = this.bind(key, host, port)
-      account.ports.set(key, { use, isLent: use === 'name' })
+      account.ports.set(key, { use, isLent: use === 'name', quota: 0 })
       borrower.send({ kind: 'port', key, local })
       this.#share()
     } catch (error) {
@@ -77,9 +79,10 @@ export class Lender {
   heard(borrower: Borrower, connections: number, returned: string | null): void {
     const account = this.#accounts.get(borrower)
     if (!account) return
-    account.connections = connections
     account.heardMs = this.#nowMs()
     const port = returned === null ? undefined : account.ports.get(returned)
+    // What it has just taken it does not count yet.
+    account.connections = port ? Math.max(connections, account.connections + port.quota) : connections
     if (port) port.isLent = false
     this.#share()
   }
@@ -93,9 +96,12 @@ export class Lender {
     for (const [borrower, { ports, connections }] of this.#accounts) {
       for (const [key, port] of ports) {
         const bound = port.isLent ? undefined : this.#ports.get(key)
-        if (!bound || (port.use === 'share' && connections >= this.#fewest(key) + QUOTA)) continue
+        const fewest = this.#fewest(key)
+        const most = Math.min(LARGEST_QUOTA, 1 + Math.floor(fewest / CONNECTIONS_PER_QUOTA))
+        if (!bound || (port.use === 'share' && connections >= fewest + most)) continue
         port.isLent = true
-        borrower.send({ kind: 'lend', key, quota: port.use === 'share' ? QUOTA : 0 }, bound.handle)
+        port.quota = port.use === 'share' ? most : 0
+        borrower.send({ kind: 'lend', key, quota: port.quota }, bound.handle)
       }
     }
   }

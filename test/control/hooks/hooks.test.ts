@@ -453,3 +453,18 @@ test('files are told of in their order: on_dvr, on_hls, on_hls_notify', async ()
   expect(server.backEnd.calls[2]).toMatchObject({ method: 'GET', url: '/hook/live/cam/cam-3.ts?a=b', text: '' })
   expect(server.lines.filter(({ level }) => level === 'warn')).toEqual([])
 })
+
+test('of segments one back end hears in time although another one hangs', async () => {
+  const server = await serveWithHooks((url) => ({ onHls: [`${url}/hangs`, `${url}/well`], timeoutMs: 1_000 }))
+  const thread = server.world.start('client01', 'client', async () => {})
+  const client = newClient(thread, new Socket(new TestPipe()), 'rtmp')
+  server.backEnd.reply = ({ url }) => (url.endsWith('hangs') ? 'silence' : { body: '0' })
+  const paths = { cwd: '/srs', file: './cam-3.ts', url: 'live/cam-3.ts', m3u8: './cam.m3u8', m3u8Url: 'live/cam.m3u8' }
+  for (const seqNo of [3, 4, 5]) server.hooks.hls(client, { ...paths, durationMs: 2_000, seqNo })
+  const heard = (path: string) =>
+    server.backEnd.calls.filter(({ url }) => url.endsWith(path)).map(({ body }) => body['seq_no'])
+  await eventually('the other one hears of all', () => heard('well').length === 3)
+  expect(heard('well')).toEqual([3, 4, 5])
+  await server.end()
+  expect(heard('hangs')).toEqual([3, 4, 5])
+})

@@ -110,6 +110,9 @@ test('ffmpeg and VLC play at all edges what ffmpeg publishes at one, and HLS com
       expect(pictures).toEqual(clips.get(CLIP).decoded.pictures)
     }
   })
+  // The origin writes HLS until it has ended, also when only the supervisor is killed.
+  family.program.signal('SIGTERM')
+  expect(await family.program.ended()).toBe(0)
 })
 
 test('clients are spread evenly; kill -9 of the origin leaves them, kill -9 of an edge takes its own, and each end is told once', async () => {

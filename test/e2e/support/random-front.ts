@@ -47,7 +47,7 @@ export class RandomFront {
 /** Null when there is none that is good. */
 async function ask(url: string): Promise<{ type: string; bytes: Buffer } | null> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) })
+    const response = await fetch(url, { signal: AbortSignal.timeout(5_000) })
     if (response.status !== 200) return null
     return { type: response.headers.get('content-type') ?? '', bytes: Buffer.from(await response.arrayBuffer()) }
   } catch {

@@ -29,9 +29,9 @@ export class Film {
     const gopFrames = random.pick([6, 12, 25])
     const isRegular = random.chance(0.6)
     let nextKey = 0
-    // An encoder may pause: its time goes on.
+    // An encoder may pause: its time goes on. After it there must be time for a new playlist.
     this.hasPause = random.chance(0.3)
-    const pauseAtMs = this.hasPause ? random.between(10_000, lastsMs) : Infinity
+    const pauseAtMs = this.hasPause ? random.between(10_000, lastsMs / 2) : Infinity
     for (let frame = 0; frame * FRAME_MS < lastsMs; frame++) {
       const atMs = frame * FRAME_MS
       if (atMs > pauseAtMs && atMs < pauseAtMs + 6_000) continue

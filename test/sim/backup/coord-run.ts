@@ -64,6 +64,10 @@ export interface CoordinatorOutcome {
   readonly longestMs: number
   /** The most of the programme that a player missed at a switch of sides within one life of the encoder, ms. */
   readonly missedMs: number
+  /** The longest pause at each coordinator, ms. */
+  readonly pausesMs: readonly number[]
+  /** How often both have led. */
+  readonly conflicts: number
   readonly simulatedMs: number
 }
 
@@ -72,8 +76,9 @@ export function runCoordinators(
   seed: number,
   onLine: ((line: string) => void) | null = null,
   chosen: readonly Fault[] | null = null,
+  lastsMs: number | null = null,
 ): Promise<CoordinatorOutcome> {
-  return new CoordinatorRun(seed, onLine, chosen).run()
+  return new CoordinatorRun(seed, onLine, chosen, lastsMs).run()
 }
 
 class CoordinatorRun {
@@ -82,6 +87,8 @@ class CoordinatorRun {
   readonly #random: SeededRandom
   readonly #onLine: ((line: string) => void) | null
   readonly #chosen: readonly Fault[] | null
+  /** Of each fault; null: by the seed. */
+  readonly #lastsMs: number | null
   readonly #encoder: Encoder = { life: 0, startMs: 0 }
   readonly #servers: ServerNode[] = []
   readonly #coordinators: CoordinatorNode[] = []
@@ -90,7 +97,13 @@ class CoordinatorRun {
   readonly #faults: string[] = []
   #violation: Violation | null = null
 
-  constructor(seed: number, onLine: ((line: string) => void) | null, chosen: readonly Fault[] | null) {
+  constructor(
+    seed: number,
+    onLine: ((line: string) => void) | null,
+    chosen: readonly Fault[] | null,
+    lastsMs: number | null,
+  ) {
+    this.#lastsMs = lastsMs
     this.#onLine = onLine
     this.#chosen = chosen
     this.#simulation = new Simulation(seed)
@@ -127,6 +140,10 @@ class CoordinatorRun {
       switches: shown.filter((one, index) => index > 0 && shown[index - 1]?.side !== one.side).length,
       longestMs: times.reduce((most, atMs, index) => Math.max(most, atMs - (times[index - 1] ?? atMs)), 0),
       missedMs: this.#watchers.reduce((most, watcher) => Math.max(most, watcher.missedMs), 0),
+      pausesMs: this.#watchers.map(({ listed: own }) =>
+        own.reduce((most, { atMs }, index) => Math.max(most, atMs - (own[index - 1]?.atMs ?? atMs)), 0),
+      ),
+      conflicts: Math.max(...this.#coordinators.map(({ backup }) => backup?.coordinator.link.conflicts ?? 0)),
       simulatedMs: this.#simulation.nowMs,
     }
   }
@@ -210,7 +227,7 @@ class CoordinatorRun {
   /** Something goes wrong at some time, and is well again some time later. */
   #plan(fault: Fault): void {
     const atMs = this.#random.between(0, BUSY_MS * 0.7)
-    const lastsMs = this.#random.pick([1_000, 3_000, 5_000, 10_000, 15_000])
+    const lastsMs = this.#lastsMs ?? this.#random.pick([1_000, 3_000, 5_000, 10_000, 15_000])
     const which = this.#random.below(2)
     const what = `${fault} ${which + 1} at ${Math.round(15_000 + atMs)} for ${lastsMs}`
     this.#faults.push(what)
@@ -304,12 +321,19 @@ class CoordinatorRun {
     const switches = shown.filter((one, index) => index > 0 && shown[index - 1]?.side !== one.side).length
     const most = SWITCHES_PER_FAULT * this.#faults.length
     if (switches > most) throw new Violation('flapping', `${coordinator} has switched ${switches} times`)
+    // Who has just begun again shows all at once what the other one has shown one after the other.
+    const seenMs = new Map<number, number>()
+    for (const one of this.#watchers.flatMap((watcher) => watcher.shown)) {
+      seenMs.set(one.number, Math.min(one.atMs, seenMs.get(one.number) ?? Infinity))
+    }
     let lastMs = -Infinity
-    for (const [index, one] of shown.entries()) {
-      if (index === 0 || shown[index - 1]?.side === one.side) continue
-      if (one.atMs - lastMs < HOLD_SEEN_MS)
-        throw new Violation('flapping', `${coordinator} switches at ${lastMs} and ${one.atMs}`)
-      lastMs = one.atMs
+    for (const [index, { number, side }] of shown.entries()) {
+      if (index === 0 || shown[index - 1]?.side === side) continue
+      const atMs = seenMs.get(number) ?? 0
+      if (atMs - lastMs < HOLD_SEEN_MS) {
+        throw new Violation('flapping', `${coordinator} switches at ${lastMs} and ${atMs}`)
+      }
+      lastMs = atMs
     }
   }
 

@@ -16,7 +16,7 @@ type Answer = readonly [status: number, body: object | string]
 const DONE: Answer = [200, '0']
 const NOT_UNDERSTOOD: Answer = [400, { code: 400, error: 'that is not understood' }]
 const NO_ROOM: Answer = [404, { code: 404, error: 'there is no such server, or no room for the stream' }]
-const LEADS: Answer = [409, { code: 409, error: 'this coordinator leads itself' }]
+const NOT_FROM_YOU: Answer = [409, { code: 409, error: 'this coordinator leads, or the other one does not' }]
 
 /**
  * `POST /on_hls/SERVER` and `GET /on_hls_notify/SERVER?app=[app]&stream=[stream]&ts_url=[ts_url]` for servers;
@@ -92,7 +92,7 @@ class Control {
     const read = readEntries(entries)
     if (!state || !read || typeof stream !== 'string') return NOT_UNDERSTOOD
     link.hear(state)
-    if (link.role === 'leader') return LEADS
+    if (state.role !== 'leader' || link.role === 'leader') return NOT_FROM_YOU
     return (await this.#coordinator.take(thread, stream, read)) ? [200, link.say()] : NO_ROOM
   }
 

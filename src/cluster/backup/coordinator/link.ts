@@ -45,11 +45,14 @@ export class PeerLink {
   term = 0
   /** Of the local clock: when it became what it is. */
   sinceMs: number
+  /** How often it has led without knowing what the other one had told players while it stood still. */
+  blanks = 0
   /** How often two have led at a time. */
   conflicts = 0
   peer: PeerState | null = null
   #heardMs: number
   #failedBeats = 0
+  #hasStoodStill = false
   readonly #life: string
   #said = 0
   #tickMs: number
@@ -110,8 +113,12 @@ export class PeerLink {
     }
   }
 
-  /** What the other one says. @returns what to answer */
-  hear(state: PeerState): PeerState {
+  /**
+   * What the other one says. @returns what to answer
+   * @param isAnswer it was asked now; what it has sent by itself may have waited while this process stood still
+   */
+  hear(state: PeerState, isAnswer = false): PeerState {
+    if (this.#hasStoodStill && !isAnswer) return this.say()
     this.#heardMs = this.#world.clock.nowMs()
     if (this.peer?.life === state.life && this.peer.said > state.said) return this.say()
     this.peer = state
@@ -148,6 +155,8 @@ export class PeerLink {
     this.#log.warn({ lostMs: Math.round(lostMs) }, 'backup: this process stood still')
     this.#heardMs = nowMs
     this.#failedBeats = 0
+    this.#hasStoodStill = true
+    this.peer = null
     this.#become('joining')
   }
 
@@ -159,7 +168,7 @@ export class PeerLink {
       return
     }
     this.#failedBeats = 0
-    this.hear(state)
+    this.hear(state, true)
   }
 
   #decide(): void {
@@ -169,6 +178,8 @@ export class PeerLink {
       if (isSilent && this.role !== 'leader') this.#become('leader')
       return
     }
+    // Who has not just begun knows what players have been told.
+    if (peer.role !== 'joining') this.#hasStoodStill = false
     const yields = isBefore(peer, this.#options)
     if (peer.role === 'leader') {
       if (this.role === 'leader') this.#meet(peer, yields)
@@ -193,7 +204,11 @@ export class PeerLink {
     if (role === this.role) return
     this.role = role
     this.sinceMs = this.#world.clock.nowMs()
-    if (role === 'leader') this.term++
+    if (role === 'leader') {
+      this.term++
+      if (this.#hasStoodStill) this.blanks++
+      this.#hasStoodStill = false
+    }
     this.#log.info({ role, term: this.term, peer: this.peer?.name ?? '' }, 'backup: this coordinator is now')
   }
 

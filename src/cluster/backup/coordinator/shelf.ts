@@ -12,6 +12,8 @@ const HASH_LETTERS = 16
 /** Names that `put` gives. */
 const OURS = /-[0-9a-f]{16}-([0-9a-z]{8})\d+\.(?:ts|m4s|mp4)(?:\.tmp)?$/
 const MAX_DEPTH = 10
+/** Players of a stream want the same few segments: these have one buffer, however many they are. */
+const SHARED_BYTES = 128 * 1024 * 1024
 
 /** Bytes that are kept. */
 export interface KeptFile {
@@ -39,6 +41,9 @@ export class Shelf {
   readonly #life: string
   /** By hash: of bytes that are there twice, the newest. */
   readonly #files = new Map<string, KeptFile>()
+  /** What was written or read lately, the oldest first. */
+  readonly #shared = new Map<KeptFile, Buffer>()
+  #sharedBytes = 0
   #count = 0
   diskFailures = 0
 
@@ -70,18 +75,23 @@ export class Shelf {
     const isStored = await this.#attempt(thread, () => this.#write(thread, path, bytes))
     const file = { hash, ending, bytes: bytes.length, path: isStored ? path : null, memory: isStored ? null : bytes }
     this.#files.set(hash, file)
+    this.#share(file, bytes)
     return file
   }
 
   /** Null when the disk does not give them. @throws InterruptedError */
-  async read(thread: Thread, { path, memory, bytes }: KeptFile): Promise<Buffer | null> {
-    if (path === null) return memory
+  async read(thread: Thread, kept: KeptFile): Promise<Buffer | null> {
+    const { path, memory, bytes } = kept
+    const shared = this.#shared.get(kept) ?? memory
+    if (path === null || shared) return shared
     let found: Buffer | null = null
     await this.#attempt(thread, async () => {
       const file = await thread.world.disk.open(thread, path, 'read', DISK_TIMEOUT_MS)
       try {
         const read = await file.read(thread, bytes, 0, DISK_TIMEOUT_MS)
-        if (read.length === bytes) found = read
+        if (read.length !== bytes) return
+        found = read
+        this.#share(kept, read)
       } finally {
         await file.close(thread, DISK_TIMEOUT_MS)
       }
@@ -92,6 +102,7 @@ export class Shelf {
   /** @throws InterruptedError */
   async remove(thread: Thread, file: KeptFile): Promise<void> {
     if (this.#files.get(file.hash) === file) this.#files.delete(file.hash)
+    this.#unshare(file)
     const { path } = file
     if (path === null) return
     await this.#attempt(thread, () => thread.world.disk.remove(thread, path, DISK_TIMEOUT_MS))
@@ -100,6 +111,17 @@ export class Shelf {
   /** Removes what another life has left. @throws InterruptedError */
   async clear(thread: Thread, sides: readonly string[]): Promise<void> {
     for (const side of sides) await this.#attempt(thread, () => this.#clear(thread, posix.join(this.#dir, side), 0))
+  }
+
+  #share(file: KeptFile, bytes: Buffer): void {
+    if (file.path === null || this.#shared.has(file)) return
+    this.#shared.set(file, bytes)
+    this.#sharedBytes += file.bytes
+    for (const [oldest] of this.#shared) if (this.#sharedBytes > SHARED_BYTES) this.#unshare(oldest)
+  }
+
+  #unshare(file: KeptFile): void {
+    if (this.#shared.delete(file)) this.#sharedBytes -= file.bytes
   }
 
   async #clear(thread: Thread, path: string, depth: number): Promise<void> {

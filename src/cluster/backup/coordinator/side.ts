@@ -128,7 +128,7 @@ export class Side implements Candidate {
     const others = this.copies.slice(1 - OFFSETS).filter((copy) => copy.session === session)
     // Each as seen from here: of MPEG-TS they wrap.
     const earlier = others.map((copy) => own + aheadMs(container, own, copy.offsetMs))
-    const offsetMs = Math.min(own, ...earlier.filter((one) => own - one < durationMs * OFFSETS))
+    const offsetMs = Math.min(own, ...earlier)
     const localEndMs = reportedMs - (own - offsetMs)
     return { side, session, seqNo, durationMs, facts, offsetMs, localEndMs }
   }

@@ -26,10 +26,8 @@ const TELL_TIMEOUT_MS = 500
 const TAKE_TIMEOUT_MS = 10_000
 /** An entry whose segment is under way here is not fetched from elsewhere for so long. */
 const OWN_COPY_MS = 500
-/** The logs of two that have led at a time: one that is ahead by so little waits for the other. */
+/** One of two logs that is ahead by so little waits for the other. */
 const SMALL_LEAD = 2
-/** Copies that are kept of each side, in playlists. */
-const COPY_WINDOWS = 2
 
 export class BackupStream {
   readonly name: StreamName
@@ -42,6 +40,8 @@ export class BackupStream {
   /** A switch by hand that is to come. */
   #wanted: { readonly side: string; readonly sinceMs: number } | null = null
   #usedMs: number
+  /** Those of the link that the log knows of. */
+  #blanks: number
   /** Entries whose segment this one does not have. */
   lost = 0
   /** What is about to be published: the other one may ask for it. */
@@ -52,9 +52,10 @@ export class BackupStream {
   constructor(parts: Parts, name: StreamName) {
     const { options, world } = parts
     this.#parts = parts
+    this.#blanks = parts.link.blanks
     this.name = name
     this.key = keyOf(name)
-    this.sides = options.sides.map((side) => new Side(side, options.late, COPY_WINDOWS * options.window))
+    this.sides = options.sides.map((side) => new Side(side, options.late, 2 * options.window))
     this.log = new ServedLog(options.window)
     this.election = new Election(options.holdMs)
     this.#usedMs = world.clock.nowMs()
@@ -114,11 +115,12 @@ export class BackupStream {
     this.#usedMs = this.#nowMs
     await this.#taking.lock(thread, TAKE_TIMEOUT_MS)
     try {
-      const fresh = entries.filter(({ number }) => number > (this.log.last?.entry.number ?? -1))
       const served: Served[] = []
-      for (const entry of fresh) served.push(await this.#servedOf(thread, entry))
-      // All at once: who has just begun would show a playlist that ends before that of its life before.
-      const gone = served.flatMap((one) => this.#push(one))
+      for (const entry of entries) if (this.#isNew(entry)) served.push(await this.#servedOf(thread, entry))
+      // All at once: who has just begun would show a playlist that ends before that of its life before. Meanwhile the
+      // leader may have gone, and this coordinator have gone on by itself.
+      const isWelcome = this.#parts.link.role !== 'leader'
+      const gone = served.flatMap((one) => (isWelcome && this.#isNew(one.entry) ? this.#push(one) : [one]))
       for (const one of gone) await this.#release(thread, one)
     } finally {
       this.#taking.unlock(thread)
@@ -137,8 +139,8 @@ export class BackupStream {
   async #lead(thread: Thread): Promise<void> {
     if (this.#missingThere().length > 0 && this.#parts.link.isPeerThere) await this.#send(thread, this.#missingThere())
     for (let copy = this.#next(); copy; copy = this.#next()) {
-      const served = this.#serve(copy, this.#entryOf(copy))
-      if (!(await this.#replicate(thread, served))) return
+      const served = servedOf(this.#entryOf(copy), copy, this.#nowMs)
+      if (!(await this.#replicate(thread, served)) || !this.#isNew(served.entry)) return
       for (const gone of this.#push(served)) await this.#release(thread, gone)
     }
   }
@@ -194,14 +196,18 @@ export class BackupStream {
   /** Goes on from the last one; from the other coordinator's, when that has gone further by itself. */
   #nextNumber(): number {
     const { link, world, beginnings } = this.#parts
-    const next = (this.log.last?.entry.number ?? beginnings.firstSequence(world.clock.wallMs()) - 1) + 1
+    const after = (this.log.last?.entry.number ?? -1) + 1
+    // Numbers by the clock are beyond whatever the other one has told players meanwhile.
+    const isBlank = !this.log.last || this.#blanks !== link.blanks
+    const next = isBlank ? Math.max(after, beginnings.firstSequence(world.clock.wallMs())) : after
+    this.#blanks = link.blanks
     const others = link.peer?.last[this.key] ?? -1
     const isFar = others >= next + (this.log.last ? SMALL_LEAD : 0)
     return isFar ? others + 1 : next
   }
 
-  #serve(copy: Copy, entry: Entry): Served {
-    return { entry, placed: copy, sinceMs: this.#nowMs, file: copy.file, initFile: copy.initFile }
+  #isNew({ number }: Entry): boolean {
+    return number > (this.log.last?.entry.number ?? -1)
   }
 
   /** What the other coordinator does not have of what is in the playlist here. */
@@ -236,13 +242,13 @@ export class BackupStream {
     const body = JSON.stringify({ from: link.say(), stream: this.key, entries })
     const answer = await link.post(thread, 'peer/append', body, REPLICATE_TIMEOUT_MS)
     const state = answer && readState(answer)
-    if (state) link.hear(state)
+    if (state) link.hear(state, true)
     return state !== null
   }
 
   async #servedOf(thread: Thread, entry: Entry): Promise<Served> {
     const own = await this.#ownCopy(thread, entry)
-    if (own) return this.#serve(own, entry)
+    if (own) return servedOf(entry, own, this.#nowMs)
     const { side, session, seqNo, durationMs, facts, hash, initHash } = entry
     const { copier, shelf } = this.#parts
     const nowMs = this.#nowMs
@@ -286,12 +292,16 @@ export class BackupStream {
   }
 
   async #copyAll(thread: Thread, side: Side): Promise<void> {
+    const { link } = this.#parts
     for (let next = side.next(); next; next = side.next()) {
       const copy = await this.#copy(thread, side, next.latest, next.reportedMs)
       const gone = side.done(copy, this.#nowMs)
       side.look(this.#nowMs)
       this.#changed.broadcast()
-      if (copy && next.latest().hash === '') await this.#tellPeer(thread, next.latest(), copy)
+      if (copy && link.isPeerThere && next.latest().hash === '') {
+        const have = { ...next.latest(), hash: copy.file.hash, initHash: copy.initFile?.hash ?? '' }
+        await link.post(thread, 'peer/have', haveBody(have), TELL_TIMEOUT_MS)
+      }
       for (const one of gone) await this.#release(thread, one)
     }
   }
@@ -304,12 +314,6 @@ export class BackupStream {
     const initFile = init && (await shelf.put(thread, side.name, this.name, 'mp4', init))
     const file = await shelf.put(thread, side.name, this.name, init ? 'm4s' : 'ts', bytes)
     return { ...side.place(latest(), fetched, reportedMs), file, initFile }
-  }
-
-  async #tellPeer(thread: Thread, report: SegmentReport, { file, initFile }: Copy): Promise<void> {
-    const { link } = this.#parts
-    const have = { ...report, hash: file.hash, initHash: initFile?.hash ?? '' }
-    if (link.isPeerThere) await link.post(thread, 'peer/have', haveBody(have), TELL_TIMEOUT_MS)
   }
 
   /** Lets the files of a copy or an entry go, unless something else needs them. */
@@ -335,6 +339,10 @@ export class BackupStream {
       if (!(error instanceof TimeoutError)) throw error
     }
   }
+}
+
+function servedOf(entry: Entry, copy: Copy, sinceMs: number): Served {
+  return { entry, placed: copy, sinceMs, file: copy.file, initFile: copy.initFile }
 }
 
 function endingOf(name: string): KeptFile['ending'] {
