@@ -5,6 +5,8 @@ import type { Endpoint } from './st/network.ts'
 /** Loopback: a connection that breaks says so at once, and a stream may be waited for. */
 const INNER_TIMEOUT_MS = 30_000
 const INNER_LINGER_MS = 1_000
+/** The origin is started again whatever happens, on a busy machine after a while: players and publishers wait for it. */
+const INNER_OUTAGE_MS = 60_000
 
 /** The configuration of an edge: it has its streams from the origin, and does nothing that is done once. */
 export function edgeConfig(config: Config, inner: Endpoint): Config {
@@ -43,6 +45,8 @@ function edgeVhost(vhost: VhostConfig, inner: Endpoint): VhostConfig {
       coworkers: [],
       originTimeoutMs: INNER_TIMEOUT_MS,
       lingerMs: INNER_LINGER_MS,
+      outageMs: Math.max(vhost.cluster.outageMs, INNER_OUTAGE_MS),
+      publishRetryMs: Math.max(vhost.cluster.publishRetryMs, INNER_OUTAGE_MS),
     },
   }
 }

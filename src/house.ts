@@ -1,3 +1,4 @@
+import { Backups } from './cluster/backup/backups.ts'
 import { LoopGate } from './cluster/chain.ts'
 import { Edge } from './cluster/edge/edge.ts'
 import type { EdgeParts } from './cluster/edge/parts.ts'
@@ -5,8 +6,7 @@ import { Traverse } from './cluster/edge/traverse.ts'
 import type { Relays } from './cluster/relays.ts'
 import type { ReloadReport } from './control/api/options.ts'
 import { OriginCluster } from './cluster/origin/origin-cluster.ts'
-import { type CertificateFiles, Certificates } from './control/certificates.ts'
-import { certificateFiles } from './control/checks.ts'
+import { Certificates } from './control/certificates.ts'
 import { type Core, type HousePart, makeCore } from './cores.ts'
 import type { Config } from './control/config.ts'
 import { deviceIp } from './control/heartbeat.ts'
@@ -20,11 +20,12 @@ import { makeSecurity } from './control/security/security.ts'
 import { Settings } from './control/settings.ts'
 import { HttpPool } from './http/pool.ts'
 import type { Gate } from './server/gate.ts'
-import { SERVER_NAME, type ServerOptions, type TlsOptions } from './server/options.ts'
+import { SERVER_NAME, type ServerOptions } from './server/options.ts'
 import type { PageFile } from './server/page.ts'
 import { prepareAll } from './server/ports.ts'
 import { Server } from './server/server.ts'
 import { streamPlaces } from './server/streams.ts'
+import { HTTP_PROTOCOLS, tlsOptions, wantedCertificates } from './house-tls.ts'
 import { makeRelays } from './relays.ts'
 import { serverOptions } from './server-options.ts'
 import { makeBreaker, Services, streamPorts } from './services.ts'
@@ -34,8 +35,6 @@ import type { World } from './st/world.ts'
 
 /** How long the end of the last clients may be told; Docker kills after 10 s. */
 const LAST_CALLBACKS_MS = 5_000
-/** What is spoken over HTTPS. */
-const HTTP_PROTOCOLS = ['http/1.1']
 
 /** What a house stands on. */
 export interface HouseParts {
@@ -69,6 +68,7 @@ export class House {
   readonly #services: Services
   readonly #edge: Edge
   readonly #hooks: Hooks
+  readonly #backups: Backups
   readonly #relays: Relays
   readonly #pool: HttpPool
   readonly #origins: OriginCluster
@@ -98,16 +98,17 @@ export class House {
     this.#hooks = new Hooks(world, identity, agent, (vhost) => settings.vhost(vhost)?.httpHooks ?? null)
     this.#pool = new HttpPool(world)
     this.#origins = this.#makeOrigins(agent)
-    const security = makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
     const forwards = new ForwardQuestions(this.#pool, identity, agent, (name) => settings.vhost(name))
     const edgeParts = this.#edgeParts(parts)
     this.#edge = new Edge(edgeParts)
+    this.#backups = new Backups({ world, redis: config.redis, optionsOf: (name) => settings.resolveVhost(name) })
     const gates = core.gates({
       own: breaker,
-      access: [new LoopGate(edgeParts.self.id), ...security, new Traverse(edgeParts)],
+      access: [new LoopGate(edgeParts.self.id), ...securityOf(now), new Traverse(edgeParts)],
       callbacks: [this.#origins.gate, this.#hooks, forwards, ...(parts.callbacks ?? [])],
       upstream: this.#edge,
       hlsNotices: this.#hooks,
+      hlsBackups: this.#backups,
     })
     this.#server = new Server(world, options, version, gates, {
       utcTime: config.utcTime,
@@ -130,6 +131,7 @@ export class House {
       post: (thread, url, body, timeoutMs) => this.#post(thread, agent, new URL(url), body, timeoutMs),
       origins: this.#origins,
       forwards: () => this.#relays.forwards,
+      backups: this.#backups,
       others: core,
       ...this.#told(parts, options),
     })
@@ -202,6 +204,7 @@ export class House {
     await this.#relays.stop(thread)
     await this.#core.stopInner(thread)
     await this.#server.stop(thread)
+    this.#backups.stop()
     await this.#core.stop(thread)
     await this.#origins.stop(thread)
     await this.#hooks.stop(thread, LAST_CALLBACKS_MS)
@@ -305,22 +308,6 @@ export class House {
   }
 }
 
-function wantedCertificates(config: Config): CertificateFiles[] {
-  return certificateFiles(config).map(([, files]) => files)
-}
-
-function tlsOptions(certificates: Certificates, now: () => Config): TlsOptions {
-  return {
-    rtmps: { certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().rtmps), protocols: [] },
-    https: {
-      certificateFor: (name) => certificates.get(ownFiles(now(), name) ?? now().httpServer.https),
-      protocols: HTTP_PROTOCOLS,
-    },
-  }
-}
-
-/** The certificate of the vhost that a client asks for; null: it has none of its own. */
-function ownFiles({ vhosts }: Config, serverName: string): CertificateFiles | null {
-  const tls = vhosts.get(serverName)?.tls
-  return tls && tls.cert !== '' ? tls : null
+function securityOf(now: () => Config): ReturnType<typeof makeSecurity> {
+  return makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
 }

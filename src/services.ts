@@ -6,7 +6,7 @@ import { consoleHandler } from './console-page.ts'
 import { deviceIp, type HeartbeatSettings, type Post, runHeartbeat } from './control/heartbeat.ts'
 import type { ServerIdentity } from './control/identity.ts'
 import type { Instance } from './control/instance.ts'
-import { type ClusterState, metrics } from './control/metrics/metrics.ts'
+import { type BackupState, type ClusterState, metrics } from './control/metrics/metrics.ts'
 import { History } from './control/metrics/history.ts'
 import type { Metric } from './control/metrics/text.ts'
 import { Sampler } from './control/metrics/sampler.ts'
@@ -70,6 +70,7 @@ export interface ServicesParts {
   /** For the heartbeat; without it there is none. */
   readonly post: Post | null
   readonly forwards: ApiOptions['forwards']
+  readonly backups: ApiOptions['backups'] & { readonly state: BackupState }
   /** What there is to say of this server as one of several origins. */
   readonly origins: { answer(query: ClusterQuery): object; readonly state: ClusterState }
   readonly placesOf: ApiOptions['placesOf']
@@ -196,7 +197,7 @@ export class Services {
   }
 
   #apiOptions(): Parameters<typeof makeApi>[0] {
-    const { world, server, identity, config, reloader, isDraining, origins, others, forwards } = this.#parts
+    const { world, server, identity, config, reloader, isDraining, origins, others, forwards, backups } = this.#parts
     const { placesOf, log, effective } = this.#parts
     return {
       world,
@@ -221,6 +222,7 @@ export class Services {
       history: this.#history,
       log,
       effective,
+      backups,
       atc: (key) => server.hls.get(key)?.keeper.atc ?? null,
       reloader,
       isDraining,
@@ -229,7 +231,7 @@ export class Services {
   }
 
   #metrics(): string {
-    const { world, server, breaker, config, refused, refusedByLimit, origins, others } = this.#parts
+    const { world, server, breaker, config, refused, refusedByLimit, origins, others, backups } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
@@ -245,6 +247,7 @@ export class Services {
       refused,
       refusedByLimit,
       cluster: () => origins.state,
+      backups: () => backups.state,
       breakerLevel: () => breaker.level,
     })
   }

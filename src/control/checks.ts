@@ -61,8 +61,12 @@ export function* checkCertificates(config: CertificateSettings, readFile: (path:
 
 /** What is odd about vhosts whose streams may be on other origins. */
 export function* checkCluster({ redis, vhosts }: ClusterSettings): Iterable<Finding> {
-  for (const { name, enabled, cluster } of vhosts.values()) {
+  for (const { name, enabled, cluster, hlsBackup } of vhosts.values()) {
     const { originCluster, mode, coworkers } = cluster
+    if (enabled && originCluster && redis.enabled && hlsBackup.enabled) {
+      const message = 'hls_backup needs a publisher on each server: the registry of origin_cluster lets in one of them'
+      yield wrong(`vhost.${name}.hls_backup.enabled`, message)
+    }
     if (!enabled || !originCluster || mode !== 'local' || coworkers.length > 0 || redis.enabled) continue
     const message = 'origin_cluster has nobody to ask: it needs coworkers, or redis'
     yield odd(`vhost.${name}.cluster.origin_cluster`, message)
@@ -122,7 +126,18 @@ export function checkVhost(vhost: VhostConfig): readonly Finding[] {
       : null,
     token.enabled && token.secret.length === 0 ? wrong(at('token.enabled'), 'token needs token.secret') : null,
     ...checkEngines(vhost),
+    ...checkBackup(vhost),
   ].filter((finding) => finding !== null)
+}
+
+/** What several servers write by turns must be nothing that only one of them has. */
+function* checkBackup({ name, hls, hlsBackup }: VhostConfig): Iterable<Finding> {
+  if (!hlsBackup.enabled) return
+  const place = `vhost.${name}.hls_backup.enabled`
+  if (!hls.enabled) yield wrong(place, 'hls_backup needs hls: enabled on')
+  if (hls.hlsPath === '') yield wrong(place, 'hls_backup needs hls_path: the folder that the servers share')
+  if (hls.hlsLowLatency) yield wrong(place, 'hls_backup shares whole segments: hls_low_latency must be off')
+  if (hls.hlsKeys) yield wrong(place, 'hls_backup shares segments that each server can read: hls_keys must be off')
 }
 
 function* checkHls({ name, hls, play }: VhostConfig): Iterable<Finding> {

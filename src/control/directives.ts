@@ -3,6 +3,7 @@
  * texts and `conf/full.conf` come from these two tables. Names and meanings are SRS 7.0's, except where "(Sluice)".
  */
 import { HTTP_HOOKS, REFER, SECURITY, TOKEN } from './directives/access.ts'
+import { HLS_BACKUP } from './directives/hls-backup.ts'
 import { CONNECTION_DIRECTIVES_OF_VHOST, HTTP_REMUX, HTTP_STATIC, PLAY, PUBLISH } from './directives/delivery.ts'
 import { DVR, HLS } from './directives/files.ts'
 import { LIMITS } from './directives/limits-block.ts'
@@ -40,6 +41,7 @@ export const VHOST_DIRECTIVES = {
   tls: VHOST_TLS,
   http_hooks: HTTP_HOOKS,
   hls: HLS,
+  hls_backup: HLS_BACKUP,
   dvr: DVR,
   cluster: CLUSTER,
   forward: FORWARD,

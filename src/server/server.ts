@@ -13,6 +13,7 @@ import { allOf, type Gate } from './gate.ts'
 import { HlsHandler } from './hls/http-hls.ts'
 import type { HlsNotices } from './hls/notices.ts'
 import { HlsService } from './hls/service.ts'
+import type { HlsBackups } from './hls/shared/share.ts'
 import { liveHandler } from './http-live.ts'
 import { publishHandler } from './http-publish.ts'
 import { isSame } from './http-site.ts'
@@ -56,6 +57,8 @@ export interface ServerGates {
   readonly upstream?: Upstream
   /** Who is told of HLS segments. */
   readonly hlsNotices?: HlsNotices
+  /** Who shares HLS with other servers. */
+  readonly hlsBackups?: HlsBackups
   /** Asked before the server's own handlers about each request that came to an address of HTTP. */
   readonly front?: (context: ServerContext, address: Endpoint) => HttpHandler
 }
@@ -128,7 +131,7 @@ export class Server {
     const { hub, clients, limits, refusals } = this
     const context: ServerContext = { world, hub, options, limits, clients, gate, refusals, upstream, version }
     this.context = context
-    this.#hls = new HlsService(context, gates.hlsNotices ?? null)
+    this.#hls = new HlsService(context, gates.hlsNotices ?? null, gates.hlsBackups ?? null)
     const serve: Service['serve'] = (thread, socket) => serveRtmp(thread, socket, context)
     const rtmp: Service = { protocol: 'rtmp', before: null, serve }
     const rtmps: Service = { protocol: 'rtmp', before: overTls(options.tls?.rtmps, acceptTls, context), serve }

@@ -66,6 +66,8 @@ export interface Disk {
   list(thread: Thread, path: string, timeoutMs: number): Promise<readonly DiskEntry[]>
   /** Makes one folder, unless something is there already. */
   makeFolder(thread: Thread, path: string, timeoutMs: number): Promise<void>
+  /** Removes a folder that is empty (else `ENOTEMPTY`). */
+  removeFolder(thread: Thread, path: string, timeoutMs: number): Promise<void>
 }
 
 /** Of a world without files. */
@@ -76,6 +78,7 @@ export const NO_DISK: Disk = {
   remove: refuse,
   list: refuse,
   makeFolder: refuse,
+  removeFolder: refuse,
 }
 
 function refuse(): Promise<never> {

@@ -3,6 +3,7 @@ import type { HttpExchange, HttpHandler } from '../../server/http-session.ts'
 import type { Thread } from '../../st/thread.ts'
 import { isAuthorized } from './auth.ts'
 import { API_ERRORS, ApiError } from './error.ts'
+import { backupRoutes } from './backup-routes.ts'
 import { liveRoutes } from './live-routes.ts'
 import { clusterRoutes } from './cluster-routes.ts'
 import { configRoutes } from './config-routes.ts'
@@ -84,6 +85,7 @@ class Api {
       ...logRoutes(options),
       ...configRoutes(options),
       ...topologyRoutes(options),
+      ...backupRoutes(options),
     ]
     const urls = Object.fromEntries(
       routes.flatMap(({ path, summary }) => (DIRECT.test(path) ? [[path.slice(8), summary]] : [])),

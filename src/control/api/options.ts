@@ -115,6 +115,39 @@ export interface ForwardView {
   readonly failure: string
 }
 
+/** A server that has a stream of which there are backups. */
+export interface BackupSide {
+  readonly name: string
+  readonly role: string
+  readonly lagMs: number | null
+  readonly heldMs: number | null
+  readonly ageMs: number
+}
+
+/** A stream whose HLS several servers write. */
+export interface BackupView {
+  readonly stream: string
+  readonly mode: string
+  readonly role: string
+  readonly writer: string | null
+  readonly sinceMs: number | null
+  readonly turn: number | null
+  readonly sequence: number | null
+  readonly ageMs: number
+  readonly missing: number
+  readonly sides: readonly BackupSide[]
+}
+
+/** What there is to say of backups, and to do about them. */
+export interface ApiBackups {
+  /** Keys of streams. */
+  readonly streams: Iterable<string>
+  /** Null: the stream has just gone. @throws StError */
+  view(thread: Thread, stream: string): Promise<BackupView | null>
+  /** @throws StError, `backup_none`, `backup_alone` */
+  switchWriter(thread: Thread, stream: string): Promise<void>
+}
+
 /** Segments that are numbered by the encoder's time. */
 export interface AtcView {
   /** Number of the newest one in the playlist; null: there is none yet. */
@@ -147,6 +180,7 @@ export interface ApiOptions {
   readonly log: LogRing
   /** Every setting in force. */
   readonly effective: () => readonly EffectiveSetting[]
+  readonly backups: ApiBackups
   /** HLS of a stream, by its key, when it is cut by the encoder's time; else null. */
   readonly atc: (key: string) => AtcView | null
   /** Null: this server cannot. */

@@ -21,6 +21,18 @@ export interface ClusterState {
   readonly redirects: number
 }
 
+/** What there is to say of HLS that several servers write. */
+export interface BackupState {
+  /** Streams by what this server does for them: writer, standby, reader. */
+  readonly streams: ReadonlyMap<string, number>
+  /** Turns at writing that this server has begun, and that it lost to another one. */
+  readonly turns: number
+  readonly fenced: number
+  /** Segments that were not there. */
+  readonly missing: number
+  readonly isRedisUp: boolean
+}
+
 /** What the metrics are made of. */
 export interface MetricsOptions {
   readonly world: World
@@ -40,6 +52,7 @@ export interface MetricsOptions {
   /** 0: all are let in; 1 to 3: high, critical, dying. */
   readonly breakerLevel: () => number
   readonly cluster: () => ClusterState
+  readonly backups: () => BackupState
   /** Metrics that only this server has. */
   readonly more: () => readonly Metric[]
 }
@@ -51,6 +64,7 @@ export function metrics(options: MetricsOptions): string {
     ...srsMetrics(options),
     ...clientMetrics(options),
     ...clusterMetrics(options.cluster()),
+    ...backupMetrics(options.backups()),
     ...runtimeMetrics(options),
     ...options.more(),
   ])
@@ -111,6 +125,17 @@ function clusterMetrics({ isRegistryUp, announced, sought, redirects }: ClusterS
     gauge('sluice_registry_streams', 'Streams that this origin announces in the registry.', announced),
     gauge('sluice_streams_sought', 'Streams that are looked for at other origins.', sought),
     counter('sluice_redirects_total', 'Players that were sent to another origin.', redirects),
+  ]
+}
+
+function backupMetrics({ streams, turns, fenced, missing, isRedisUp }: BackupState): Metric[] {
+  const byRole = [...streams].map(([role, value]) => ({ labels: { role }, value }))
+  return [
+    gauge('sluice_backup_streams', 'Streams whose HLS several servers write, by what this one does for them.', byRole),
+    counter('sluice_backup_turns_total', 'Turns at writing that this server has begun.', turns),
+    counter('sluice_backup_fenced_total', 'Turns that another server has ended.', fenced),
+    counter('sluice_backup_missing_segments_total', 'Segments that were not in the shared storage.', missing),
+    gauge('sluice_backup_redis_up', '1: Redis answers and holds the leases of HLS.', isRedisUp ? 1 : 0),
   ]
 }
 

@@ -50,13 +50,13 @@ export class HlsHandler {
   }
 
   async #serveFile(thread: Thread, exchange: HttpExchange): Promise<boolean> {
-    const { files, viewers } = this.#service
-    if (files.size === 0) return false
+    const { viewers } = this.#service
+    if (this.#service.isEmpty) return false
     const { path, query } = exchange.request
     const { ctx, vhost: asked } = readDirectives(query)
     const viewer = ctx === null ? null : viewers.get(ctx)
     const vhost = viewer?.client.vhost ?? vhostOf(exchange, this.#context, asked)
-    const file = vhost && files.get(vhost.name, path.slice(1))
+    const file = vhost && (await this.#service.file(thread, vhost.name, path.slice(1)))
     if (!vhost || !file || (!file.bytes && !file.promise)) return false
     if (!file.bytes) await this.#untilThere(thread, file, vhost)
     if (!file.bytes) await notFound(thread, exchange, 'It has not come.')
@@ -97,9 +97,14 @@ export class HlsHandler {
     const directives = readDirectives(exchange.request.query)
     const vhost = vhostOf(exchange, this.#context, directives.vhost)
     if (!vhost?.hls.enabled) return false
-    const known = this.#service.at(vhost.name, exchange.request.path)
+    let known = this.#service.at(vhost.name, exchange.request.path)
     const key = known?.stream.key ?? locate(exchange, vhost, this.#context.options.limits)?.sourceKey
     if (key === undefined) return false
+    known ??= await this.#service.stored(thread, key)
+    if (known?.keeper.refresh && !(await known.keeper.refresh(thread))) {
+      await exchange.answerText(thread, 503, 'The shared storage does not answer.', { 'Cache-Control': 'no-store' })
+      return true
+    }
     if (exchange.request.method === 'HEAD') await this.#answerHead(thread, exchange, key, vhost)
     else await this.#serveStream(thread, exchange, { key, vhost, live: known }, directives)
     return true

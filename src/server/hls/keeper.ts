@@ -30,6 +30,24 @@ export interface Turn {
   readonly reader: PacketReader
 }
 
+/** One stream's thread, which makes HLS of one publish after the other, or shows what another server makes of it. */
+export interface HlsKeeper {
+  /** A publish begins. Never waits. */
+  begin(turn: Turn): void
+  /** The server ends: when what is there has been dealt with, so does the thread. */
+  end(): void
+  /** The thread. When it ends, the stream is gone. @throws InterruptedError */
+  run(thread: Thread): Promise<void>
+  /** What there is to say of segments that are cut by the encoder's time; null: they are not. */
+  readonly atc?: AtcState | null
+  /**
+   * Brings the stream to what it is at this moment wherever it is kept; without it, it is kept here.
+   * @returns false: nobody knows what it is at this moment
+   * @throws InterruptedError
+   */
+  refresh?(thread: Thread): Promise<boolean>
+}
+
 /** What a keeper needs of the service. */
 export interface KeeperParts {
   readonly world: World
@@ -47,7 +65,7 @@ export interface KeeperParts {
  * One stream's thread: makes segments of one publish after the other, writes them to the disk if they are to be there,
  * and removes everything when nobody has published for `hls_dispose`.
  */
-export class StreamKeeper {
+export class StreamKeeper implements HlsKeeper {
   readonly stream: HlsStream
   readonly #parts: KeeperParts
   readonly #turns: Turn[] = []
@@ -73,19 +91,16 @@ export class StreamKeeper {
     return this.#isAtc ? this.#atc.state : null
   }
 
-  /** A publish begins. Never waits. */
   begin(turn: Turn): void {
     this.#turns.push(turn)
     this.#changed.broadcast()
   }
 
-  /** The server ends: when what is there has been dealt with, so does the thread. */
   end(): void {
     this.#isStopping = true
     this.#changed.broadcast()
   }
 
-  /** The thread. When it ends, the stream is gone. @throws InterruptedError */
   async run(thread: Thread): Promise<void> {
     let gone: HlsFile[] = []
     try {

@@ -13,7 +13,7 @@ const MAX_LINES = 100_000
 const MAX_DURATION_MS = 3_600_000
 
 /** A segment as a playlist names it. */
-interface Entry {
+export interface Entry {
   readonly uri: string
   readonly durationMs: number
   readonly discontinuity: boolean
@@ -26,7 +26,7 @@ interface Entry {
 export const WHOLE = '# whole'
 
 /** What a playlist says. */
-interface ReadPlaylist {
+export interface ReadPlaylist {
   readonly isWhole: boolean
   readonly sequence: number
   readonly discontinuitySequence: number

@@ -69,4 +69,6 @@ export interface Past {
   readonly discontinuitySequence: number
   readonly targetSeconds: number
   readonly segments: readonly HlsSegment[]
+  /** What comes next follows the last of them without a break. */
+  readonly goesOn?: boolean
 }

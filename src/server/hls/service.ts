@@ -1,18 +1,22 @@
 import { posix } from 'node:path'
 import { Condition } from '../../st/condition.ts'
 import { TimeoutError } from '../../st/errors.ts'
+import type { Log } from '../../st/log.ts'
 import type { Thread } from '../../st/thread.ts'
 import type { Publication } from '../../stream/publication.ts'
 import type { Source } from '../../stream/source.ts'
 import type { ServerContext } from '../context.ts'
 import { Demand } from './demand.ts'
-import { HlsFiles } from './files.ts'
-import { StreamKeeper, type Turn } from './keeper.ts'
+import { type HlsFile, HlsFiles } from './files.ts'
+import { type HlsKeeper, type KeeperParts, StreamKeeper, type Turn } from './keeper.ts'
 import { namesOf, playlistName } from './names.ts'
 import type { HlsNotices } from './notices.ts'
 import type { HlsOptions } from './options.ts'
 import { PlaylistCache } from './playlist.ts'
 import type { HlsSegment } from './segment.ts'
+import { SharedKeeper } from './shared/keeper.ts'
+import { isStored, loadSegment } from './shared/loading.ts'
+import type { HlsBackups } from './shared/share.ts'
 import { HlsStream, QUERY_MARK } from './stream.ts'
 import { Viewers } from './viewers.ts'
 
@@ -25,7 +29,7 @@ const MOST_STREAMS = 10_000
 export interface LiveStream {
   readonly stream: HlsStream
   readonly playlists: PlaylistCache
-  readonly keeper: StreamKeeper
+  readonly keeper: HlsKeeper
   readonly thread: Thread
 }
 
@@ -43,11 +47,14 @@ export class HlsService {
   readonly #playlists = new Map<string, LiveStream>()
   readonly #served = new Set<Publication>()
   readonly #life: string
+  readonly #backups: HlsBackups | null
   #isStopping = false
 
-  constructor(context: ServerContext, notices: HlsNotices | null) {
+  /** @param backups null: this server alone makes what it serves */
+  constructor(context: ServerContext, notices: HlsNotices | null, backups: HlsBackups | null = null) {
     this.#context = context
     this.#notices = notices
+    this.#backups = backups
     this.#life = context.world.newId()
     this.viewers = new Viewers(context)
     this.demand = new Demand(context)
@@ -61,6 +68,28 @@ export class HlsService {
   /** The stream whose playlist is at this path; null: none is, or not yet. */
   at(vhost: string, path: string): LiveStream | null {
     return this.#playlists.get(vhost + path) ?? null
+  }
+
+  /** A stream that other servers write into the storage that this one shares with them; null: there is none. */
+  async stored(thread: Thread, key: string): Promise<LiveStream | null> {
+    const options = this.#options(key)
+    if (!this.#backups || !options?.enabled) return null
+    const names = namesOf(key)
+    const playlist = playlistName(options.hlsM3u8File, names)
+    const share = this.#backups.shareOf(names.vhost, playlist)
+    const isThere = share !== null && (await isStored(thread, share, playlist, options.hlsDisposeMs))
+    return this.get(key) ?? (isThere && !this.#isStopping ? this.#make(key, options, thread.log) : null)
+  }
+
+  /** A file that players ask for; null: there is none of that name, or it has gone. */
+  async file(thread: Thread, vhost: string, name: string): Promise<HlsFile | null> {
+    const known = this.files.get(vhost, name)
+    return this.#backups ? loadSegment(thread, this.#backups, { vhost, name }, known) : known
+  }
+
+  /** Whether there is no file at all. */
+  get isEmpty(): boolean {
+    return this.files.size === 0 && !this.#backups
   }
 
   /** The configuration has changed: what is published now and was no HLS becomes it. What is HLS follows by itself. */
@@ -93,33 +122,35 @@ export class HlsService {
   #begin(source: Source, publication: Publication): void {
     const options = this.#options(source.key)
     if (!options?.enabled || this.#isStopping) return
-    const live = this.get(source.key) ?? this.#make(source.key, options, publication)
+    const live = this.get(source.key) ?? this.#make(source.key, options, publication.publisher.log)
     if (!live) return
     this.#served.add(publication)
     live.keeper.begin({ publication, reader: publication.read() })
     this.appeared.broadcast()
   }
 
-  #make(key: string, options: HlsOptions, { publisher }: Publication): LiveStream | null {
+  #make(key: string, options: HlsOptions, log: Log): LiveStream | null {
     const names = namesOf(key)
     const playlist = playlistName(options.hlsM3u8File, names)
     const place = `${names.vhost}/${playlist}`
     const owner = this.#playlists.get(place)?.stream.key
     if (owner !== undefined || this.#streams.size >= MOST_STREAMS) {
-      publisher.log.warn({ stream: key, owner, streams: this.#streams.size }, 'no HLS: the playlist is taken')
+      log.warn({ stream: key, owner, streams: this.#streams.size }, 'no HLS: the playlist is taken')
       return null
     }
     const { world } = this.#context
     const { files } = this
     const stream = new HlsStream(world, files, { key, names, playlistName: playlist }, options)
-    const keeper = new StreamKeeper({
+    const parts: KeeperParts = {
       world,
       files,
       stream,
       options: () => this.#options(key),
       finished: (turn, segment, path) => this.#tell(turn, stream, segment, path),
       over: ({ publication }) => this.#served.delete(publication),
-    })
+    }
+    const share = this.#backups?.shareOf(names.vhost, playlist) ?? null
+    const keeper = share ? new SharedKeeper(parts, share) : new StreamKeeper(parts)
     const thread = world.spawn('hls', async (own) => {
       try {
         await keeper.run(own)

@@ -39,7 +39,7 @@ export class HlsStream {
   readonly #floor = new FloorNumbers()
   readonly #keys: KeyRing
   #options: HlsOptions
-  #window: SegmentWindow
+  readonly #window: SegmentWindow
   #gone: HlsFile[] = []
   #making: Making | null = null
   #init: HlsFile | null = null
@@ -64,7 +64,9 @@ export class HlsStream {
     this.#keys = new KeyRing(world.clock, identity.key)
     const wallMs = world.clock.wallMs()
     this.#nextSequence = firstSequence(wallMs)
-    this.#window = this.#newWindow(firstDiscontinuity(wallMs))
+    this.#window = new SegmentWindow(firstDiscontinuity(wallMs), (file) => {
+      if (file !== this.#init && file !== this.#keys.newest) this.#drop(file)
+    })
   }
 
   get options(): HlsOptions {
@@ -101,13 +103,14 @@ export class HlsStream {
     this.#options = options
   }
 
-  /** Goes on where a stream was before. */
+  /** Goes on where a stream was before, or is elsewhere. */
   resume(past: Past): void {
     this.#nextSequence = past.nextSequence
     this.targetSeconds = past.targetSeconds
-    this.#hasHistory = true
-    this.#window = this.#newWindow(past.discontinuitySequence)
-    for (const segment of past.segments) this.#window.add(segment)
+    this.#hasHistory = past.goesOn !== true
+    this.#init = past.segments.at(-1)?.initFile ?? null
+    this.#window.show(past.segments, this.#world.clock.nowMs(), past.targetSeconds)
+    this.#window.discontinuitySequence = past.discontinuitySequence
     this.#changed()
   }
 
@@ -326,12 +329,6 @@ export class HlsStream {
     const { hlsEntryPrefix } = this.#options
     const uri = entryUri(hlsEntryPrefix, this.playlistName, name)
     return hlsEntryPrefix === '' ? uri + QUERY_MARK : uri
-  }
-
-  #newWindow(discontinuitySequence: number): SegmentWindow {
-    return new SegmentWindow(discontinuitySequence, (file) => {
-      if (file !== this.#init && file !== this.#keys.newest) this.#drop(file)
-    })
   }
 
   #drop(file: HlsFile): void {

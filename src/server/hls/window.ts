@@ -36,6 +36,16 @@ export class SegmentWindow {
     this.#bytes += segment.bytes
   }
 
+  /** Shows what a playlist has that was written elsewhere: what left it expires, what is new in it is added. */
+  show(segments: readonly HlsSegment[], nowMs: number, targetSeconds: number): void {
+    const first = segments[0]?.sequence ?? Infinity
+    const untilMs = nowMs + KEPT_TARGETS * 1000 * targetSeconds
+    while ((this.#segments[0]?.sequence ?? Infinity) < first) this.#expireFirst(untilMs)
+    const last = this.#segments.at(-1)?.sequence ?? -1
+    for (const segment of segments) if (segment.sequence > last) this.add(segment)
+    while (this.#isOver(nowMs)) this.#dropOldest(nowMs)
+  }
+
   /** SRS: as many of the newest as fit into the window stay, and the one that crosses its border. */
   trim(nowMs: number, windowMs: number, targetSeconds: number): void {
     let sumMs = 0
@@ -47,11 +57,7 @@ export class SegmentWindow {
     }
     const untilMs = nowMs + KEPT_TARGETS * 1000 * targetSeconds
     for (let count = this.#segments.length - kept; count > 0; count--) this.#expireFirst(untilMs)
-    while (this.#isOver(nowMs)) {
-      const one = this.#expired.shift()
-      if (one) this.#forget(one.segment)
-      else this.#expireFirst(nowMs)
-    }
+    while (this.#isOver(nowMs)) this.#dropOldest(nowMs)
   }
 
   /** All leave the playlist. */
@@ -70,6 +76,12 @@ export class SegmentWindow {
     const [oldest] = this.#expired
     if (oldest && oldest.untilMs <= nowMs) return true
     return this.#bytes > LIMIT_BYTES && this.#segments.length + this.#expired.length > 1
+  }
+
+  #dropOldest(nowMs: number): void {
+    const one = this.#expired.shift()
+    if (one) this.#forget(one.segment)
+    else this.#expireFirst(nowMs)
   }
 
   #expireFirst(untilMs: number): void {

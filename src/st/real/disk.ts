@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rmdir, unlink } from 'node:fs/promises'
 import {
   type Disk,
   type DiskEntry,
@@ -59,6 +59,10 @@ export class RealDisk implements Disk {
 
   makeFolder(thread: Thread, path: string, timeoutMs: number): Promise<void> {
     return settled(thread, `make ${path}`, ifMissing(mkdir(path)), timeoutMs)
+  }
+
+  removeFolder(thread: Thread, path: string, timeoutMs: number): Promise<void> {
+    return settled(thread, `remove ${path}`, rmdir(path), timeoutMs)
   }
 }
 

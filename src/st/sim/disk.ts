@@ -13,10 +13,14 @@ const SLOW = 0.1
 
 /** An operation that was asked for and has not been done. */
 interface Operation {
+  readonly life: Life
   readonly work: () => void
 }
 
-/** The disk of a simulated machine: it outlives the machine's processes, and its power as far as it was synced. */
+/**
+ * The disk of a simulated machine: it outlives the machine's processes, and its power as far as it was synced. Or one that
+ * several machines share.
+ */
 export class SimDisk {
   readonly files: FileSystem
   readonly #random: SeededRandom
@@ -35,7 +39,7 @@ export class SimDisk {
 
   /** Lets `work` happen in its time, in a process that is still there then; what it throws goes to `settle`. */
   begin(life: Life, afterMs: number, work: () => void): number {
-    const operation = { work }
+    const operation = { life, work }
     this.#underWay.add(operation)
     const latencyMs = this.#random.chance(SLOW) ? this.#random.between(0, SLOW_MS) : this.#random.between(0, QUICK_MS)
     const durationMs = afterMs + latencyMs + this.delayMs
@@ -44,6 +48,15 @@ export class SimDisk {
       work()
     })
     return durationMs
+  }
+
+  /** One of the processes that share the disk is killed: its last operations are done or not. */
+  leave(life: Life): void {
+    for (const operation of this.#underWay) {
+      if (operation.life !== life) continue
+      this.#underWay.delete(operation)
+      if (this.#random.chance(0.5)) operation.work()
+    }
   }
 
   /** The process is killed: its last operations are done or not. With the machine goes what was not synced. */
@@ -101,6 +114,11 @@ export class ProcessDisk implements Disk {
   makeFolder(thread: Thread, path: string, timeoutMs: number): Promise<void> {
     const work = (): void => this.#disk.files.makeFolder(path, this.#life.nowMs())
     return this.#settled(thread, `make ${path}`, timeoutMs, work)
+  }
+
+  removeFolder(thread: Thread, path: string, timeoutMs: number): Promise<void> {
+    const work = (): void => this.#disk.files.removeFolder(path, this.#life.nowMs())
+    return this.#settled(thread, `remove ${path}`, timeoutMs, work)
   }
 
   #settled<T>(thread: Thread, what: string, timeoutMs: number, work: () => T): Promise<T> {

@@ -178,6 +178,13 @@ export class FileSystem {
     this.#change(nowMs, ({ folders }) => folders.add(name))
   }
 
+  removeFolder(path: string, nowMs: number): void {
+    const name = posix.normalize(path)
+    if (!this.#names.folders.has(name)) throw failure('ENOENT', path)
+    if (this.list(name).length > 0) throw failure('ENOTEMPTY', path)
+    this.#change(nowMs, ({ folders }) => folders.delete(name))
+  }
+
   /** When what is written now is safe, at the latest. */
   dueMs(nowMs: number): number {
     return nowMs + this.#random.between(0, WRITE_BACK_MS)

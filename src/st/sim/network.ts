@@ -116,7 +116,7 @@ export class SimHost {
   }
 
   /** Starts the process, which has no memory of those before it. */
-  boot(log: Log, disk?: Disk, programs?: Programs): World {
+  boot(log: Log, disk?: Disk | ((life: Life) => Disk), programs?: Programs): World {
     this.crash('process')
     const { simulation } = this.#network
     this.isUp = true
@@ -129,7 +129,7 @@ export class SimHost {
       life,
       new HostNetwork(this, life),
       log,
-      disk ?? new ProcessDisk(this.disk, life),
+      typeof disk === 'function' ? disk(life) : (disk ?? new ProcessDisk(this.disk, life)),
       programs,
       platform,
     )

@@ -60,7 +60,7 @@ describe('the description', () => {
     const idOf = async (name: string): Promise<string> => String((await api.list(name))[0]?.['id'])
     const ids = new Map<string, string>()
     for (const name of ['vhosts', 'streams', 'clients']) ids.set(name, await idOf(name))
-    ids.set('recordings', ids.get('streams') ?? '')
+    for (const name of ['recordings', 'backups']) ids.set(name, ids.get('streams') ?? '')
     const operations = Object.entries(description.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
     )

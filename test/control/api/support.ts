@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest'
-import type { ReloadReport } from '../../../src/control/api/options.ts'
+import type { BackupView, ReloadReport } from '../../../src/control/api/options.ts'
 import type { EffectiveSetting } from '../../../src/control/effective.ts'
 import { LogRing } from '../../../src/control/log-ring.ts'
 import { makeIdentity } from '../../../src/control/identity.ts'
@@ -36,6 +36,8 @@ export interface Answer extends Response {
   readonly json: Readonly<Record<string, unknown>>
 }
 
+export const BACKED_UP = '__defaultVhost__/live/cam'
+
 /** A server with an API on a port of its own, and the exporter on another. */
 export class ApiServer {
   readonly server: TestServer
@@ -46,6 +48,25 @@ export class ApiServer {
   /** What the next reload gives. */
   report: ReloadReport = { rid: 'abcdefg', err: 0, msg: 'Success', state: 90 }
   reloads = 0
+  /** What there is to say of a stream whose HLS several servers write. */
+  backup: BackupView = {
+    stream: BACKED_UP,
+    mode: 'standby',
+    role: 'standby',
+    writer: 'east',
+    sinceMs: 1_700_000_000_500,
+    turn: 7,
+    sequence: 42,
+    ageMs: 1_250,
+    missing: 1,
+    sides: [
+      { name: 'west', role: 'standby', lagMs: 40, heldMs: 2_000, ageMs: 0 },
+      { name: 'east', role: 'writer', lagMs: null, heldMs: null, ageMs: 0 },
+    ],
+  }
+  /** Streams that were given to another server, or why they cannot be. */
+  readonly switched: string[] = []
+  switchProblem: Error | null = null
   readonly #config: ServicesConfig
 
   constructor(server: TestServer, config: ServicesConfig, changes: Pick<ApiChanges, 'console'> = {}) {
@@ -62,6 +83,15 @@ export class ApiServer {
       version: '1.2.3',
       config: () => config,
       forwards: () => [],
+      backups: {
+        streams: [BACKED_UP],
+        view: async () => this.backup,
+        switchWriter: async (_thread, stream) => {
+          if (this.switchProblem) throw this.switchProblem
+          this.switched.push(stream)
+        },
+        state: { streams: new Map([['writer', 7]]), turns: 8, fenced: 9, missing: 10, isRedisUp: true },
+      },
       reloader: {
         last: { rid: '', err: 0, msg: 'Success', state: 0 },
         reload: async () => {

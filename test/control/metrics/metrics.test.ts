@@ -117,6 +117,9 @@ describe('/metrics', () => {
     expect(value(metrics, 'sluice_max_connections')).toBe(1000)
     const cluster = ['registry_up', 'registry_streams', 'streams_sought', 'redirects_total']
     expect(cluster.map((name) => value(metrics, `sluice_${name}`))).toEqual([1, 4, 5, 6])
+    const backups = ['turns_total', 'fenced_total', 'missing_segments_total', 'redis_up']
+    expect(backups.map((name) => value(metrics, `sluice_backup_${name}`))).toEqual([8, 9, 10, 1])
+    expect(value(metrics, 'sluice_backup_streams', { role: 'writer' })).toBe(7)
     expect(value(metrics, 'sluice_threads')).toBe(api.server.world.threads.size)
   })
 

@@ -125,8 +125,10 @@ test('clients are spread evenly; kill -9 of the origin leaves them, kill -9 of a
   await withTools(async (start) => {
     const input = ['-re', '-stream_loop', '-1', '-i', clips.get(CLIP).path, '-c', 'copy']
     start('ffmpeg', ['-v', 'error', ...input, '-f', 'flv', `${family.rtmp}cam`])
+    // Else ffmpeg keeps ten seconds of its list to itself.
+    const flush = ['-flush_packets', '1']
     const players = Array.from({ length: 4 }, () =>
-      start('ffmpeg', ['-v', 'error', '-i', `${family.rtmp}cam`, ...PACKET_LIST, '-']),
+      start('ffmpeg', ['-v', 'error', '-i', `${family.rtmp}cam`, ...PACKET_LIST, ...flush, '-']),
     )
     await family.hasPlayers(4)
     process.kill(family.pids('origin')[0] ?? 0, 'SIGKILL')

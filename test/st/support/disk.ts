@@ -61,6 +61,11 @@ export class TestDisk implements Disk {
     this.folders.add(path)
   }
 
+  async removeFolder(thread: Thread, path: string): Promise<void> {
+    await this.#turn(thread)
+    if (!this.folders.delete(path)) throw new DiskError('ENOENT', `no folder ${path}`)
+  }
+
   #file(path: string): DiskFile {
     return {
       write: async (thread, bytes, position) => {
