@@ -7,6 +7,7 @@ import { InnerPort } from './cluster/cores/inner-port.ts'
 import { preface } from './cluster/cores/preface.ts'
 import type { ProcessWord } from './cluster/cores/words.ts'
 import type { Config } from './control/config.ts'
+import type { ProcessView } from './control/api/options.ts'
 import type { Metric } from './control/metrics/text.ts'
 import type { Usage } from './control/system/machine.ts'
 import type { Clients } from './server/clients.ts'
@@ -82,6 +83,11 @@ export class Core {
   }
 
   metrics(): readonly Metric[] {
+    return []
+  }
+
+  /** The other processes, for people. */
+  get processes(): readonly ProcessView[] {
     return []
   }
 }
@@ -178,12 +184,11 @@ class OriginCore extends Core {
   }
 
   override get connectionsElsewhere(): number {
-    return this.#processes.reduce((sum, [, { connections }]) => sum + connections, 0)
+    return this.#words.reduce((sum, [, { connections }]) => sum + connections, 0)
   }
 
   override get usageElsewhere(): Usage {
-    const sum = (of: (word: ProcessWord) => number): number =>
-      this.#processes.reduce((all, [, one]) => all + of(one), 0)
+    const sum = (of: (word: ProcessWord) => number): number => this.#words.reduce((all, [, one]) => all + of(one), 0)
     return { cpuFraction: sum((one) => one.cpuFraction), residentBytes: sum((one) => one.residentBytes) }
   }
 
@@ -220,14 +225,14 @@ class OriginCore extends Core {
 
   override refused(own: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
     const all = new Map(own)
-    for (const [, { refused }] of this.#processes) {
+    for (const [, { refused }] of this.#words) {
       for (const [code, count] of Object.entries(refused)) all.set(code, (all.get(code) ?? 0) + count)
     }
     return all
   }
 
   override metrics(): readonly Metric[] {
-    const processes = this.#processes
+    const processes = this.#words
     const perEdge = (value: (word: ProcessWord) => number): Metric['samples'] =>
       processes.map(([edge, word]) => ({ labels: { edge: String(edge) }, value: value(word) }))
     const inner = this.#port?.clients
@@ -263,7 +268,13 @@ class OriginCore extends Core {
     ]
   }
 
-  get #processes(): readonly (readonly [number, ProcessWord])[] {
+  override get processes(): readonly ProcessView[] {
+    return this.#words.map(([number, { pid, connections, cpuFraction, residentBytes }]) => {
+      return { number, pid, connections, cpuFraction, residentBytes }
+    })
+  }
+
+  get #words(): readonly (readonly [number, ProcessWord])[] {
     const all = [...(this.#port?.processes ?? [])]
     return all.flatMap(([edge, word]) => (word ? [[edge, word] as const] : []))
   }

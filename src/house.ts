@@ -10,21 +10,25 @@ import { Certificates } from './control/certificates.ts'
 import { type Core, type HousePart, makeCore } from './cores.ts'
 import type { Config } from './control/config.ts'
 import { deviceIp } from './control/heartbeat.ts'
+import { effectiveSettings } from './control/effective.ts'
 import { Hooks } from './control/hooks/hooks.ts'
 import { ForwardQuestions } from './control/hooks/on-forward.ts'
 import type { ServerIdentity } from './control/identity.ts'
+import { LogRing } from './control/log-ring.ts'
 import { Reload } from './control/reload.ts'
-import { makeProxies, makeSecurity } from './control/security/security.ts'
+import { makeSecurity } from './control/security/security.ts'
 import { Settings } from './control/settings.ts'
 import { HttpPool } from './http/pool.ts'
 import type { Gate } from './server/gate.ts'
-import { type ProxyOptions, SERVER_NAME, type ServerOptions, type TlsOptions } from './server/options.ts'
+import { SERVER_NAME, type ServerOptions } from './server/options.ts'
 import type { PageFile } from './server/page.ts'
 import { prepareAll } from './server/ports.ts'
-import { Server, type ServerAddresses } from './server/server.ts'
+import { Server } from './server/server.ts'
+import { streamPlaces } from './server/streams.ts'
 import { HTTP_PROTOCOLS, tlsOptions, wantedCertificates } from './house-tls.ts'
 import { makeRelays } from './relays.ts'
-import { makeBreaker, Services, wanted, wantedSecure } from './services.ts'
+import { serverOptions } from './server-options.ts'
+import { makeBreaker, Services, streamPorts } from './services.ts'
 import { FOREVER } from './st/clock.ts'
 import type { Thread } from './st/thread.ts'
 import type { World } from './st/world.ts'
@@ -45,6 +49,10 @@ export interface HouseParts {
   readonly load: () => Config
   /** A reload has put another configuration in force. */
   readonly onReload: (config: Config) => void
+  /** The last lines of the log; absent: there are none to show. */
+  readonly log?: LogRing
+  /** Files of the console, by path; absent: there is none. */
+  readonly console?: ReadonlyMap<string, PageFile>
   /** What it is of several processes that are one server; absent: it is alone. */
   readonly part?: HousePart
   /** Who is asked after all others, beside the configured callbacks. */
@@ -124,9 +132,8 @@ export class House {
       origins: this.#origins,
       forwards: () => this.#relays.forwards,
       backups: this.#backups,
-      refused: () => core.refused(this.#server.refusals.totals),
-      refusedByLimit: () => this.#server.limits.totals,
       others: core,
+      ...this.#told(parts, options),
     })
   }
 
@@ -158,6 +165,7 @@ export class House {
    * @throws Error when a port cannot be opened or a certificate cannot be used; `close` it then
    */
   async open(): Promise<void> {
+    this.#watchThreads(this.config)
     this.#certificates.prepare(wantedCertificates(this.config))()
     this.#certificateThread = this.#world.spawn('certificates', (thread) => this.#certificates.run(thread))
     const ports = await this.#services.prepare(this.config)
@@ -241,6 +249,7 @@ export class House {
     return () => {
       useCertificates()
       ports.commit()
+      this.#watchThreads(next)
       this.#server.hls.reload()
       this.#edge.refresh()
       onReload(next)
@@ -248,6 +257,22 @@ export class House {
       this.#relays.refresh()
       this.#core.reloaded()
     }
+  }
+
+  /** What the API, the console and the metrics tell of this server. */
+  #told({ log = new LogRing(), console = new Map() }: HouseParts, options: ServerOptions) {
+    return {
+      log,
+      console,
+      effective: () => effectiveSettings(this.config),
+      placesOf: (key: string) => streamPlaces(key, options),
+      refused: () => this.#core.refused(this.#server.refusals.totals),
+      refusedByLimit: () => this.#server.limits.totals,
+    }
+  }
+
+  #watchThreads({ threadHoldWarningMs }: Config): void {
+    this.#world.scheduler.holdLimitMs = threadHoldWarningMs || FOREVER
   }
 
   #makeOrigins(userAgent: string): OriginCluster {
@@ -285,50 +310,4 @@ export class House {
 
 function securityOf(now: () => Config): ReturnType<typeof makeSecurity> {
   return makeSecurity((vhost) => now().vhosts.get(vhost) ?? null)
-}
-
-/** Where streams are served. */
-export function streamPorts({ listen, httpServer, rtmps }: Config): ServerAddresses {
-  return {
-    rtmp: wanted({ enabled: true, listen }),
-    http: wanted(httpServer),
-    rtmps: wanted(rtmps),
-    https: wantedSecure(httpServer),
-  }
-}
-
-/** What the server reads, as it is at each look. */
-function serverOptions(settings: Settings, connectionsElsewhere: () => number, tls: TlsOptions): ServerOptions {
-  let proxiesOf = settings.config
-  let proxies: ProxyOptions = makeProxies(proxiesOf)
-  return {
-    tls,
-    get maxConnections() {
-      return settings.config.maxConnections - connectionsElsewhere()
-    },
-    get maxConnectionsPerAddress() {
-      return settings.config.maxConnectionsPerAddress
-    },
-    get limits() {
-      return settings.config.limits
-    },
-    get proxies() {
-      if (proxiesOf !== settings.config) proxies = makeProxies(settings.config)
-      proxiesOf = settings.config
-      return proxies
-    },
-    get pithyPrintMs() {
-      return settings.config.pithyPrintMs
-    },
-    get crossdomain() {
-      return settings.config.httpServer.crossdomain
-    },
-    get websocketOrigins() {
-      return settings.config.httpServer.websocketOrigins
-    },
-    get httpDir() {
-      return settings.config.httpServer.dir
-    },
-    resolveVhost: (name) => settings.resolveVhost(name),
-  }
 }

@@ -8,7 +8,7 @@ import { EmbeddedServer } from './embed/server.ts'
 import { HookGate } from './embed/hook-gate.ts'
 import { House } from './house.ts'
 import { confFile, packageVersion } from './package.ts'
-import { pageFiles } from './run.ts'
+import { consoleFiles, pageFiles } from './run.ts'
 import type { Log } from './st/log.ts'
 import { RealClock } from './st/real/clock.ts'
 import { RealDisk } from './st/real/disk.ts'
@@ -41,10 +41,10 @@ export const createServer: CreateServer = async (options = {}) => {
   for (const warning of config.warnings) log.warn({}, warning)
   if (config.edges !== '0') log.warn({}, 'edges has no effect: an embedded server is one process')
   const identity = makeIdentity(world, config.serverId || `vid-${world.newId().slice(1)}`)
-  const page = pageFiles()
+  const pages = { page: pageFiles(), console: consoleFiles() }
   const version = packageVersion()
   const callbacks = [new HookGate(options)]
-  const house = new House({ world, config, identity, version, page, load, onReload: () => {}, callbacks })
+  const house = new House({ world, config, identity, version, ...pages, load, onReload: () => {}, callbacks })
   const server = new EmbeddedServer(world, house)
   try {
     await house.open()

@@ -61,12 +61,13 @@ export interface RunningHouse {
 
 /** Runs a house until a signal ends the process. When it cannot start, it says why, sets the exit code and returns null. */
 export async function runHouse({ config, version, load, file, ...about }: HouseRun): Promise<RunningHouse | null> {
-  const { world, setLevel, reopen } = about.surroundings
+  const { world, ring, setLevel, reopen } = about.surroundings
   const { log } = world
   const identity = makeIdentity(world, serverId(world, config))
   const onReload = ({ logLevel }: Config): void => setLevel(logLevel)
   const part = about.part ? { part: about.part } : {}
-  const house = new House({ world, config, identity, version, page: pageFiles(), load, onReload, ...part })
+  const pages = { page: pageFiles(), console: consoleFiles() }
+  const house = new House({ world, config, identity, version, ...pages, load, onReload, log: ring, ...part })
   try {
     await house.open()
   } catch (error) {
@@ -178,13 +179,19 @@ function announce(log: Log, { addresses: { rtmp, rtmps, http, https, api, secure
   log.info({}, `play:    ffplay ${base}`)
 }
 
-/** The files of the default page, which the build puts beside the program. */
-export function pageFiles(): Map<string, PageFile> {
-  const dir = join(dirname(fileURLToPath(import.meta.url)), 'page')
+/** The files of the console, which has parts of the default page too. */
+export function consoleFiles(): Map<string, PageFile> {
+  const shared = [...pageFiles('page')].filter(([path]) => path === '/mpegts.js' || path === '/icon.svg')
+  return new Map([...pageFiles('console'), ...shared])
+}
+
+/** The files of a page, which the build puts beside the program. */
+export function pageFiles(name: 'page' | 'console' = 'page'): Map<string, PageFile> {
+  const dir = join(dirname(fileURLToPath(import.meta.url)), name)
   const files = new Map<string, PageFile>()
-  for (const name of readdirSync(dir)) {
-    const contentType = CONTENT_TYPES[extname(name)]
-    if (contentType) files.set(`/${name}`, { contentType, bytes: readFileSync(join(dir, name)) })
+  for (const file of readdirSync(dir)) {
+    const contentType = CONTENT_TYPES[extname(file)]
+    if (contentType) files.set(`/${file}`, { contentType, bytes: readFileSync(join(dir, file)) })
   }
   return files
 }

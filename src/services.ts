@@ -1,11 +1,13 @@
 /** What is around the server: the API, the exporter, the circuit breaker, the heartbeat. Put together from a configuration. */
 import { makeApi, makeExporter } from './control/api/api.ts'
-import type { ApiOptions, ApiSettings, ApiVhost, ClusterQuery, Reloader } from './control/api/options.ts'
+import type { ApiOptions, ApiSettings, ApiVhost, ClusterQuery, ProcessView, Reloader } from './control/api/options.ts'
 import { Breaker, type BreakerSettings } from './control/breaker.ts'
+import { consoleHandler } from './console-page.ts'
 import { deviceIp, type HeartbeatSettings, type Post, runHeartbeat } from './control/heartbeat.ts'
 import type { ServerIdentity } from './control/identity.ts'
 import type { Instance } from './control/instance.ts'
 import { type BackupState, type ClusterState, metrics } from './control/metrics/metrics.ts'
+import { History } from './control/metrics/history.ts'
 import type { Metric } from './control/metrics/text.ts'
 import { Sampler } from './control/metrics/sampler.ts'
 import { Statistics } from './control/metrics/statistics.ts'
@@ -13,11 +15,12 @@ import { runProgress } from './control/progress.ts'
 import { Machine, type Usage } from './control/system/machine.ts'
 import { summaries } from './control/system/process.ts'
 import type { HttpContext, HttpHandler } from './server/http-session.ts'
+import type { PageFile } from './server/page.ts'
 import { HttpSite } from './server/http-site.ts'
 import { type PortChange, prepareAll } from './server/ports.ts'
-import type { Server } from './server/server.ts'
+import type { Server, ServerAddresses } from './server/server.ts'
 import { type Endpoint, formatEndpoint, type ServerTls } from './st/network.ts'
-import type { LoopDelay } from './st/platform.ts'
+import type { LoopDelay, LoopWatch } from './st/platform.ts'
 import type { Thread } from './st/thread.ts'
 import type { World } from './st/world.ts'
 
@@ -46,6 +49,7 @@ export interface ServicesConfig {
   readonly heartbeat: HeartbeatSettings
   readonly stats: { readonly enabled: boolean; readonly network: number; readonly disk: readonly string[] }
   readonly circuitBreaker: BreakerSettings
+  readonly redis?: { readonly enabled: boolean }
   readonly vhosts: ReadonlyMap<string, ApiVhost>
 }
 
@@ -69,11 +73,16 @@ export interface ServicesParts {
   readonly backups: ApiOptions['backups'] & { readonly state: BackupState }
   /** What there is to say of this server as one of several origins. */
   readonly origins: { answer(query: ClusterQuery): object; readonly state: ClusterState }
+  readonly placesOf: ApiOptions['placesOf']
+  readonly log: ApiOptions['log']
+  readonly console: ReadonlyMap<string, PageFile>
+  readonly effective: ApiOptions['effective']
   readonly refused: () => ReadonlyMap<string, number>
   /** The processes that are one server with this one; absent: there are none. */
   readonly others?: {
     readonly connectionsElsewhere: number
     readonly usageElsewhere: Usage
+    readonly processes: readonly ProcessView[]
     metrics(): readonly Metric[]
   }
   readonly refusedByLimit: () => ReadonlyMap<string, number>
@@ -94,13 +103,14 @@ export class Services {
   readonly #instance: Instance
   readonly #statistics: Statistics
   readonly #machine: Machine
+  readonly #history: History
   readonly #sampler: Sampler
   readonly #api: HttpSite
   readonly #secureApi: HttpSite
   readonly #exporter: HttpSite
   readonly #threads: Thread[] = []
   /** Made when it is looked at first: it wakes the process. */
-  #loopDelay: (() => LoopDelay) | null = null
+  #loopWatch: LoopWatch | null = null
 
   constructor(parts: ServicesParts) {
     const { world, server, identity, version, config } = parts
@@ -114,8 +124,13 @@ export class Services {
       disks: () => config().stats.disk,
       elsewhere: () => parts.others?.usageElsewhere ?? NO_USAGE,
     })
-    this.#sampler = new Sampler(this.#statistics, this.#machine, () => this.#takeLoopDelay())
-    const api = makeApi(this.#apiOptions())
+    this.#history = new History({ world, statistics: this.#statistics, machine: this.#machine })
+    this.#sampler = new Sampler(this.#statistics, this.#machine, this.#history, () => this.#takeLoopDelay())
+    const console = consoleHandler(parts.console, {
+      auth: () => config().httpApi.auth,
+      addresses: () => server.addresses,
+    })
+    const api = [console, ...makeApi(this.#apiOptions())]
     this.#api = new HttpSite(world, parts.http, api)
     this.#secureApi = new HttpSite(world, parts.http, api, parts.tls)
     this.#exporter = new HttpSite(
@@ -168,6 +183,8 @@ export class Services {
   /** Ends all services; returns when their threads are gone. */
   async stop(thread: Thread): Promise<void> {
     for (const service of this.#threads) await service.stop(thread, 'server stops')
+    this.#history.stop()
+    this.#loopWatch?.stop()
     await this.#api.close(thread)
     await this.#secureApi.close(thread)
     await this.#exporter.close(thread)
@@ -175,12 +192,13 @@ export class Services {
 
   #takeLoopDelay(): LoopDelay {
     if (!this.#parts.config().exporter.enabled) return NO_DELAY
-    this.#loopDelay ??= this.#parts.world.platform.watchLoop()
-    return this.#loopDelay()
+    this.#loopWatch ??= this.#parts.world.platform.watchLoop()
+    return this.#loopWatch.take()
   }
 
   #apiOptions(): Parameters<typeof makeApi>[0] {
-    const { world, server, identity, config, reloader, isDraining, origins, forwards, backups } = this.#parts
+    const { world, server, identity, config, reloader, isDraining, origins, others, forwards, backups } = this.#parts
+    const { placesOf, log, effective } = this.#parts
     return {
       world,
       instance: this.#instance,
@@ -194,6 +212,16 @@ export class Services {
       listen: () => texts({ ...config().httpApi, enabled: true }).join(' '),
       clusters: (query) => origins.answer(query),
       forwards,
+      topology: () => ({
+        addresses: { ...server.addresses, ...this.addresses },
+        hasRegistry: config().redis?.enabled ?? false,
+        cluster: origins.state,
+        processes: others?.processes ?? [],
+      }),
+      placesOf,
+      history: this.#history,
+      log,
+      effective,
       backups,
       atc: (key) => server.hls.get(key)?.keeper.atc ?? null,
       reloader,
@@ -243,6 +271,20 @@ export class Services {
       summaries: () => summaries(parts),
       post,
     }
+  }
+}
+
+/** Where streams are to be served. */
+export function streamPorts({
+  listen,
+  httpServer,
+  rtmps,
+}: ServicesConfig & { readonly rtmps: Listening }): ServerAddresses {
+  return {
+    rtmp: wanted({ enabled: true, listen }),
+    http: wanted(httpServer),
+    rtmps: wanted(rtmps),
+    https: wantedSecure(httpServer),
   }
 }
 

@@ -1,3 +1,4 @@
+import { logThreads } from './st/thread-list.ts'
 import type { Thread } from './st/thread.ts'
 import type { World } from './st/world.ts'
 
@@ -16,7 +17,7 @@ interface Running {
 /**
  * SIGTERM and SIGINT end the server at once and in order, SIGQUIT when its clients have gone (SIGTERM too with
  * `force_grace_quit`); whatever comes second ends the process as it is. SIGHUP reads the configuration again, SIGUSR1
- * opens the log file again.
+ * opens the log file again, SIGUSR2 writes into it what each thread waits for.
  */
 export function handleSignals(world: World, house: Running, reopenLog: () => void): Stop {
   const stop = new Stop(world, house)
@@ -31,6 +32,7 @@ export function handleSignals(world: World, house: Running, reopenLog: () => voi
     reopenLog()
     world.log.info({}, 'log file has been opened again')
   })
+  process.on('SIGUSR2', () => logThreads(world))
   return stop
 }
 

@@ -162,6 +162,20 @@ describe('SIGUSR1', () => {
   })
 })
 
+describe('SIGUSR2', () => {
+  test('writes into the log what each thread waits for', async () => {
+    const program = await Program.start(`${LISTEN}${VHOST}`)
+    const { watch } = await clients(program)
+    program.signal('SIGUSR2')
+    expect(await program.says('threads, and what they wait for')).toMatchObject({
+      groups: expect.any(Number) as number,
+    })
+    expect(await program.says('group of threads')).toHaveProperty('count')
+    expect(await program.says('thread waits')).toHaveProperty('waitsFor')
+    await watch()
+  })
+})
+
 function isRecording(name: string): boolean {
   return /^cam\.\d+\.flv$/.test(name)
 }

@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import pretty from 'pino-pretty'
 import type { Log } from '../st/log.ts'
 import type { LogLevel } from './config.ts'
+import { LogRing } from './log-ring.ts'
 
 /** Where log lines go and which. */
 export interface LogOptions {
@@ -17,6 +18,8 @@ export interface LogOptions {
 /** The process's log: pino, JSON lines, or readable ones on a terminal. */
 export interface ProcessLog {
   readonly log: Log
+  /** The last lines. */
+  readonly ring: LogRing
   readonly setLevel: (level: LogLevel) => void
   /** Opens the file again, under its name: it may have been renamed. No line is lost. */
   readonly reopen: () => void
@@ -27,9 +30,18 @@ const MAX_TEXT_LENGTH = 512
 /** Opens the log. Every line is written before the call for it returns: the last one before a crash is there. */
 export function makeLog(options: LogOptions): ProcessLog {
   const file = options.file === null ? null : openFile(options.file)
-  const log = pino({ level: options.level, formatters: { log: shortened } }, file ?? standardOutput(options))
+  const ring = new LogRing()
+  const streamWrite = (line: string): string => {
+    ring.add(line)
+    return line
+  }
+  const log = pino(
+    { level: options.level, formatters: { log: shortened }, hooks: { streamWrite } },
+    file ?? standardOutput(options),
+  )
   return {
     log,
+    ring,
     setLevel: (level) => {
       log.level = level
     },

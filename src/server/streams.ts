@@ -3,6 +3,7 @@ import type { Endpoint } from '../st/network.ts'
 import { codecBytes } from '../stream/packet.ts'
 import type { Publication } from '../stream/publication.ts'
 import type { ServerContext } from './context.ts'
+import { escapePath, namesOf, playlistName } from './hls/names.ts'
 import type { HttpHandler } from './http-session.ts'
 import { mountPath } from './mount.ts'
 
@@ -34,16 +35,30 @@ function liveStreams(context: ServerContext): object[] {
   return live
 }
 
+/** Where players find a stream, behind host and port; null: not in this form. */
+export function streamPlaces(
+  key: string,
+  { resolveVhost }: Pick<ServerContext['options'], 'resolveVhost'>,
+): { readonly rtmp: string; readonly flv: string | null; readonly hls: string | null } {
+  const { vhost, app, stream } = namesOf(key)
+  const query = vhost === DEFAULT_VHOST ? '' : `?vhost=${vhost}`
+  const options = resolveVhost(vhost)
+  const flv = options?.httpRemux.enabled ? mountPath(options.httpRemux.mount, { app, stream }) : null
+  const hls = options?.hls.enabled
+    ? `/${escapePath(playlistName(options.hls.hlsM3u8File, { vhost, app, stream }))}`
+    : null
+  return {
+    rtmp: `/${app}/${stream}${query}`,
+    flv: flv === null ? null : flv + query,
+    hls: hls === null ? null : hls + query,
+  }
+}
+
 /** Where a stream is found. The page knows the host and the port. */
 function addresses(key: string, context: ServerContext): object {
-  const [vhost = '', ...path] = key.split('/')
-  const stream = path.pop() ?? ''
-  const app = path.join('/')
-  const query = vhost === DEFAULT_VHOST ? '' : `?vhost=${vhost}`
-  const httpRemux = context.options.resolveVhost(vhost)?.httpRemux
-  const flvPath = httpRemux?.enabled ? mountPath(httpRemux.mount, { app, stream }) : null
-  const flv = flvPath === null ? null : flvPath + query
-  return { vhost, path: `/${app}/${stream}`, rtmp: `/${app}/${stream}${query}`, flv }
+  const { vhost, app, stream } = namesOf(key)
+  const { rtmp, flv } = streamPlaces(key, context.options)
+  return { vhost, path: `/${app}/${stream}`, rtmp, flv }
 }
 
 function describe(publication: Publication, context: ServerContext): object {

@@ -5,6 +5,13 @@ export interface LoopDelay {
   readonly maxMs: number
 }
 
+/** The event loop, watched. */
+export interface LoopWatch {
+  /** Its delays since the last call. */
+  take(): LoopDelay
+  stop(): void
+}
+
 /** Memory of the process, bytes. */
 export interface ProcessMemory {
   readonly rss: number
@@ -48,8 +55,8 @@ export interface Platform {
   interfaces(): ReadonlyMap<string, readonly InterfaceAddress[]>
   /** Text of a file of /proc; '' where there is none. */
   readProc(path: string): string
-  /** Begins to watch the event loop. @returns gives its delays since the last call */
-  watchLoop(): () => LoopDelay
+  /** Begins to watch the event loop: that wakes the process again and again. */
+  watchLoop(): LoopWatch
 }
 
 /** Of a world of which nothing is known. */
@@ -65,5 +72,5 @@ export const NO_PLATFORM: Platform = {
   usage: () => null,
   interfaces: () => new Map(),
   readProc: () => '',
-  watchLoop: () => () => ({ p50Ms: 0, p99Ms: 0, maxMs: 0 }),
+  watchLoop: () => ({ take: () => ({ p50Ms: 0, p99Ms: 0, maxMs: 0 }), stop: () => {} }),
 }

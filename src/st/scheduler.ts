@@ -16,6 +16,9 @@ const RENEWAL_GRAIN_MS = 250
 /** How often a timeout that may change is looked at. */
 const CHANGE_LOOK_MS = 5_000
 
+/** Turns are counted up to this, then from 0 again. */
+const LAST_TURN = 0x3fffffff
+
 /** The longest delay that a clock's timer knows, about 24 days. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
@@ -34,6 +37,8 @@ export class Waiter {
   later: Waiter | null = null
   deadlineMs = 0
   timeoutMs = Infinity
+  /** When it began, whole ms of the clock: no object for each waiter. */
+  sinceMs = 0
   /** It stands there instead of in a list, at `place`, while `follower` does its steps. */
   followers: Followers | null = null
   follower: Follower | null = null
@@ -75,8 +80,8 @@ class TimeoutList {
     this.#scheduler = scheduler
   }
 
-  add(waiter: Waiter): void {
-    waiter.deadlineMs = this.#scheduler.clock.nowMs() + this.#timeoutMs
+  add(waiter: Waiter, nowMs: number): void {
+    waiter.deadlineMs = nowMs + this.#timeoutMs
     waiter.timeouts = this
     waiter.earlier = this.#latest
     if (this.#latest) this.#latest.later = waiter
@@ -139,6 +144,16 @@ export class Scheduler {
   #turnAsked = false
   /** Since when somebody has been waiting for a turn; null: nobody is. */
   #busySinceMs: number | null = null
+  #turn = 0
+  /** The names of the threads that were let go on in this turn; only the first `#ranCount` count. */
+  readonly #ran: string[] = []
+  #ranCount = 0
+  /** Since when the thread that runs has been running: the end of the slice, or the wait of the thread before it. */
+  #runsSinceMs = 0
+  /** A thread that holds the event loop for longer is told of by `onHold`. */
+  holdLimitMs = Infinity
+  /** @param ran names of who ran in the same turn: work between two awaits of theirs may be counted for `thread` */
+  onHold: (thread: Thread, heldMs: number, ran: readonly string[]) => void = () => {}
 
   constructor(clock: Clock) {
     this.clock = clock
@@ -162,13 +177,21 @@ export class Scheduler {
   block(thread: Thread, list: WaitList | null, timeoutMs: number, what: string): Promise<void> {
     const interrupt = thread.takeInterrupt()
     if (interrupt) return Promise.reject(interrupt)
+    const nowMs = this.clock.nowMs()
+    this.#checkHold(thread, nowMs)
     return new Promise((resolve, reject) => {
       const waiter = new Waiter(thread, what, resolve, reject)
       thread.waiter = waiter
       list?.push(waiter)
       waiter.timeoutMs = timeoutMs
-      if (timeoutMs !== Infinity) this.#timeoutList(timeoutMs).add(waiter)
+      waiter.sinceMs = Math.floor(nowMs)
+      if (timeoutMs !== Infinity) this.#timeoutList(timeoutMs).add(waiter, nowMs)
     })
+  }
+
+  /** The thread has ended: the last that it did is done. */
+  ended(thread: Thread): void {
+    this.#checkHold(thread, this.clock.nowMs())
   }
 
   /** For the list in which `waiter` was: its time is over, unless it follows and was active meanwhile. */
@@ -182,7 +205,7 @@ export class Scheduler {
     }
     waiter.timeouts?.remove(waiter)
     const lookMs = follower?.timeoutMs === undefined ? leftMs : Math.min(leftMs, CHANGE_LOOK_MS)
-    this.#timeoutList(Math.ceil(lookMs / RENEWAL_GRAIN_MS) * RENEWAL_GRAIN_MS).add(waiter)
+    this.#timeoutList(Math.ceil(lookMs / RENEWAL_GRAIN_MS) * RENEWAL_GRAIN_MS).add(waiter, nowMs)
   }
 
   /**
@@ -266,17 +289,34 @@ export class Scheduler {
 
   #runSlice(): void {
     this.#turnAsked = false
+    // A small integer for ever: each thread has one.
+    this.#turn = (this.#turn + 1) & LAST_TURN
+    this.#ranCount = 0
     for (let count = 0; count < THREADS_PER_TURN; count++) {
       const waiter =
         count % 2 === 0
           ? (this.#next(this.#readyForInput) ?? this.#next(this.#ready))
           : (this.#next(this.#ready) ?? this.#next(this.#readyForInput))
       if (!waiter) break
+      waiter.thread.turn = this.#turn
+      this.#ran[count] = waiter.thread.name
+      this.#ranCount = count + 1
       waiter.resume()
     }
     this.#advanceSome()
+    // The threads run when this function has returned.
+    this.#runsSinceMs = this.clock.nowMs()
     if (this.readyCount > 0 || this.#broadcasts.size > 0) this.#askTurn()
     else if (!this.#turnAsked) this.#busySinceMs = null
+  }
+
+  /** A thread runs until it waits: two looks at the clock tell how long it held all others up. */
+  #checkHold(thread: Thread, nowMs: number): void {
+    // Who did not run in this turn begins only now, or comes from a wait that is none of ours.
+    if (thread.turn !== this.#turn) return
+    const heldMs = nowMs - this.#runsSinceMs
+    this.#runsSinceMs = nowMs
+    if (heldMs > this.holdLimitMs) this.onHold(thread, heldMs, this.#ran.slice(0, this.#ranCount))
   }
 
   #next(queue: Ring<Waiter>): Waiter | undefined {

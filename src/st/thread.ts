@@ -22,6 +22,8 @@ export class Thread {
   readonly world: World
   /** The wait in which this thread stands; owned by the scheduler. */
   waiter: Waiter | null = null
+  /** The turn in which it ran last; owned by the scheduler. */
+  turn = -1
   #joiners: WaitList | null = null
   #pendingInterrupt: InterruptedError | null = null
   #ended = false
@@ -138,6 +140,7 @@ export class Thread {
 
   #end(error: Error | null, onEnd: OnEnd): void {
     this.#ended = true
+    this.world.scheduler.ended(this)
     this.world.threads.delete(this)
     onEnd(this)
     if (error && !(error instanceof InterruptedError)) {

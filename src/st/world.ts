@@ -22,6 +22,8 @@ export class World {
   readonly threads = new Set<Thread>()
   /** Threads that ended with an error which nobody joined. */
   failures = 0
+  /** How often a thread held the event loop for longer than the scheduler's limit. */
+  holds = 0
 
   constructor(
     clock: Clock,
@@ -38,6 +40,11 @@ export class World {
     this.programs = programs
     this.platform = platform
     this.scheduler = new Scheduler(clock)
+    this.scheduler.onHold = (thread, heldMs, ran) => {
+      this.holds++
+      const fields = { thread: thread.name, heldMs: Math.round(heldMs), ran: [...new Set(ran)] }
+      thread.log.warn(fields, 'a thread held the event loop')
+    }
   }
 
   /**

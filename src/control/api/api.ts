@@ -6,7 +6,10 @@ import { API_ERRORS, ApiError } from './error.ts'
 import { backupRoutes } from './backup-routes.ts'
 import { liveRoutes } from './live-routes.ts'
 import { clusterRoutes } from './cluster-routes.ts'
+import { configRoutes } from './config-routes.ts'
 import { forwardRoutes } from './forward-routes.ts'
+import { historyRoutes } from './history-routes.ts'
+import { logRoutes } from './log-routes.ts'
 import { describeApi } from './openapi.ts'
 import { operationRoutes } from './operation-routes.ts'
 import type { ApiOptions } from './options.ts'
@@ -14,6 +17,8 @@ import { recordingRoutes } from './recording-routes.ts'
 import { type Call, Listing, type Route } from './route.ts'
 import { ANY_OBJECT, each, object, TEXT } from './schema.ts'
 import { systemRoutes } from './system-routes.ts'
+import { threadRoutes } from './thread-routes.ts'
+import { topologyRoutes } from './topology-routes.ts'
 
 /** No route takes a body; what is longer is not read for nothing. */
 const MAX_BODY_BYTES = 64 * 1024
@@ -75,6 +80,11 @@ class Api {
       ...operationRoutes(options),
       ...clusterRoutes(options),
       ...forwardRoutes(options),
+      ...threadRoutes(options),
+      ...historyRoutes(options),
+      ...logRoutes(options),
+      ...configRoutes(options),
+      ...topologyRoutes(options),
       ...backupRoutes(options),
     ]
     const urls = Object.fromEntries(
@@ -117,6 +127,7 @@ class Api {
       throw new ApiError('unauthorized', 'name and password, please')
     }
     if (methods.size === 0) throw new ApiError('notFound', `there is no ${request.path}`)
+    if (route?.isPrivate) exchange.crossdomain = false
     if (!route) throw new ApiError('notAllowed', `${request.path} knows ${allowed(methods)}`)
     const call: Call = { thread, request, query: new URLSearchParams(request.query), id }
     const payload = await route.answer(call)

@@ -47,7 +47,8 @@ function vhostRoutes({ statistics, vhosts }: ApiOptions): Route[] {
   ]
 }
 
-function streamRoutes({ statistics, world, atc }: ApiOptions): Route[] {
+function streamRoutes(options: ApiOptions): Route[] {
+  const { statistics, world } = options
   return [
     {
       method: 'GET',
@@ -59,7 +60,7 @@ function streamRoutes({ statistics, world, atc }: ApiOptions): Route[] {
       answer: ({ query }) => {
         statistics.refresh()
         const all = statistics.streams
-        const streams = new Listing(page(all, query), (stream) => streamView(stream, world.clock, atc))
+        const streams = new Listing(page(all, query), (stream) => streamView(stream, world.clock, options))
         return { streams, total: all.length }
       },
     },
@@ -73,7 +74,7 @@ function streamRoutes({ statistics, world, atc }: ApiOptions): Route[] {
         statistics.refresh()
         const stream = statistics.stream(id)
         if (!stream) throw new ApiError('noStream', `there is no stream ${id}`)
-        return { stream: streamView(stream, world.clock, atc) }
+        return { stream: streamView(stream, world.clock, options) }
       },
     },
   ]

@@ -1,9 +1,14 @@
 import type { Clients } from '../../server/clients.ts'
 import type { Recorder } from '../../server/recorder/recorder.ts'
+import type { Endpoint } from '../../st/network.ts'
 import type { Thread } from '../../st/thread.ts'
 import type { World } from '../../st/world.ts'
 import type { Instance } from '../instance.ts'
 import type { Machine } from '../system/machine.ts'
+import type { EffectiveSetting } from '../effective.ts'
+import type { LogRing } from '../log-ring.ts'
+import type { History } from '../metrics/history.ts'
+import type { ClusterState } from '../metrics/metrics.ts'
 import type { Statistics } from '../metrics/statistics.ts'
 
 /** What the API shows of a vhost's configuration; a typed vhost is one as it stands. */
@@ -11,6 +16,47 @@ export interface ApiVhost {
   readonly name: string
   readonly enabled: boolean
   readonly hls?: { readonly enabled: boolean; readonly hlsFragmentMs: number }
+  readonly dvr?: { readonly dvrMount: string }
+  readonly cluster?: {
+    readonly mode: 'local' | 'remote'
+    readonly origin: readonly HostPort[]
+    readonly originCluster: boolean
+    readonly coworkers: readonly HostPort[]
+  }
+}
+
+/** A server, as the configuration names it. */
+interface HostPort {
+  readonly host: string
+  /** Null: the usual one of the protocol. */
+  readonly port: number | null
+}
+
+/** What there is to say of this server among others. */
+export interface Topology {
+  /** Where it listens, by protocol. */
+  readonly addresses: Readonly<Record<string, readonly Endpoint[]>>
+  readonly hasRegistry: boolean
+  readonly cluster: ClusterState
+  /** Those that are one server with this one. */
+  readonly processes: readonly ProcessView[]
+}
+
+/** One of several processes that are one server. */
+export interface ProcessView {
+  readonly number: number
+  readonly pid: number
+  readonly connections: number
+  /** Lately, of one processor's. */
+  readonly cpuFraction: number
+  readonly residentBytes: number
+}
+
+/** Where players find a stream, behind the host and the port; null: not in this form. */
+export interface StreamPlaces {
+  readonly rtmp: string
+  readonly flv: string | null
+  readonly hls: string | null
 }
 
 /** How the last reload went, in SRS's words. */
@@ -127,6 +173,13 @@ export interface ApiOptions {
   /** Whether a stream is published here, for the other origins of a cluster. */
   readonly clusters: (query: ClusterQuery) => object
   readonly forwards: () => Iterable<ForwardView>
+  readonly topology: () => Topology
+  /** By the stream's key. */
+  readonly placesOf: (key: string) => StreamPlaces
+  readonly history: Pick<History, 'look'>
+  readonly log: LogRing
+  /** Every setting in force. */
+  readonly effective: () => readonly EffectiveSetting[]
   readonly backups: ApiBackups
   /** HLS of a stream, by its key, when it is cut by the encoder's time; else null. */
   readonly atc: (key: string) => AtcView | null

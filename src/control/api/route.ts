@@ -30,6 +30,8 @@ export interface Route {
   readonly members: Readonly<Record<string, Schema>>
   /** HTTP status of its errors. */
   readonly errors?: readonly number[]
+  /** Pages of other sites may not read it, whatever the configuration says of the rest. */
+  readonly isPrivate?: boolean
   /** Answers without a password: for probes. */
   readonly isOpen?: boolean
   readonly answer: (call: Call) => object | Promise<object>
@@ -60,6 +62,8 @@ const ITEMS_PER_TURN = 256
 
 /** SRS's; but a smaller number is a smaller page, which it is not there. */
 const DEFAULT_COUNT = 10
+/** The largest number that a page may begin with or have. */
+const MOST_ITEMS = 999_999_999
 
 export const PAGING: readonly QueryParameter[] = [
   { name: 'start', schema: { ...INT, minimum: 0, default: 0 }, description: 'How many to leave out.' },
@@ -72,10 +76,12 @@ export function page<T>(items: readonly T[], query: URLSearchParams): readonly T
   return items.slice(start, start + wholeNumber(query, 'count', DEFAULT_COUNT))
 }
 
-function wholeNumber(query: URLSearchParams, name: string, otherwise: number): number {
+/** @throws ApiError 400 */
+export function wholeNumber(query: URLSearchParams, name: string, otherwise: number, most = MOST_ITEMS): number {
   const text = query.get(name)
   if (text === null) return otherwise
-  if (!/^\d{1,9}$/.test(text)) throw new ApiError('badRequest', `${name} is a whole number, not "${text}"`)
+  if (!/^\d{1,15}$/.test(text) || Number(text) > most)
+    throw new ApiError('badRequest', `${name} is a whole number, not "${text}"`)
   return Number(text)
 }
 

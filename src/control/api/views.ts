@@ -1,16 +1,23 @@
 /** Vhosts, streams and clients in SRS's words; what SRS does not have is marked (Sluice) in the schemas. */
 import { describeAudio, describeVideo } from '../../codec/describe.ts'
 import type { EndedClient } from '../../server/client.ts'
+import type { Clients } from '../../server/clients.ts'
 import type { Clock } from '../../st/clock.ts'
 import { codecBytes } from '../../stream/packet.ts'
 import type { Publication } from '../../stream/publication.ts'
 import type { ClientStatistics, StreamStatistics, VhostStatistics } from '../metrics/statistics.ts'
-import type { ApiVhost, AtcView } from './options.ts'
-import { about, each, FLAG, INT, NUM, object, orNull, TEXT } from './schema.ts'
+import type { ApiVhost, AtcView, StreamPlaces } from './options.ts'
+import { about, each, FLAG, INT, NUM, object, orNull, type Schema, TEXT } from './schema.ts'
 
 const DEFAULT_VHOST = '__defaultVhost__'
 const KBPS = object(each('recv_30s send_30s', INT))
 const BYTES = each('send_bytes recv_bytes', INT)
+
+export const PLAYERS: Schema = {
+  type: 'object',
+  additionalProperties: INT,
+  description: 'Players by protocol: rtmp, flv, hls ... (Sluice).',
+}
 
 export const VHOST = object({
   id: TEXT,
@@ -52,7 +59,21 @@ export const STREAM = object({
   ...BYTES,
   kbps: KBPS,
   dropped_packets: about(INT, 'What slow players did not get (Sluice).'),
-  publish: object({ active: FLAG, cid: TEXT, alive: about(NUM, 'Seconds (Sluice).') }, ['cid', 'alive']),
+  players: PLAYERS,
+  places: about(
+    object({ rtmp: TEXT, flv: orNull(TEXT), hls: orNull(TEXT) }),
+    'Where players find it, behind host and port; null: not in this form (Sluice).',
+  ),
+  publish: object(
+    {
+      active: FLAG,
+      cid: TEXT,
+      alive: about(NUM, 'Seconds (Sluice).'),
+      type: about(TEXT, "The publisher's, as among the clients; empty: it is none (Sluice)."),
+      ip: about(TEXT, 'Whence it comes (Sluice).'),
+    },
+    ['cid', 'alive', 'type', 'ip'],
+  ),
   video: orNull(
     object({ ...each('codec profile level', TEXT), ...each('width height', INT), fps: about(NUM, '(Sluice)') }),
   ),
@@ -63,11 +84,20 @@ export const STREAM = object({
   ),
 })
 
-export function streamView(stream: StreamStatistics, clock: Clock, atcOf: (key: string) => AtcView | null): object {
-  const atc = atcOf(stream.source.key)
+/** What else is known of a stream. */
+interface StreamSurroundings {
+  readonly atc: (key: string) => AtcView | null
+  readonly placesOf: (key: string) => StreamPlaces
+  readonly clients: Pick<Clients, 'get'>
+}
+
+export function streamView(stream: StreamStatistics, clock: Clock, surroundings: StreamSurroundings): object {
+  const { placesOf, clients } = surroundings
+  const atc = surroundings.atc(stream.source.key)
   const { source, traffic, vhost } = stream
   const { publication } = source
   const { app, name, url } = namesOf(source.key)
+  const publisher = publication && clients.get(publication.publisher.id)
   return {
     id: stream.id,
     name,
@@ -82,8 +112,16 @@ export function streamView(stream: StreamStatistics, clock: Clock, atcOf: (key: 
     recv_bytes: traffic.receivedBytes,
     kbps: traffic.kbps,
     dropped_packets: stream.droppedPackets,
+    players: Object.fromEntries(stream.players),
+    places: placesOf(source.key),
     publish: publication
-      ? { active: true, cid: publication.publisher.id, alive: seconds(clock.nowMs() - publication.startedMs) }
+      ? {
+          active: true,
+          cid: publication.publisher.id,
+          alive: seconds(clock.nowMs() - publication.startedMs),
+          type: publisher?.type ?? '',
+          ip: publisher?.peer.host ?? '',
+        }
       : { active: false },
     video: publication && videoView(publication, stream.fps),
     audio: publication && audioView(publication),

@@ -96,6 +96,16 @@ export const LOG_DIRECTIVES = {
     { min: 100, max: HOUR_MS },
     { default: 10_000, reload: true, meaning: 'How often each connection logs its counts.' },
   ),
+  thread_hold_warning: duration(
+    'ms',
+    { min: 0, max: HOUR_MS },
+    {
+      default: 200,
+      reload: true,
+      meaning:
+        'A connection or a service that holds all others up for longer is named in the log; 0: none is (Sluice).',
+    },
+  ),
   ff_log_dir: text({
     default: './objs',
     reload: false,

@@ -152,6 +152,7 @@ function runtimeMetrics({ world, instance, loopDelay }: MetricsOptions): Metric[
     gauge('sluice_threads', 'Cooperative threads.', world.threads.size),
     gauge('sluice_threads_ready', 'Threads that wait for their turn.', world.scheduler.readyCount),
     counter('sluice_thread_failures_total', 'Threads that ended by a fault of the program.', world.failures),
+    counter('sluice_thread_holds_total', 'How often a thread held the event loop for too long.', world.holds),
     gauge('sluice_heap_used_bytes', 'Memory of JavaScript objects.', memory.heapUsed),
     gauge('sluice_heap_total_bytes', 'Memory that is reserved for JavaScript objects.', memory.heapTotal),
     gauge('sluice_buffers_bytes', 'Memory of buffers outside the heap.', memory.arrayBuffers),

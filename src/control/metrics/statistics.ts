@@ -32,6 +32,8 @@ export interface StreamStatistics {
   fps: number
   /** Packets that slow players did not get. */
   droppedPackets: number
+  /** Players by protocol. */
+  readonly players: Map<string, number>
 }
 
 /** What is counted for one client. */
@@ -95,6 +97,7 @@ export class Statistics {
   #droppedPackets = 0
   #pendingBytes = 0
   #active = 0
+  #players = new Map<string, number>()
 
   /** @param vid the id of a stream by its key, or of a vhost by its name */
   constructor(world: World, hub: Hub, register: Clients, vid: (key: string) => string) {
@@ -107,6 +110,11 @@ export class Statistics {
 
   get streams(): readonly StreamStatistics[] {
     return [...this.#streams.values()]
+  }
+
+  /** Players of all streams by protocol, as the last pass found them: `rtmp`, `flv`, `hls` ... */
+  get players(): ReadonlyMap<string, number> {
+    return this.#players
   }
 
   /** The longest connected first. */
@@ -165,6 +173,7 @@ export class Statistics {
     this.#generation++
     this.#pendingBytes = 0
     this.#active = 0
+    this.#players = new Map()
     for (const vhost of this.#vhosts.values()) {
       vhost.streams = 0
       vhost.clients = 0
@@ -184,6 +193,7 @@ export class Statistics {
       gone.delete(source.key)
       const stream = this.#streamOf(source)
       stream.clients = 0
+      stream.players.clear()
       stream.vhost.streams++
       countFrames(stream, nowMs)
     }
@@ -204,6 +214,7 @@ export class Statistics {
       frames: 0,
       fps: 0,
       droppedPackets: 0,
+      players: new Map(),
       frameRate: new Rate(source.publication?.startedMs ?? nowMs),
       counters: null,
       countedFrames: 0,
@@ -231,6 +242,9 @@ export class Statistics {
       entry.stream.tcUrl ||= client.url.tcUrl
     }
     this.#pendingBytes += client.queue?.pendingBytes ?? 0
+    if (client.role !== 'play') return
+    countOne(this.#players, protocolOf(client))
+    if (entry.stream) countOne(entry.stream.players, protocolOf(client))
   }
 
   #entryOf(client: ActiveClient): ClientEntry {
@@ -289,6 +303,15 @@ export class Statistics {
 
 function isActive(client: Client): client is ActiveClient {
   return client.role !== null && client.sourceKey !== null
+}
+
+/** `flv-play` plays FLV. */
+function protocolOf({ type }: Client): string {
+  return type.replace(/-play$/, '')
+}
+
+function countOne(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1)
 }
 
 /** Of a key `vhost/app/stream`. */

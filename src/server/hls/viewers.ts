@@ -1,5 +1,6 @@
 import { Condition } from '../../st/condition.ts'
 import { asError, InterruptedError } from '../../st/errors.ts'
+import { maskedQuery } from '../../rtmp/url.ts'
 import type { Endpoint, Pipe } from '../../st/network.ts'
 import { Socket } from '../../st/socket.ts'
 import type { Thread } from '../../st/thread.ts'
@@ -90,7 +91,10 @@ export class Viewer {
     try {
       leave = await visit.enter(thread, 'play')
       this.#decide('in')
-      thread.log.info({ stream: this.client.sourceKey, param: this.client.url.param, protocol: 'hls' }, 'playing')
+      thread.log.info(
+        { stream: this.client.sourceKey, param: maskedQuery(this.client.url.param), protocol: 'hls' },
+        'playing',
+      )
       await this.#untilIdle(thread)
     } catch (caught) {
       const error = asError(caught)

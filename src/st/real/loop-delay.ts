@@ -1,20 +1,19 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { LoopDelay } from '../platform.ts'
+import type { LoopDelay, LoopWatch } from '../platform.ts'
 
 /** Fine enough for delays that players feel, and 50 wake-ups a second at most. */
 const RESOLUTION_MS = 20
 const NS_PER_MS = 1e6
 
 /**
- * Watches how late the event loop comes. @returns takes the delays since the last call, ms: what a timer was late, not
- * how long it slept
+ * Watches how late the event loop comes: what a timer was late, not how long it slept.
  */
-export function watchLoopDelay(): () => LoopDelay {
+export function watchLoopDelay(): LoopWatch {
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   histogram.enable()
   // Node counts the timer's own period as delay.
   const lateMs = (ns: number): number => Math.max(0, ns / NS_PER_MS - RESOLUTION_MS)
-  return () => {
+  const take = (): LoopDelay => {
     const isEmpty = histogram.max === 0
     const delays = {
       p50Ms: isEmpty ? 0 : lateMs(histogram.percentile(50)),
@@ -24,4 +23,5 @@ export function watchLoopDelay(): () => LoopDelay {
     histogram.reset()
     return delays
   }
+  return { take, stop: () => void histogram.disable() }
 }

@@ -1,6 +1,9 @@
 import { onTestFinished } from 'vitest'
 import type { BackupView, ReloadReport } from '../../../src/control/api/options.ts'
+import type { EffectiveSetting } from '../../../src/control/effective.ts'
+import { LogRing } from '../../../src/control/log-ring.ts'
 import { makeIdentity } from '../../../src/control/identity.ts'
+import type { PageFile } from '../../../src/server/page.ts'
 import type { ServerOptions } from '../../../src/server/options.ts'
 import { makeBreaker, Services, type ServicesConfig } from '../../../src/services.ts'
 import { HttpProbe, type Response } from '../../server/http-probe.ts'
@@ -8,6 +11,13 @@ import { serve } from '../../server/support.ts'
 import { testOptions, testVhost, type TestServer, type VhostChanges } from '../../support/server.ts'
 import { runThread } from '../../support/world.ts'
 
+const SETTING: EffectiveSetting = {
+  path: 'max_connections',
+  value: '1000',
+  origin: 'a.conf:1',
+  reload: true,
+  meaning: 'Most.',
+}
 const LOCAL = '127.0.0.1'
 
 /** What a test says of its server. */
@@ -18,6 +28,7 @@ export interface ApiChanges {
   readonly vhosts?: ServicesConfig['vhosts']
   readonly vhost?: VhostChanges
   readonly options?: Partial<ServerOptions>
+  readonly console?: ReadonlyMap<string, PageFile>
 }
 
 /** An answer of the API, taken apart. */
@@ -33,6 +44,7 @@ export class ApiServer {
   readonly services: Services
   /** What `/api/v1/ready` looks at. */
   isDraining = false
+  readonly log = new LogRing()
   /** What the next reload gives. */
   report: ReloadReport = { rid: 'abcdefg', err: 0, msg: 'Success', state: 90 }
   reloads = 0
@@ -57,7 +69,7 @@ export class ApiServer {
   switchProblem: Error | null = null
   readonly #config: ServicesConfig
 
-  constructor(server: TestServer, config: ServicesConfig) {
+  constructor(server: TestServer, config: ServicesConfig, changes: Pick<ApiChanges, 'console'> = {}) {
     this.server = server
     this.#config = config
     const { maxConnections } = config
@@ -93,6 +105,10 @@ export class ApiServer {
         answer: () => ({ data: { query: { ip: '', vhost: '', app: '', stream: '' }, origin: null } }),
         state: { isRegistryUp: true, announced: 4, sought: 5, redirects: 6 },
       },
+      placesOf: () => ({ rtmp: '/live/cam', flv: '/live/cam.flv', hls: null }),
+      log: this.log,
+      console: changes.console ?? new Map(),
+      effective: () => [SETTING],
       refused: () => new Map([['refused_security', 3]]),
       refusedByLimit: () => new Map([['max_streams', 2]]),
     })
@@ -168,7 +184,7 @@ export function servicesConfig(changes: ApiChanges = {}): ServicesConfig {
 /** A server with API and exporter for the running test; ended when it is over. */
 export async function serveApi(changes: ApiChanges = {}): Promise<ApiServer> {
   const server = await serve(changes.vhost, changes.options)
-  const api = new ApiServer(server, servicesConfig(changes))
+  const api = new ApiServer(server, servicesConfig(changes), changes)
   await api.start()
   onTestFinished(() => runThread(server.world, (thread) => api.services.stop(thread)))
   return api

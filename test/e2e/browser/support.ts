@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import { parseAudioTag } from '../../../src/format/flv/audio.ts'
 import { FlvReader } from '../../../src/format/flv/reader.ts'
@@ -44,9 +44,9 @@ export class TestBrowser {
   }
 
   /** An empty page that is closed when the running test is over. */
-  async page(): Promise<Page> {
+  async page(options: BrowserContextOptions = {}): Promise<Page> {
     if (!this.#browser) throw new Error('the browser is not there')
-    const context = await this.#browser.newContext()
+    const context = await this.#browser.newContext(options)
     onTestFinished(() => context.close())
     return context.newPage()
   }
