@@ -47,6 +47,10 @@ describe('the package', () => {
       'dist/types/index.d.ts',
     ])
     expect(files.reduce((sum, name) => sum + statSync(join(home, name)).size, 0)).toBeLessThan(LIMIT_BYTES)
+    // What the build makes for other uses than running.
+    const notRun = new Set(['types', 'modules', 'simulate'])
+    const parts = readdirSync('dist').filter((name) => !notRun.has(name) && !name.endsWith('.map'))
+    expect(readdirSync(join(home, 'dist'))).toEqual(expect.arrayContaining(parts))
     const licenses = readFileSync(join(home, 'dist/THIRD-PARTY-LICENSES.txt'), 'utf8')
     for (const name of ['node-media-server', 'amf0-ts', 'pino', '@redis/client']) expect(licenses).toContain(name)
   })
