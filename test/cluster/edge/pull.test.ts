@@ -6,7 +6,8 @@ import { timesOf } from '../../server/media.ts'
 import { eventually, RawClient } from '../../server/support.ts'
 import { CallbackServer } from '../../support/callback-server.ts'
 import { TestHouse } from '../../support/house.ts'
-import { clients, cluster, conf, freePort, openEdge, streams } from './support.ts'
+import { freePort } from '../../support/port.ts'
+import { clients, cluster, conf, openEdge, streams } from './support.ts'
 
 /** The frames that a player of RTMP got, in order. */
 function frames(player: RtmpProbe): string[] {

@@ -1,4 +1,3 @@
-import { createServer, type AddressInfo } from 'node:net'
 import { TestHouse } from '../../support/house.ts'
 
 /** What a test says of a server. */
@@ -39,15 +38,6 @@ export function openEdge(
   settings: HouseSettings = {},
 ): Promise<TestHouse> {
   return TestHouse.open(conf({ ...settings, vhost: `${settings.vhost ?? ''} ${cluster([origin.rtmpPort], more)}` }))
-}
-
-/** A port at which nobody listens. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  return port
 }
 
 /** The streams of the API. */

@@ -3,7 +3,7 @@ import { Program } from '../../support/program.ts'
 import { until } from '../../support/until.ts'
 import { PACKET_LIST } from '../support/clips.ts'
 import { parseFrames } from '../support/frames.ts'
-import { freePort } from '../support/port.ts'
+import { freePort } from '../../support/port.ts'
 import { type StartTool, type Tool, withTools } from '../support/tool.ts'
 
 const SIDES = ['one', 'two'] as const

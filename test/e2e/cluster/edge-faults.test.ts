@@ -3,7 +3,7 @@ import { fixtureTags } from '../../server/fixture.ts'
 import { parseLines, Program } from '../../support/program.ts'
 import { until } from '../../support/until.ts'
 import { Cable, LoopPublisher, WatchingPlayer } from '../support/live-peers.ts'
-import { freePort } from '../support/port.ts'
+import { freePort } from '../../support/port.ts'
 
 /** An origin that does not answer is left after so long: the default is 5 s. */
 const ORIGIN_TIMEOUT_S = 2

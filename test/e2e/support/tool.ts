@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 
 /** No test runs a tool for longer than this; one that hangs must not hang the suite. */
-const LIMIT_MS = 60_000
+const LIMIT_MS = 120_000
 
 /** How a tool ended, and all that it printed. */
 export interface ToolResult {
@@ -59,6 +59,11 @@ export class Tool {
     return this.#stdout
   }
 
+  /** The whole lines of it: behind the last line break is a line that has not come whole. */
+  get lines(): string {
+    return this.#stdout.slice(0, this.#stdout.lastIndexOf('\n') + 1)
+  }
+
   get isOver(): boolean {
     return this.#isOver
   }
@@ -71,7 +76,7 @@ export class Tool {
     if (!this.#isOver) this.#child.kill(signal)
   }
 
-  /** Waits for its end. @throws Error with what it printed when that takes longer than 60 s */
+  /** Waits for its end. @throws Error with what it printed when that takes longer than 120 s */
   async ended(): Promise<ToolResult> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
