@@ -8,6 +8,8 @@ import { publishFile, type StartTool, type Tool, withTools } from '../support/to
 
 const CLIP = 'B-frames and AAC'
 const clips = Clips.use(CLIP)
+/** Pictures behind the last key frame of the clip, with it. */
+const LAST_GROUP = 25
 
 /** A server with all ways to play. @param vhost directives of its vhost */
 function server(vhost = ''): Promise<Program> {
@@ -49,9 +51,10 @@ test('our edge pulls from nginx, and ffmpeg plays it packet by packet over RTMP 
     await publishFile(start, clip.path, nginx.url('cam')).succeeded()
     const last = clip.packets.video.at(-1)?.crc ?? ''
     for (const player of players) {
-      await until('the last picture', () => player.stdout.includes(last))
-      const played = parseFrames(player.stdout.slice(0, player.stdout.lastIndexOf('\n')))
-      expect(played.video.length).toBeGreaterThan(70)
+      await until('the last picture', () => player.lines.includes(last))
+      const played = parseFrames(player.lines)
+      // From a key frame on, whichever was the next one when the edge had come.
+      expect(played.video.length).toBeGreaterThanOrEqual(LAST_GROUP)
       const published = asLines(sameSpan(clip.packets, played))
       expect(asLines(played).video).toEqual(published.video)
       expect(asLines(played).audio).toEqual(published.audio.slice(0, played.audio.length))
@@ -106,11 +109,12 @@ test.each(['rtmp', 'flv'] as const)('one id is found in the logs of edge and ori
     const port = await origin.port(protocol === 'rtmp' ? 'RTMP' : 'HTTP')
     const edge = await edgeOf(port, `protocol ${protocol};`)
     publishForever(start, await rtmpUrl(origin))
+    await origin.says('publishing')
     const player = start('ffmpeg', ['-v', 'error', '-i', await rtmpUrl(edge), '-t', '1', ...PACKET_LIST, '-'])
     await player.succeeded()
     const id = String(parseLines(edge.out).find(({ msg }) => msg === 'playing')?.['cid'])
     expect(id).toMatch(/^\w{8}$/)
     const upnodes = parseLines(origin.out).flatMap(({ upnode }) => (typeof upnode === 'string' ? [upnode] : []))
-    expect(upnodes.filter((upnode) => upnode.endsWith(`/${id}`))).toHaveLength(1)
+    expect(upnodes.map((upnode) => upnode.split('/').at(-1))).toContain(id)
   })
 })
