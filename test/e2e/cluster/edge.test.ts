@@ -4,7 +4,7 @@ import { until } from '../../support/until.ts'
 import { Clips, DECODED_LIST, PACKET_LIST, parseDecoded } from '../support/clips.ts'
 import { asLines, backwardSteps, parseFrames, sameSpan } from '../support/frames.ts'
 import { NginxRtmp } from '../support/nginx-rtmp.ts'
-import { publishFile, type StartTool, type Tool, withTools } from '../support/tool.ts'
+import { publishFile, publishForever, withTools } from '../support/tool.ts'
 
 const CLIP = 'B-frames and AAC'
 const clips = Clips.use(CLIP)
@@ -25,11 +25,6 @@ vhost __defaultVhost__ {
 /** An edge of one origin. */
 function edgeOf(port: number, more = ''): Promise<Program> {
   return server(`cluster { mode remote; origin 127.0.0.1:${port}; ${more} }`)
-}
-
-function publishForever(start: StartTool, url: string): Tool {
-  const loop = ['-v', 'error', '-re', '-stream_loop', '-1', '-i', clips.get(CLIP).path]
-  return start('ffmpeg', [...loop, '-c', 'copy', '-f', 'flv', url])
 }
 
 async function rtmpUrl(at: Program): Promise<string> {
@@ -67,7 +62,7 @@ test('nginx pulls from us', async () => {
     const origin = await server()
     const port = await origin.port('RTMP')
     const nginx = await NginxRtmp.start(start, clips.output('nginx-edge'), `pull rtmp://127.0.0.1:${port}/live;`)
-    publishForever(start, await rtmpUrl(origin))
+    publishForever(start, clips.get(CLIP).path, await rtmpUrl(origin))
     const player = start('ffmpeg', ['-v', 'error', '-i', nginx.url('cam'), '-t', '3', ...PACKET_LIST, '-'])
     const played = parseFrames((await player.succeeded()).stdout)
     expect(played.video.length).toBeGreaterThan(50)
@@ -79,7 +74,7 @@ test('what is published on our edge is played from nginx, its origin', async () 
   await withTools(async (start) => {
     const nginx = await NginxRtmp.start(start, clips.output('nginx-origin'))
     const edge = await edgeOf(nginx.port)
-    publishForever(start, await rtmpUrl(edge))
+    publishForever(start, clips.get(CLIP).path, await rtmpUrl(edge))
     await edge.says('publishing at the origin')
     const player = start('ffmpeg', ['-v', 'error', '-i', nginx.url('cam'), '-t', '3', ...PACKET_LIST, '-'])
     const played = parseFrames((await player.succeeded()).stdout)
@@ -94,7 +89,7 @@ test('ffmpeg plays HLS of an edge, which pulls for it', async () => {
     const hls = 'hls { enabled on; hls_fragment 2; hls_path FOLDER/hls; }'
     const flv = `cluster { mode remote; origin 127.0.0.1:${await origin.port('HTTP')}; protocol flv; }`
     const edge = await server(`${hls} ${flv}`)
-    publishForever(start, await rtmpUrl(origin))
+    publishForever(start, clips.get(CLIP).path, await rtmpUrl(origin))
     await origin.says('publishing')
     const player = start('ffmpeg', ['-v', 'error', '-i', await httpUrl(edge, '.m3u8'), '-t', '4', ...DECODED_LIST, '-'])
     const { stdout, stderr } = await player.succeeded()
@@ -108,7 +103,7 @@ test.each(['rtmp', 'flv'] as const)('one id is found in the logs of edge and ori
     const origin = await server()
     const port = await origin.port(protocol === 'rtmp' ? 'RTMP' : 'HTTP')
     const edge = await edgeOf(port, `protocol ${protocol};`)
-    publishForever(start, await rtmpUrl(origin))
+    publishForever(start, clips.get(CLIP).path, await rtmpUrl(origin))
     await origin.says('publishing')
     const player = start('ffmpeg', ['-v', 'error', '-i', await rtmpUrl(edge), '-t', '1', ...PACKET_LIST, '-'])
     await player.succeeded()

@@ -180,16 +180,14 @@ test('Redis is killed and started again: streams go on and begin, coworkers are 
     const publisher = publish(start, one, 'before')
     await isAnnounced(redis, 'before')
     await redis.kill()
-    for (const origin of [one, two])
-      await until('it is noticed', () => says(origin, 'registry cannot be reached') > 0)
+    for (const origin of [one, two]) await until('it is noticed', () => says(origin, 'registry cannot be reached') > 0)
     publish(start, one, 'meanwhile')
     for (const stream of ['before', 'meanwhile']) {
       expect(await follow(two, stream)).toBe(`rtmp://127.0.0.1:${one.rtmp}/live/${stream}`)
     }
     await redis.restart()
     for (const stream of ['before', 'meanwhile']) await isAnnounced(redis, stream)
-    for (const origin of [one, two])
-      await until('it is back', () => says(origin, 'registry can be reached again') > 0)
+    for (const origin of [one, two]) await until('it is back', () => says(origin, 'registry can be reached again') > 0)
     expect([says(one, 'registry cannot be reached'), says(two, 'registry cannot be reached')]).toEqual([1, 1])
     expect(publisher.isOver).toBe(false)
   })

@@ -109,6 +109,11 @@ export function publishFile(start: StartTool, path: string, url: string, options
   return start('ffmpeg', ['-v', 'error', '-re', '-i', path, '-c', 'copy', ...options, '-f', 'flv', url])
 }
 
+/** The same over and over. */
+export function publishForever(start: StartTool, path: string, url: string): Tool {
+  return start('ffmpeg', ['-v', 'error', '-re', '-stream_loop', '-1', '-i', path, '-c', 'copy', '-f', 'flv', url])
+}
+
 /** Runs `body` with tools; those that still run afterwards are killed, each by its own id. */
 export async function withTools<T>(body: (start: StartTool) => Promise<T>): Promise<T> {
   const tools: Tool[] = []
