@@ -66,7 +66,7 @@ describe('a publisher on an edge', () => {
     const silent = await CallbackServer.start()
     silent.reply = () => 'silence'
     const origin = await TestHouse.open(conf())
-    const block = cluster([await freePort(), silent.port, origin.rtmpPort], 'origin_timeout 200ms;')
+    const block = cluster([await freePort(), silent.port, origin.rtmpPort], 'origin_timeout 2s;')
     const edge = await TestHouse.open(conf({ vhost: block }))
     await startPublisher(edge)
     await (await startPlayer(origin)).next('video key k1')

@@ -25,10 +25,11 @@ ${more}
 `
 }
 
-/** The cluster block of an edge. */
+/** The cluster block of an edge; a stream that nobody plays any more is soon left, if it does not say otherwise. */
 export function cluster(origins: readonly (number | string)[], more = ''): string {
   const names = origins.map((origin) => (typeof origin === 'number' ? `127.0.0.1:${origin}` : origin))
-  return `cluster { mode remote; origin ${names.join(' ')}; linger 300ms; ${more} }`
+  const linger = more.includes('linger') ? '' : 'linger 300ms;'
+  return `cluster { mode remote; origin ${names.join(' ')}; ${linger} ${more} }`
 }
 
 /** An edge of one origin, which is asked over RTMP. */
