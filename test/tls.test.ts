@@ -235,7 +235,7 @@ describe('a certificate', () => {
     const player = await FlvPlayer.playing({ httpPort: await tunnelTo(https) }, '/live/cam.flv')
     expect(await handshake(https)).toMatchObject({ subject: 'old.example' })
     used.replaceBy(next)
-    await eventually('the change to be seen', () => server.logged('certificate read').length === 2)
+    await eventually('the change to be seen', () => server.logged('certificate read').length >= 2)
     for (const port of Object.values(securePorts(server)))
       expect(await handshake(port)).toMatchObject({ subject: 'new.example' })
     publisher.media('video inter', 40, 'goes on')
