@@ -32,7 +32,10 @@ interface Rest {
 
 const COUNTS = ['threads', 'files', 'strangers', 'streams', 'failures'] as const
 
-/** What is counted; threads and files are those beside one for each connection of somebody who means well. */
+/**
+ * What is counted. Threads and files are those beside one for each connection of somebody who means well, and for each
+ * viewer of HLS: who has asked for a playlist is one for some seconds more.
+ */
 type Counts = Readonly<Record<(typeof COUNTS)[number], number>>
 const STAY_MS = 15_000
 /** Who has been thrown out, or has gone, is forgotten after this. */
@@ -81,9 +84,9 @@ async function rest(scene: BurstScene): Promise<Rest> {
 }
 
 function counts(held: Held, healthy: number): Counts {
-  const { threads, files, connections, streams, failures } = held
+  const { threads, files, connections, streams, failures, viewers } = held
   const strangers = Math.max(0, connections - healthy)
-  return { threads: threads - healthy, files: files - healthy, strangers, streams, failures }
+  return { threads: threads - healthy - viewers, files: files - healthy, strangers, streams, failures }
 }
 
 function left(before: Rest, after: Rest): string[] {

@@ -11,6 +11,8 @@ export interface Held {
   readonly threads: number
   readonly connections: number
   readonly streams: number
+  /** Of HLS: who has not asked for a while is one for some seconds more. */
+  readonly viewers: number
   readonly announced: number
   readonly sought: number
   /** Open files of the process. */
@@ -127,6 +129,7 @@ ${vhosts}
       threads: value('sluice_threads'),
       connections: value('sluice_connections'),
       streams: value('srs_streams'),
+      viewers: value('sluice_clients', 'protocol="hls",role="play"') || 0,
       announced: value('sluice_registry_streams'),
       sought: value('sluice_streams_sought'),
       files: readdirSync(`/proc/${this.pid}/fd`).length,

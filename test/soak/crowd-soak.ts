@@ -78,7 +78,7 @@ class CrowdSoak {
   readonly #clock = new World(new RealClock(), new CrowdNetwork({ rtmp: 0, http: 0 }, false), new RecordingLog())
   readonly #lives: number[] = []
   readonly #burstFaults: string[] = []
-  #beginMs = 0
+  readonly #minuteEndsMs: number[] = []
 
   constructor(size: CrowdSize, start: StartTool, folder: string, note: (line: string) => void) {
     this.#size = size
@@ -100,7 +100,6 @@ class CrowdSoak {
     try {
       await this.#sleep(3_000)
       const before = await server.held()
-      this.#beginMs = this.#nowMs
       crowd.start()
       hostile.resume()
       const healthy = (): number => networks.plain.open + networks.tls.open
@@ -157,6 +156,7 @@ class CrowdSoak {
   /** A line of figures for each minute, until all are over. */
   async #minutes(scene: Scene): Promise<void> {
     const { server, delays } = scene
+    let told = 0
     for (let minute = 1; minute <= this.#size.minutes; minute++) {
       const endMs = this.#nowMs + MINUTE_MS
       const burst = minute % BURST_MINUTES === 0 ? this.#burst(minute, scene) : null
@@ -168,8 +168,11 @@ class CrowdSoak {
         delays.sample(this.#nowMs, held.delayMs)
       }
       await burst
+      this.#minuteEndsMs.push(this.#nowMs)
       const liveMb = await scene.inspector.liveHeapMb()
       this.#note(this.#line(minute, samples, scene, liveMb))
+      for (const fault of scene.crowd.faults.slice(told)) this.#note(`minute ${minute}: ${fault}`)
+      told = scene.crowd.faults.length
       const { snapshots } = this.#size
       if (snapshots !== null && minute % 10 === 0)
         await scene.inspector.snapshot(join(snapshots, `${minute}.heapsnapshot`))
@@ -186,7 +189,7 @@ class CrowdSoak {
 
   #describeGap({ player, sinceMs, forMs }: Gap, delays: RunDelays): string {
     const { serverMs, serverWaitedMs, ownMs } = delays.between(sinceMs, sinceMs + forMs)
-    const minute = Math.ceil((sinceMs - this.#beginMs) / MINUTE_MS)
+    const minute = 1 + this.#minuteEndsMs.filter((endMs) => endMs < sinceMs).length
     const late = `server's loop late by ${serverMs} ms, without a CPU for ${serverWaitedMs} ms of 2 s; clients' loop late by ${ownMs} ms`
     return `${Math.round(forMs)} ms in minute ${minute} (${player}): ${late}`
   }
