@@ -37,7 +37,8 @@ const COUNTS = ['threads', 'files', 'strangers', 'streams', 'failures'] as const
  * viewer of HLS: who has asked for a playlist is one for some seconds more.
  */
 type Counts = Readonly<Record<(typeof COUNTS)[number], number>>
-const STAY_MS = 15_000
+/** By then most of them are there; each stays for 15 s at most. */
+const PEAK_MS = 8_000
 /** Who has been thrown out, or has gone, is forgotten after this. */
 const FORGET_MS = 10_000
 const LOOKS = 20
@@ -54,7 +55,7 @@ export async function runBurst(scene: BurstScene, count: number): Promise<BurstR
   await scene.sleep(FORGET_MS)
   const before = await rest(scene)
   hostile.burst(count)
-  await scene.sleep(STAY_MS)
+  await scene.sleep(PEAK_MS)
   const peak = counts(await scene.held(), scene.healthy())
   await gone(scene)
   await scene.sleep(FORGET_MS)
