@@ -10,7 +10,7 @@ import type { Thread } from '../../st/thread.ts'
 import type { World } from '../../st/world.ts'
 import { jsonLine, JsonLines } from './json-lines.ts'
 import { preface } from './preface.ts'
-import type { ClientWord, CountWord, FromEdge, FromOrigin, ProcessWord, RefusalWord } from './words.ts'
+import type { AnswerWord, ClientWord, CountWord, FromEdge, FromOrigin, ProcessWord, RefusalWord } from './words.ts'
 
 const CONNECT_MS = 2_000
 const WELCOME_MS = 5_000
@@ -36,6 +36,8 @@ export interface EdgeLineParts {
   readonly edge: number
   readonly clients: () => Clients
   readonly process: () => ProcessWord
+  /** What stands at a path of the API about this process. */
+  readonly diagnose: (thread: Thread, path: string, query: string) => Promise<AnswerWord>
   /** The origin has read its configuration again. */
   readonly reload: (thread: Thread) => Promise<unknown>
 }
@@ -179,9 +181,16 @@ export class EdgeLine implements Gate {
       case 'reload':
         this.#parts.world.spawn('reload', async (thread) => void (await this.#parts.reload(thread)))
         break
+      case 'ask':
+        this.#parts.world.spawn('edge-answer', (thread) => this.#tell(thread, word))
+        break
       case 'welcome':
         break
     }
+  }
+
+  async #tell(thread: Thread, { question, path, query }: FromOrigin & { readonly say: 'ask' }): Promise<void> {
+    this.#say({ say: 'told', question, answer: await this.#parts.diagnose(thread, path, query) })
   }
 
   #ask(entry: number, { event, client }: Question): void {
