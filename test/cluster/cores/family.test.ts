@@ -190,6 +190,25 @@ test('when the origin is killed and comes back, players and publishers stay, and
   expect(family.failures).toBe(0)
 })
 
+test('of clients that leave while there is no origin the next one tells the end', async () => {
+  const family = await SimFamily.start(14, 2)
+  const { stage, backEnd, origin } = family
+  stage.publish('edge1', 'cam')
+  await stage.run(500)
+  stage.play('edge1', 'cam')
+  stage.play('edge2', 'cam')
+  await stage.run(3_000)
+  origin.host.crash('process')
+  await stage.run(500)
+  stage.network.find('player of edge2')?.crash('process')
+  await stage.run(500)
+  await family.boot(origin)
+  await stage.run(3_000)
+  expect(counts(backEnd.calls)).toEqual({ on_connect: 3, on_publish: 1, on_play: 2, on_stop: 1, on_close: 1 })
+  expect(await clients(family)).toHaveLength(2)
+  expect(family.failures).toBe(0)
+})
+
 test('limits count over all edges', async () => {
   const family = await SimFamily.start(7, 2, { vhost: 'play { max_players 3; }' })
   const { stage } = family
