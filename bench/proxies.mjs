@@ -87,10 +87,6 @@ dolphin {
 
 /** One thread, as a Node process is; time-outs as those of a dolphin. */
 function haproxyConfig(behind, front) {
-  const service = (name, from, to) => `
-listen ${name}
-    bind ${HOST}:${from}
-    server one ${HOST}:${to} check inter 3s`
   return `global
     maxconn ${MAX_CONNECTIONS}
     nbthread 1
@@ -104,4 +100,11 @@ defaults
 ${service('rtmp', front.rtmp, behind.rtmp)}
 ${service('http', front['http-flv'], behind['http-flv'])}
 `
+}
+
+function service(name, from, to) {
+  return `
+listen ${name}
+    bind ${HOST}:${from}
+    server one ${HOST}:${to} check inter 3s`
 }
