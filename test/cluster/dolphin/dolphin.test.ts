@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -100,6 +101,37 @@ describe('bytes', () => {
     client.socket.resume()
     await eventually('the rest', () => client.bytes.length > before && !server.writableNeedDrain)
   })
+})
+
+test('bytes of many connections stay as they are, however slowly some are read', async () => {
+  const plain = await plainServer()
+  const { httpPort } = await startDolphin([behind('one', plain)])
+  const contents = Array.from({ length: 8 }, () => randomBytes(4 * MEGABYTE))
+  const clients = await Promise.all(contents.map(() => RawClient.open(httpPort)))
+  const hashes = clients.map(({ socket }, index) => {
+    const hash = createHash('sha256')
+    let received = 0
+    socket.on('data', (bytes: Buffer) => {
+      hash.update(bytes)
+      received += bytes.length
+      // Each second one is slow: it reads, and then not.
+      if (index % 2 === 0) return
+      socket.pause()
+      setImmediate(() => socket.resume())
+    })
+    return { hash, received: () => received }
+  })
+  for (const [index, client] of clients.entries()) client.write(`${index}`)
+  await eventually('the connections to the server', () => plain.sockets.length === clients.length)
+  for (const server of plain.sockets) {
+    server.once('data', (bytes: Buffer) => server.end(contents[Number(bytes.toString())] ?? ''))
+    server.resume()
+  }
+  await eventually('all of it', () => hashes.every(({ received }) => received() === 4 * MEGABYTE))
+  for (const [index, { hash }] of hashes.entries()) {
+    const sent = createHash('sha256').update(contents[index] ?? '')
+    expect(hash.digest('hex')).toBe(sent.digest('hex'))
+  }
 })
 
 describe('servers', () => {

@@ -59,6 +59,10 @@ export class Tool {
     return this.#stdout
   }
 
+  get stderr(): string {
+    return this.#stderr
+  }
+
   /** The whole lines of it: behind the last line break is a line that has not come whole. */
   get lines(): string {
     return this.#stdout.slice(0, this.#stdout.lastIndexOf('\n') + 1)
