@@ -87,8 +87,8 @@ async function run(...args: string[]): Promise<void> {
 
 /** A server for the running test, with the default page as it was built. */
 export async function serve(changes: VhostChanges = {}): Promise<TestServer> {
-  const publish = { normalTimeoutMs: PATIENT_MS, ...changes.publish }
-  const server = await startServer({ ...changes, publish }, {}, pageFiles())
+  const patient = { normalTimeoutMs: PATIENT_MS, ...changes.publish }
+  const server = await startServer({ ...changes, publish: patient }, {}, pageFiles())
   onTestFinished(() => server.stop())
   return server
 }
