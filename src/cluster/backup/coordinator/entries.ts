@@ -24,7 +24,8 @@ function isSent(value: unknown): value is Sent {
 
 export function isEntry(value: unknown): value is Entry {
   if (!isObject(value)) return false
-  const { number, seqNo, durationMs, side, session, before, name, hash, initName, initHash, discontinuities, facts } = value
+  const { number, seqNo, durationMs, side, session, before, name, hash, initName, initHash, discontinuities, facts } =
+    value
   return (
     [number, seqNo, discontinuities].every(isCount) &&
     [side, session].every(isText) &&

@@ -67,7 +67,8 @@ export class Memory {
     const error = await attempt(() => write(thread, this.#path(generation), padded(text)))
     if (!error) this.isKept = true
     else {
-      if (this.isKept) thread.log.warn({ stream: this.#key, reason: error.message }, 'backup: the disk does not remember')
+      if (this.isKept)
+        thread.log.warn({ stream: this.#key, reason: error.message }, 'backup: the disk does not remember')
       this.isKept = false
       this.#pauseUntilMs = nowMs + PAUSE_MS
       await this.forget(thread)
@@ -100,7 +101,8 @@ export async function readMemories(thread: Thread, dir: string): Promise<readonl
       else if (found.generation > (newest.get(found.key)?.generation ?? 0)) newest.set(found.key, found)
     }
   })
-  if (error) thread.log.warn({ reason: error.message }, 'backup: what was told cannot be read; numbers begin by the clock')
+  if (error)
+    thread.log.warn({ reason: error.message }, 'backup: what was told cannot be read; numbers begin by the clock')
   for (const file of unreadable) {
     const text = 'backup: what was told last cannot be read: the file before it counts, else the clock'
     thread.log.warn({ file }, text)
