@@ -75,8 +75,8 @@ export class Backup {
 export function runBackup(config: BackupConfig, version: string): Promise<void> {
   const { world, reopen } = realWorld(config)
   const backup = new Backup(world, backupOptions(config), version)
+  const start = (thread: Thread): Promise<void> => begin(thread, backup, config, reopen)
   return new Promise((resolve) => {
-    const start = (thread: Thread): Promise<void> => begin(thread, backup, config, reopen)
     world.spawn('start', start, () => resolve())
   })
 }

@@ -324,8 +324,6 @@ export class BackupStream {
 
   /** @param kept so many of those that players were told last stay for the next life */
   async #removeAll(thread: Thread, kept: number): Promise<void> {
-    const filesOf = (all: readonly Pick<Served, 'file' | 'initFile'>[]): (KeptFile | null)[] =>
-      all.flatMap(({ file, initFile }) => [file, initFile])
     const last = new Set(filesOf(kept === 0 ? [] : this.log.kept.slice(-kept)))
     const files = new Set(filesOf([...this.log.kept, ...this.sides.flatMap(({ copies }) => copies)]))
     for (const file of files) if (file && !last.has(file)) await this.#parts.shelf.remove(thread, file)
@@ -338,6 +336,10 @@ export class BackupStream {
       if (!(error instanceof TimeoutError)) throw error
     }
   }
+}
+
+function filesOf(all: readonly Pick<Served, 'file' | 'initFile'>[]): (KeptFile | null)[] {
+  return all.flatMap(({ file, initFile }) => [file, initFile])
 }
 
 function servedOf(entry: Entry, copy: Copy, sinceMs: number): Served {
