@@ -84,7 +84,11 @@ export class House {
     const now = (): Config => settings.config
     const agent = `${SERVER_NAME}/${version}`
     const certificates = new Certificates(world)
-    const core = makeCore(parts.part ?? null, world, { clients: () => this.#server.clients, house: this })
+    const core = makeCore(parts.part ?? null, world, {
+      clients: () => this.#server.clients,
+      log: parts.log ?? new LogRing(),
+      house: this,
+    })
     this.#core = core
     const options = serverOptions(settings, () => core.connectionsElsewhere, tlsOptions(certificates, now))
     const breaker = makeBreaker(now, world)
@@ -225,7 +229,7 @@ export class House {
       },
       hub: () => this.#server.hub,
       clients: () => this.#server.clients,
-      feed: (thread, key, vhost) => this.#server.feed(thread, key, vhost),
+      feed: (thread, key, vhost) => this.#server.feed(thread, key, this.#core.pulled(vhost)),
       optionsOf: (name) => this.#core.edgeOptions(this.#settings.vhost(name)?.cluster ?? null),
       ...this.#core.edgeParts,
       finder: this.#origins.finder,
