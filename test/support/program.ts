@@ -18,8 +18,13 @@ export class Program {
   #err = ''
   #code: number | null | undefined
 
+  readonly #args: readonly string[]
+  readonly #env: Readonly<Record<string, string>>
+
   private constructor(args: readonly string[], folder: string, env: Readonly<Record<string, string>>) {
     this.folder = folder
+    this.#args = args
+    this.#env = env
     this.#child = spawn(process.execPath, [PROGRAM, ...args], { env: { ...process.env, ...env } })
     this.#child.stdout?.on('data', (bytes: Buffer) => {
       this.#out += bytes.toString()
@@ -53,6 +58,15 @@ export class Program {
     onTestFinished(() => {
       program.#child.kill('SIGKILL')
       rmSync(folder, { recursive: true, force: true })
+    })
+    return program
+  }
+
+  /** Starts it once more, in its folder and with its configuration. */
+  again(): Program {
+    const program = new Program(this.#args, this.folder, this.#env)
+    onTestFinished(() => {
+      program.#child.kill('SIGKILL')
     })
     return program
   }
