@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { DECODED_LIST, parseDecoded } from '../e2e/support/clips.ts'
 import { type StartTool, Tool } from '../e2e/support/tool.ts'
 
-export const FRAME_MS = 40
+const FRAME_MS = 40
 const SECONDS = 60
 const PICTURE = ['-f', 'lavfi', '-i', `testsrc2=size=320x180:rate=${1000 / FRAME_MS}:duration=${SECONDS}`]
 const SOUND = ['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=44100:duration=${SECONDS}`]
@@ -30,6 +30,8 @@ export class Encoder {
   readonly #start: StartTool
   readonly #args: () => readonly string[]
   #tool: Tool | null = null
+  /** How often it was started. */
+  lives = 0
 
   /** @param isTimeOfDay its times are those of the day, as ATC wants them */
   constructor(start: StartTool, film: Film, urls: readonly string[], isTimeOfDay: boolean) {
@@ -50,7 +52,9 @@ export class Encoder {
   }
 
   up(): void {
-    if (!this.#tool || this.#tool.isOver) this.#tool = this.#start('ffmpeg', this.#args())
+    if (this.#tool && !this.#tool.isOver) return
+    this.#tool = this.#start('ffmpeg', this.#args())
+    this.lives++
   }
 
   async end(): Promise<void> {

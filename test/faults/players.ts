@@ -2,7 +2,7 @@ import { type Browser, chromium, type Page } from 'playwright-core'
 import { DECODED_LIST } from '../e2e/support/clips.ts'
 import { parseFrames } from '../e2e/support/frames.ts'
 import type { StartTool, Tool } from '../e2e/support/tool.ts'
-import { type Film, FRAME_MS } from './film.ts'
+import type { Film } from './film.ts'
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-sync']
 
@@ -61,10 +61,9 @@ export interface Gap {
   readonly atMs: number
   readonly lost: number
   readonly repeated: number
-  /** It went on at the beginning of the film: the encoder did. */
-  readonly isNewFilm: boolean
-  /** The picture before it. */
+  /** The pictures before and behind it. */
   readonly last: number
+  readonly next: number
 }
 
 /** ffmpeg, which tells of every picture that it decodes which one of the film it is. */
@@ -124,16 +123,10 @@ export class FfmpegPlayer {
     this.#last = this.#film.pictures[next] === crc ? next : number
   }
 
-  #gap(number: number, ahead: number): void {
+  #gap(next: number, ahead: number): void {
     const count = this.#film.pictures.length
-    const isNewFilm = number < 1_000 / FRAME_MS && ahead > 1_000 / FRAME_MS && ahead < count
-    const isBack = !isNewFilm && ahead > count / 2
-    this.gaps.push({
-      atMs: Date.now(),
-      lost: isNewFilm || isBack ? 0 : ahead,
-      repeated: isBack ? count - ahead : 0,
-      isNewFilm,
-      last: this.#last,
-    })
+    const isBack = ahead > count / 2
+    const [lost, repeated] = isBack ? [0, count - ahead] : [ahead, 0]
+    this.gaps.push({ atMs: Date.now(), lost, repeated, last: this.#last, next })
   }
 }

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { SeededRandom } from '../../src/st/sim/random.ts'
 import type { StartTool } from '../e2e/support/tool.ts'
-import { type Film, FRAME_MS } from './film.ts'
+import type { Film } from './film.ts'
 import { Front, probe, type Refusal } from './front.ts'
-import { FfmpegPlayer, HlsJsPlayer, type PlayerError } from './players.ts'
+import { FfmpegPlayer, type Gap, HlsJsPlayer, type PlayerError } from './players.ts'
 import type { Fault, Setting } from './setting.ts'
 import { Witness } from './witness.ts'
 
@@ -12,6 +12,8 @@ const LOOK_MS = 200
 const WATCH_MS = 24_000
 const WELL_MS = 40_000
 const START_MS = 30_000
+/** What comes of a film that begins anew begins before this picture. */
+const NEW_FILM = 250
 
 /** Whoever stops the tool has everything ended that it began, and disks taken away. */
 const stopped = new AbortController()
@@ -38,6 +40,8 @@ export interface Row {
   readonly lost: number | null
   readonly repeated: number
   readonly broken: number
+  /** ffmpeg: where pictures were missing or came again. */
+  readonly gaps: readonly string[]
   /** ffmpeg ended by itself. */
   readonly ends: readonly string[]
   /** Segments with a mark. */
@@ -112,6 +116,7 @@ export class Watch {
     const fromMs = Date.now()
     const startMs = performance.now()
     const sentBefore = encoder.sent
+    const { lives } = encoder
     const mend = await fault.begin()
     this.sent = Math.max(sentBefore, encoder.sent)
     await this.look(fault.ms)
@@ -123,14 +128,17 @@ export class Watch {
     const after = await chosen()
     return {
       fault: fault.name,
-      ...(await this.#seen(fromMs)),
+      ...(await this.#seen(fromMs, encoder.lives > lives)),
       discontinuities: this.witness.discontinuities.size - marks,
       chosen: before === after ? before : `${before} -> ${after}`,
       wellMs,
     }
   }
 
-  async #seen(fromMs: number): Promise<Omit<Row, 'fault' | 'discontinuities' | 'chosen' | 'wellMs'>> {
+  async #seen(
+    fromMs: number,
+    isNewFilm: boolean,
+  ): Promise<Omit<Row, 'fault' | 'discontinuities' | 'chosen' | 'wellMs'>> {
     const state = (await this.hlsJs?.state()) ?? null
     const since = <T extends { readonly atMs: number }>(all: readonly T[]): T[] =>
       all.filter(({ atMs }) => atMs >= fromMs)
@@ -138,13 +146,16 @@ export class Watch {
       since(all).map(({ atMs, what }) => `+${((atMs - fromMs) / 1000).toFixed(1)} s ${what}`)
     const freezes = state?.freezes.filter((freeze) => freeze.fromMs + freeze.ms >= fromMs) ?? []
     const gaps = since(this.ffmpeg?.gaps ?? [])
+    const anew = isNewFilm ? gaps.findLast(({ next }) => next < NEW_FILM) : undefined
+    const real = gaps.map((gap) => (gap === anew ? { ...gap, repeated: 0, lost: this.#tail(gap) + gap.next } : gap))
     return {
       freezeMs: state && Math.max(0, ...freezes.map(({ ms }) => ms)),
       skippedMs: state && since(state.jumps).reduce((sum, { ms }) => sum + ms, 0),
       errors: since(state?.errors ?? []),
       seeks: state?.seeks.filter((atMs) => atMs >= fromMs).length ?? 0,
-      lost: this.ffmpeg && gaps.reduce((sum, gap) => sum + gap.lost + this.#tail(gap), 0),
-      repeated: gaps.reduce((sum, { repeated }) => sum + repeated, 0),
+      lost: this.ffmpeg && real.reduce((sum, { lost }) => sum + lost, 0),
+      repeated: real.reduce((sum, { repeated }) => sum + repeated, 0),
+      gaps: texts(real.map((gap) => ({ atMs: gap.atMs, what: describe(gap) }))),
       broken: this.ffmpeg?.broken.filter((atMs) => atMs >= fromMs).length ?? 0,
       ends: texts(this.ffmpeg?.ends ?? []),
       violations: texts(this.witness.violations),
@@ -153,10 +164,13 @@ export class Watch {
   }
 
   /** What the encoder had sent of the film before it began anew, and never came: it says to a tenth of a second what that is. */
-  #tail({ isNewFilm, last }: { isNewFilm: boolean; last: number }): number {
-    if (!isNewFilm) return 0
+  #tail({ last }: Gap): number {
     const count = this.#film.pictures.length
     const lost = (((this.sent - 1 - last) % count) + count) % count
-    return lost > count - 100 / FRAME_MS ? 0 : lost
+    return lost > count / 2 ? 0 : lost
   }
+}
+
+function describe({ last, next, lost, repeated }: Gap): string {
+  return `behind picture ${last} came ${next}: ${lost} are missing, ${repeated} come again`
 }

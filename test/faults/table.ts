@@ -28,12 +28,13 @@ function cells(row: Row): string[] {
   ]
 }
 
-function details({ fault, errors, violations, refusals, ends, seeks }: Row): string[] {
+function details({ fault, errors, violations, refusals, ends, seeks, gaps }: Row): string[] {
   const all = [
     ...(seeks > 0 ? [`hls.js: "live" pressed ${seeks} times`] : []),
     ...errors.map(({ fatal, what }) => `hls.js${fatal ? ' FATAL' : ''}: ${what}`),
     ...violations.map((what) => `violation: ${what}`),
     ...refusals.map((what) => `front: ${what}`),
+    ...gaps.map((what) => `ffmpeg: ${what}`),
     ...ends.map((what) => `ffmpeg ended: ${what}`),
   ]
   return all.length === 0 ? [] : ['', `${fault}:`, ...all.map((line) => `  ${line}`)]
