@@ -97,6 +97,17 @@ export class PeerLink {
     return this.role === 'leader' && (!this.#options.peer || this.#world.clock.nowMs() - this.#tickMs <= this.#awakeMs)
   }
 
+  /**
+   * Whether this one may have told players less of a stream than the other one has: it has stood still and has not heard
+   * since, or follows and lacks what the other one has.
+   * @param last the last number of its own log
+   */
+  isBehind(key: string, last: number): boolean {
+    if (!this.#options.peer) return false
+    if (this.#hasStoodStill || this.#world.clock.nowMs() - this.#tickMs > this.#awakeMs) return true
+    return this.role === 'follower' && this.isPeerThere && (this.peer?.last[key] ?? 0) > last
+  }
+
   /** Who has stood still for longer may not be the leader any more. */
   get #awakeMs(): number {
     return AWAKE * this.#options.peerTimeoutMs
