@@ -7,6 +7,8 @@ import type { SeededRandom } from '../../src/st/sim/random.ts'
 import type { Witness } from './witness.ts'
 
 const HERE = 'test/faults'
+/** Behind the last one there is nobody to ask: so much longer is it waited for. */
+const LAST_WAITS = 5
 const require = createRequire(import.meta.url)
 
 /** A request that nobody behind the front had a good answer for. */
@@ -23,7 +25,7 @@ interface Answer {
 
 /**
  * Asks one of the servers behind it, whichever, for each request, and the other one when the first is not there, has not
- * answered within a second, or answers 404 or 5xx. It remembers nothing. It has the player's page, too.
+ * answered in time, or answers 404 or 5xx. It remembers nothing. It has the player's page, too.
  */
 export class Front {
   readonly refusals: Refusal[] = []
@@ -77,7 +79,9 @@ export class Front {
       const side = (first + tried) % this.#ports.length
       const view = this.#isOne ? 'front' : `front to ${side + 1}`
       const before = this.#witness.before(view)
-      const answer = await ask(`http://127.0.0.1:${this.#ports[side]}${url}`, this.#waitMs)
+      const isLast = tried === this.#ports.length - 1
+      const waitMs = this.#waitMs * (isLast ? LAST_WAITS : 1)
+      const answer = await ask(`http://127.0.0.1:${this.#ports[side]}${url}`, waitMs)
       if (typeof answer === 'string' || answer.status === 404 || answer.status >= 500) {
         failures.push(`${side + 1}: ${typeof answer === 'string' ? answer : answer.status}`)
         continue
@@ -145,6 +149,7 @@ async function ask(url: string, waitMs: number): Promise<Answer | string> {
     const type = response.headers.get('content-type') ?? ''
     return { status: response.status, type, bytes: Buffer.from(await response.arrayBuffer()) }
   } catch (error) {
+    if (error instanceof Error && error.name === 'TimeoutError') return `no answer for ${waitMs} ms`
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
     return cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
   }

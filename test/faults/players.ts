@@ -80,6 +80,8 @@ export class FfmpegPlayer {
   #tool: Tool | null = null
   #read = 0
   #last = -1
+  /** It has begun anew, a few segments back. */
+  #isFresh = true
   pictures = 0
 
   constructor(start: StartTool, film: Film, url: string) {
@@ -94,12 +96,10 @@ export class FfmpegPlayer {
     if (!this.#tool) this.#open()
     const tool = this.#tool
     if (!tool) return
-    const text = tool.stdout
-    const end = text.lastIndexOf('\n') + 1
+    const text = tool.lines
     const head = text.slice(0, text.search(/^[^#]/m))
-    for (const { crc } of parseFrames(head + text.slice(Math.max(this.#read, head.length), end)).video)
-      this.#picture(crc)
-    this.#read = end
+    for (const { crc } of parseFrames(head + text.slice(Math.max(this.#read, head.length))).video) this.#picture(crc)
+    this.#read = text.length
     if (!tool.isOver) return
     this.ends.push({ atMs: Date.now(), what: tool.stderr.slice(-300) })
     this.#tool = null
@@ -108,6 +108,7 @@ export class FfmpegPlayer {
   #open(): void {
     this.#tool = this.#start('ffmpeg', ['-v', 'error', '-i', this.#url, ...DECODED_LIST, '-flush_packets', '1', '-'])
     this.#read = 0
+    this.#isFresh = true
   }
 
   #picture(crc: string): void {
@@ -121,11 +122,13 @@ export class FfmpegPlayer {
     const next = (this.#last + 1) % count
     if (this.#last >= 0 && this.#film.pictures[next] !== crc) this.#gap(number, (number - next + count) % count)
     this.#last = this.#film.pictures[next] === crc ? next : number
+    this.#isFresh = false
   }
 
   #gap(next: number, ahead: number): void {
     const count = this.#film.pictures.length
     const isBack = ahead > count / 2
+    if (isBack && this.#isFresh) return
     const [lost, repeated] = isBack ? [0, count - ahead] : [ahead, 0]
     this.gaps.push({ atMs: Date.now(), lost, repeated, last: this.#last, next })
   }

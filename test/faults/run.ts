@@ -31,7 +31,7 @@ export interface Row {
   readonly fault: string
   /** hls.js: how long the picture stood still at most; null: not played. */
   readonly freezeMs: number | null
-  /** hls.js: what it left out to go on, in all. */
+  /** hls.js: by how much its clock jumped, in all: what it left out, or numbered anew. */
   readonly skippedMs: number | null
   readonly errors: readonly PlayerError[]
   /** Times that somebody had to press "live". */

@@ -3,7 +3,7 @@ import type { Row } from './run.ts'
 /** As README has it, and below what was found of each fault. */
 export function printTable(rows: readonly Row[]): void {
   const lines = [
-    '| fault | longest freeze (hls.js) | skipped | pictures lost (ffmpeg) | shown again, damaged | discontinuities | hls.js errors (fatal) | front had no answer | violations | written or served | both well after |',
+    '| fault | longest freeze (hls.js) | its clock jumped by | pictures lost (ffmpeg) | shown again, damaged | discontinuities | hls.js errors (fatal) | front had no answer | violations | written or served | both well after |',
     '|---|---|---|---|---|---|---|---|---|---|---|',
     ...rows.map((row) => `| ${cells(row).join(' | ')} |`),
   ]
