@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort } from '../e2e/support/port.ts'
+import { freePort } from '../support/port.ts'
 import { Disk, HAS_DISKS } from './disk.ts'
 import { Encoder, type Film } from './film.ts'
 import { Relay } from './relay.ts'

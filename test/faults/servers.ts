@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort } from '../e2e/support/port.ts'
+import { freePort } from '../support/port.ts'
 import type { StartTool } from '../e2e/support/tool.ts'
 import { askJson } from './setting.ts'
 import { sluice, Victim } from './victim.ts'

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { isOpen } from '../e2e/support/port.ts'
+import { isOpen } from '../support/port.ts'
 import type { StartTool, Tool } from '../e2e/support/tool.ts'
 import { until } from '../support/until.ts'
 

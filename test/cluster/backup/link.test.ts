@@ -22,18 +22,18 @@ test('a coordinator that lacks what the other one has told players tells them no
   const { link } = startLink(new URL('http://10.0.0.1:1/'))
   link.hear(LEADER, true)
   expect(link.role).toBe('follower')
-  expect([link.isBehind('cam', 4), link.isBehind('cam', 5), link.isBehind('other', 0)]).toEqual([true, false, false])
+  expect([link.lacks('cam', 4), link.lacks('cam', 5), link.lacks('other', 0)]).toEqual([true, false, false])
 })
 
 test('a coordinator that has stood still tells players nothing before it has heard of the other one', async () => {
   const { link, simulation } = startLink(new URL('http://10.0.0.1:1/'))
   link.hear(LEADER, true)
   await simulation.run(PEER_TIMEOUT_MS)
-  expect(link.isBehind('cam', 5)).toBe(true)
+  expect(link.lacks('cam', 5)).toBe(true)
 })
 
 test('a coordinator without another one always knows', async () => {
   const { link, simulation } = startLink(null)
   await simulation.run(PEER_TIMEOUT_MS)
-  expect(link.isBehind('cam', 5)).toBe(false)
+  expect(link.lacks('cam', 5)).toBe(false)
 })

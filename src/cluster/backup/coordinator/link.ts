@@ -98,13 +98,13 @@ export class PeerLink {
   }
 
   /**
-   * Whether this one may have told players less of a stream than the other one has: it has stood still and has not heard
-   * since, or follows and lacks what the other one has.
+   * Whether the other one may have told players more of a stream than this one knows: this one has stood still, or was not
+   * there, and has not heard since; or it follows and lacks what the other one has.
    * @param last the last number of its own log
    */
-  isBehind(key: string, last: number): boolean {
+  lacks(key: string, last: number): boolean {
     if (!this.#options.peer) return false
-    if (this.#hasStoodStill || this.#world.clock.nowMs() - this.#tickMs > this.#awakeMs) return true
+    if (this.role === 'joining' || this.#world.clock.nowMs() - this.#tickMs > this.#awakeMs) return true
     return this.role === 'follower' && this.isPeerThere && (this.peer?.last[key] ?? 0) > last
   }
 

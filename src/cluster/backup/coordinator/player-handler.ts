@@ -50,7 +50,7 @@ async function answerPlaylist(
 ): Promise<boolean> {
   const playlist = stream?.log.playlist()
   if (!stream || !playlist) return false
-  if (link.isBehind(stream.key, stream.log.last?.entry.number ?? 0)) {
+  if (link.lacks(stream.key, stream.log.last?.entry.number ?? 0)) {
     await exchange.answerText(thread, 503, 'This coordinator does not know what the other one has served.', NOT_KEPT)
     return true
   }
