@@ -101,6 +101,17 @@ export class PeerLink {
     return this.role === 'leader' && (!this.#options.peer || this.#world.clock.nowMs() - this.#tickMs <= this.#awakeMs)
   }
 
+  /**
+   * Whether the other one may have told players more of a stream than this one knows: this one has stood still, or was not
+   * there, and has not heard since; or it follows and lacks what the other one has.
+   * @param last the last number of its own log
+   */
+  lacks(key: string, last: number): boolean {
+    if (!this.#options.peer) return false
+    if (this.role === 'joining' || this.#world.clock.nowMs() - this.#tickMs > this.#awakeMs) return true
+    return this.role === 'follower' && this.isPeerThere && (this.peer?.last[key] ?? 0) > last
+  }
+
   /** Who has stood still for longer may not be the leader any more. */
   get #awakeMs(): number {
     return AWAKE * this.#options.peerTimeoutMs
