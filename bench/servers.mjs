@@ -71,28 +71,43 @@ export function sluice({ name, dist, node, nodeArgs, workDir, core = SERVER_CORE
 }
 
 /**
- * A build of Sluice as several processes, all on the core of the server; 0 edges: as one.
- * @param {{ dist: string, node: string, nodeArgs: string[], workDir: string, edges: number }} build
- * @returns {Contender}
+ * A build of Sluice as several processes, all on the core of the server: one server with edges (0: none), or several
+ * servers that know nothing of each other.
+ * @param {{ dist: string, node: string, nodeArgs: string[], workDir: string, edges: number, servers: number }} build
+ * @returns {Contender} its instances have `all`, the servers
  */
-export function sluiceFamily({ dist, node, nodeArgs, workDir, edges }) {
+export function sluiceFamily({ dist, node, nodeArgs, workDir, edges, servers }) {
+  const startOne = async (number) => {
+    const ports = { rtmp: await freePort(), 'http-flv': await freePort(), exporter: await freePort() }
+    const config = join(workDir, `family${number}.conf`)
+    const exporter = `exporter { enabled on; listen ${HOST}:${ports.exporter}; }\nedges ${edges};\n`
+    const pid = `pid ${join(workDir, `family${number}.pid`)};\n`
+    const rest = sluiceConfig(ports.rtmp, ports['http-flv'], { minLatency: false, hls: '', secure: '' })
+    writeFileSync(config, exporter + pid + rest)
+    const log = openSync(join(workDir, `family${number}.log`), 'w')
+    const child = startPinned(
+      SERVER_CORE,
+      node,
+      [...nodeArgs, join(dist, 'main.js'), '-c', config],
+      ['ignore', log, log],
+    )
+    await untilListening(ports.rtmp, child)
+    return { pid: child.pid, ports, probe: null, stop: () => stopProcess(child) }
+  }
   return {
-    name: `Sluice with ${edges} edges`,
+    name: edges > 0 ? `Sluice with ${edges} edges` : `${servers} × Sluice`,
     protocols: ['http-flv', 'rtmp'],
     isOurs: true,
     async start() {
-      const ports = { rtmp: await freePort(), 'http-flv': await freePort(), exporter: await freePort() }
-      const config = join(workDir, 'family.conf')
-      const exporter = `exporter { enabled on; listen ${HOST}:${ports.exporter}; }\nedges ${edges};\n`
-      writeFileSync(
-        config,
-        exporter + sluiceConfig(ports.rtmp, ports['http-flv'], { minLatency: false, hls: '', secure: '' }),
-      )
-      const log = openSync(join(workDir, 'family.log'), 'w')
-      const args = [...nodeArgs, join(dist, 'main.js'), '-c', config]
-      const child = startPinned(SERVER_CORE, node, args, ['ignore', log, log])
-      await untilListening(ports.rtmp, child)
-      return { pid: child.pid, ports, probe: null, stop: () => stopProcess(child) }
+      const all = []
+      const stop = () => Promise.all(all.map((one) => one.stop()))
+      try {
+        while (all.length < servers) all.push(await startOne(all.length))
+      } catch (error) {
+        await stop()
+        throw error
+      }
+      return { ...all[0], all, stop }
     },
   }
 }
