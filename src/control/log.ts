@@ -33,8 +33,12 @@ const MAX_TEXT_LENGTH = 512
  * cannot be written, because the disk is full or their reader is slow or gone, are left out; a line says how many.
  */
 export function makeLog(options: LogOptions): ProcessLog {
-  const output = options.file === null && options.pretty ? null : new LineOutput(options.file, sayLost)
   const ring = new LogRing()
+  const losses = {
+    lost: (lines: number) => void (ring.lost += lines),
+    over: (lines: number) => log.warn({ lines }, 'lines of the log were lost'),
+  }
+  const output = options.file === null && options.pretty ? null : new LineOutput(options.file, losses)
   const streamWrite = (line: string): string => {
     ring.add(line)
     return line
@@ -43,9 +47,6 @@ export function makeLog(options: LogOptions): ProcessLog {
     { level: options.level, formatters: { log: shortened }, hooks: { streamWrite } },
     output ?? readable(options),
   )
-  function sayLost(lines: number): void {
-    log.warn({ lines }, 'lines of the log were lost')
-  }
   return {
     log,
     ring,

@@ -108,11 +108,12 @@ describe('a log that is read through a pipe', () => {
 
   test('whose reader has gone goes on without it; who reads next is told how much is missing', () => {
     const reader = new PipeReader()
-    const { log } = logTo(reader.path)
+    const { log, ring } = logTo(reader.path)
     log.info({ number: 0 }, 'numbered')
     reader.read()
     reader.close()
     for (let number = 1; number <= 3; number++) log.info({ number }, 'numbered')
+    expect(ring.lost).toBe(3)
     reader.openAnew()
     log.info({ number: 4 }, 'numbered')
     expect(outcome(reader.read())).toEqual({ numbers: [0, 4], lost: 3 })

@@ -10,6 +10,14 @@ const LAST_MS = 1_000
 const LAST_RETRY_MS = 10
 const STANDARD_ERROR = 2
 
+/** Who is told of lines that could not be written. */
+export interface LineLosses {
+  /** So many more. */
+  lost(lines: number): void
+  /** Lines are taken again; so many are missing before this one. */
+  over(lines: number): void
+}
+
 /**
  * Lines for a file, or for who reads standard output. A line is written before `write` returns, if it is taken at once.
  * Nothing here throws or waits: a reader that is slow or gone, or a full disk, must not hold or end the process. What
@@ -17,7 +25,7 @@ const STANDARD_ERROR = 2
  */
 export class LineOutput {
   readonly #file: string | null
-  readonly #onLost: (lines: number) => void
+  readonly #losses: LineLosses
   #descriptor: number
   /** What a slow reader has not taken; of the first line perhaps only the end. */
   readonly #waiting: Buffer[] = []
@@ -30,12 +38,11 @@ export class LineOutput {
 
   /**
    * @param file null: standard output
-   * @param onLost told how many lines were left out when lines are taken again
    * @throws the system's error when the file cannot be opened
    */
-  constructor(file: string | null, onLost: (lines: number) => void) {
+  constructor(file: string | null, losses: LineLosses) {
     this.#file = file
-    this.#onLost = onLost
+    this.#losses = losses
     this.#descriptor = file === null ? standardOutput() : open(file)
     process.once('exit', () => this.#finish())
   }
@@ -44,7 +51,7 @@ export class LineOutput {
   write(line: string): void {
     const bytes = Buffer.from(this.#isWithinLine && this.#waiting.length === 0 ? `\n${line}` : line)
     if (this.#waiting.length > 0 && this.#waitingBytes + bytes.length > MAX_WAITING_BYTES) {
-      this.#lost++
+      this.#lose(1)
       return
     }
     this.#waiting.push(bytes)
@@ -96,17 +103,22 @@ export class LineOutput {
 
   /** The disk is full, or nobody will ever read: the next line is tried all the same. */
   #fail(error: unknown): void {
-    this.#lost += this.#waiting.length
+    this.#lose(this.#waiting.length)
     this.#waiting.length = 0
     this.#waitingBytes = 0
     if (!this.#isFailing) complain(error)
     this.#isFailing = true
   }
 
+  #lose(lines: number): void {
+    this.#lost += lines
+    this.#losses.lost(lines)
+  }
+
   #tellLost(): void {
     const lost = this.#lost
     this.#lost = 0
-    this.#onLost(lost)
+    this.#losses.over(lost)
     if (this.#isFailing) this.#lost += lost
   }
 
