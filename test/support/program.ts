@@ -84,6 +84,20 @@ export class Program {
     return this.#err
   }
 
+  /** From now on nobody reads its standard output, which is closed. */
+  closeOutput(): void {
+    this.#child.stdout?.destroy()
+  }
+
+  /** From now on its standard output is not read. */
+  stopReading(): void {
+    this.#child.stdout?.pause()
+  }
+
+  readOn(): void {
+    this.#child.stdout?.resume()
+  }
+
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name)
   }
