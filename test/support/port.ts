@@ -24,17 +24,17 @@ export function isOpen(host: string, port: number): Promise<boolean> {
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   for (;;) {
     const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT))
-    if ((await isMarked(port)) && (await canListen(host, port))) return port
+    if ((await mark(port)) && (await canListen(host, port))) return port
   }
 }
 
-/** UDP ports are of no use to anybody here, and gone with the process, however it ends. */
-function isMarked(port: number): Promise<boolean> {
+/** Takes the UDP port of the same number, which is of no use to anybody here and gone with the process, however it ends. */
+function mark(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const mark = dgram.createSocket('udp4').unref()
-    mark.once('error', () => resolve(false))
-    mark.bind({ address: '127.0.0.1', port, exclusive: true }, () => {
-      marks.push(mark)
+    const socket = dgram.createSocket('udp4').unref()
+    socket.once('error', () => resolve(false))
+    socket.bind({ address: '127.0.0.1', port, exclusive: true }, () => {
+      marks.push(socket)
       resolve(true)
     })
   })
