@@ -59,6 +59,10 @@ export class Tool {
     return this.#stdout
   }
 
+  get stderr(): string {
+    return this.#stderr
+  }
+
   get isOver(): boolean {
     return this.#isOver
   }
