@@ -84,11 +84,7 @@ export class House {
     const now = (): Config => settings.config
     const agent = `${SERVER_NAME}/${version}`
     const certificates = new Certificates(world)
-    const core = makeCore(parts.part ?? null, world, {
-      clients: () => this.#server.clients,
-      log: parts.log ?? new LogRing(),
-      house: this,
-    })
+    const core = makeCore(parts, { clients: () => this.#server.clients, house: this })
     this.#core = core
     const options = serverOptions(settings, () => core.connectionsElsewhere, tlsOptions(certificates, now))
     const breaker = makeBreaker(now, world)

@@ -81,9 +81,11 @@ export class CoresCheck {
       const open = begins.length - ends.length
       if (open === (isIn ? 1 : 0)) continue
       // The question was out, or the end on its way, when the origin was killed.
-      const isTwice = begins.length > 1 && this.#isDoubtful(begins)
-      if (isTwice || this.#isDoubtful(this.#family.departures(id))) continue
-      throw new Violation('callbacks', `${pair} of ${id}: ${open} open, and ${isIn ? 'is' : 'is not'} there`)
+      const departures = this.#family.departures(id)
+      const wasAsked = (begins.length > 1 || departures.length === 0) && this.#isDoubtful(begins)
+      if (wasAsked || this.#isDoubtful(departures)) continue
+      const when = `told ${times(begins)} and ${times(ends)}, left ${times(departures)}`
+      throw new Violation('callbacks', `${pair} of ${id}: ${open} open, and ${isIn ? 'is' : 'is not'} there; ${when}`)
     }
   }
 
@@ -114,4 +116,8 @@ export class CoresCheck {
       moments.some((atMs) => atMs > killedMs - DOUBT_MS && atMs < killedMs + NOTICED_MS),
     )
   }
+}
+
+function times(all: readonly number[]): string {
+  return all.length === 0 ? 'never' : all.map((atMs) => Math.round(atMs)).join(' ')
 }
