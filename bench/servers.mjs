@@ -24,7 +24,7 @@ export const HLS_CACHEABLE = 'hls_ctx off; hls_ts_ctx off; hls_window 10;'
  * @typedef {object} Instance a server that runs
  * @property {number} pid of the process that does the work
  * @property {number[]} [helpers] processes whose work counts too
- * @property {Record<string, number>} ports by protocol
+ * @property {Record<string, number>} ports by protocol; `publish`: where publishers go, if not to `rtmp`
  * @property {((name: string) => Promise<any>) | null} probe tells of its event loop, when it has one
  * @property {() => Promise<void>} stop
  *
@@ -46,10 +46,10 @@ export const HLS_CACHEABLE = 'hls_ctx off; hls_ts_ctx off; hls_window 10;'
 
 /**
  * A build of Sluice.
- * @param {{ name: string, dist: string, node: string, nodeArgs: string[], workDir: string }} build
+ * @param {{ name: string, dist: string, node: string, nodeArgs: string[], workDir: string, core?: number }} build
  * @returns {Contender}
  */
-export function sluice({ name, dist, node, nodeArgs, workDir }) {
+export function sluice({ name, dist, node, nodeArgs, workDir, core = SERVER_CORE }) {
   return {
     name,
     protocols: ['http-flv', 'rtmp'],
@@ -65,7 +65,7 @@ export function sluice({ name, dist, node, nodeArgs, workDir }) {
       writeFileSync(config, sluiceConfig(rtmp, http, { minLatency, hls, secure }))
       const args = [...nodeArgs, '--import', PROBE, join(dist, 'main.js'), '-c', config]
       const ports = { rtmp, 'http-flv': http, hls: http, 'ws-flv': http, 'https-flv': https }
-      return startNode(node, args, ports, workDir)
+      return startNode(node, args, ports, workDir, core)
     },
   }
 }
@@ -139,9 +139,9 @@ vhost __defaultVhost__ {
 `
 }
 
-async function startNode(node, args, ports, workDir) {
+async function startNode(node, args, ports, workDir, core = SERVER_CORE) {
   const log = openSync(join(workDir, 'server.log'), 'w')
-  const child = startPinned(SERVER_CORE, node, args, ['ignore', log, log, 'ipc'])
+  const child = startPinned(core, node, args, ['ignore', log, log, 'ipc'])
   await untilListening(ports.rtmp, child).catch((error) => {
     throw new Error(`${error.message}\n${readFileSync(join(workDir, 'server.log'), 'utf8').slice(-2000)}`)
   })

@@ -1,6 +1,6 @@
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort, isOpen } from '../e2e/support/port.ts'
+import { freePort, isOpen } from '../support/port.ts'
 import type { StartTool, Tool } from '../e2e/support/tool.ts'
 import { until } from '../support/until.ts'
 

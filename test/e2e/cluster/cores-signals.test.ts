@@ -4,7 +4,7 @@ import { parseLines } from '../../support/program.ts'
 import { until } from '../../support/until.ts'
 import { Clips } from '../support/clips.ts'
 import { Family } from '../support/family.ts'
-import { isOpen } from '../support/port.ts'
+import { isOpen } from '../../support/port.ts'
 import { isRunning } from '../support/processes.ts'
 import { type StartTool, type Tool, withTools } from '../support/tool.ts'
 
@@ -56,6 +56,7 @@ test('when the supervisor is killed all processes end, and the ends of all clien
     publish(start, `${family.rtmp}cam`)
     const player = play(start, `${family.rtmp}cam`)
     await family.hasPlayers(1)
+    expect(family.supervisor).toBeGreaterThan(1)
     process.kill(family.supervisor, 'SIGKILL')
     await player.ended()
     await until('all have ended', () => ![...family.pids('edge'), ...family.pids('origin')].some(isRunning))

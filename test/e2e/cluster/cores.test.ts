@@ -42,8 +42,8 @@ test('ffmpeg and VLC play at all edges what ffmpeg publishes at one, and HLS com
     await publishFile(start, clips.get(CLIP).path, `${family.rtmp}cam`).succeeded()
     const last = clips.get(CLIP).packets.video.at(-1)?.crc ?? ''
     for (const player of players) {
-      await until('the last picture', () => player.stdout.includes(last))
-      const played = parseFrames(player.stdout.slice(0, player.stdout.lastIndexOf('\n')))
+      await until('the last picture', () => player.lines.includes(last))
+      const played = parseFrames(player.lines)
       expect(asLines(played).video).toEqual(asLines(sameSpan(clips.get(CLIP).packets, played)).video)
     }
     const media = await (await fetch(`${family.http}cam.m3u8`)).text()
@@ -79,14 +79,14 @@ test('clients are spread evenly; kill -9 of the origin leaves them, kill -9 of a
     await family.hasPlayers(4)
     // A question to the back end that is out when the origin dies is asked again: who has pictures has its answer.
     await until('pictures', () => players.every(({ stdout }) => stdout.length > 0))
-    process.kill(family.pids('origin')[0] ?? 0, 'SIGKILL')
+    family.kill('origin')
     await until('a new origin', () => family.pids('origin').length === 2)
     await family.hasPlayers(4)
     const pictures = players.map(({ stdout }) => stdout.length)
     await until('more pictures', () => players.every(({ stdout }, index) => stdout.length > (pictures[index] ?? 0)))
     expect(players.some(({ isOver }) => isOver)).toBe(false)
     expect([heard('on_publish'), heard('on_play'), heard('on_stop')]).toEqual([1, 4, 0])
-    process.kill(family.edgeOfPlayers(), 'SIGKILL')
+    family.kill('edge', family.edgeOfPlayers())
     await until('a new edge', () => family.pids('edge').length === 3)
     // Those of the edge, whichever they were, and nobody else's.
     await until('the ends', async () => {

@@ -1,6 +1,6 @@
 import { parseLines, Program } from '../../support/program.ts'
 import { until } from '../../support/until.ts'
-import { freePort } from './port.ts'
+import { freePort } from '../../support/port.ts'
 
 /** The server as a supervisor, an origin and two edges. */
 export class Family {
@@ -38,6 +38,13 @@ export class Family {
   pids(part: 'origin' | 'edge'): number[] {
     const started = parseLines(this.program.out).filter(({ msg }) => msg === 'process is started')
     return started.flatMap((line) => (line['part'] === part ? [Number(line['child'])] : []))
+  }
+
+  /** Kills the newest process of a kind, or the one with this id. */
+  kill(part: 'origin' | 'edge', pid = this.pids(part).at(-1)): void {
+    // 0 would be this process and all its own.
+    if (!pid) throw new Error(`no ${part} was started`)
+    process.kill(pid, 'SIGKILL')
   }
 
   /** The id of the first process, which has started the others. */
