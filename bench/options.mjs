@@ -5,7 +5,7 @@ import { external } from './servers.mjs'
 import { fileLimit } from './system.mjs'
 
 const PROJECT_DIR = dirname(dirname(fileURLToPath(import.meta.url)))
-const CASES = ['play', 'publish', 'latency', 'memory', 'hls', 'mux', 'micro', 'cores']
+const CASES = ['play', 'publish', 'latency', 'memory', 'hls', 'mux', 'micro', 'cores', 'start']
 const PROTOCOLS = ['http-flv', 'rtmp', 'hls', 'ws-flv', 'https-flv']
 const USUAL_PROTOCOLS = 'http-flv,rtmp,hls'
 /** Files that a server or a load process needs beside its connections. */
@@ -16,7 +16,8 @@ export const USAGE = `npm run bench -- [options]      everything: about 25 minut
   --quick                 about 3 minutes, less exact
   --only CASES            some of ${CASES.join(',')};
                           hls: playlists and segments a second, by wrk; mux: what making them costs;
-                          cores: one process next to several that are one server
+                          cores: one process next to several that are one server;
+                          start: files, time to listening and idle memory, next to node-media-server
   --players COUNTS        for play, default 1000,4000,10000,18000: rivals up to 1500, the floor up to 5000,
                           above that Sluice alone and one round; HLS: default 1000, Sluice alone
   --protocols NAMES       some of ${PROTOCOLS.join(',')}, default ${USUAL_PROTOCOLS}; hls, ws-flv and https-flv are
@@ -50,6 +51,7 @@ const PRESETS = {
     latencyWindowMs: 6_000,
     hasMergedWrite: true,
     stuckMs: 60_000,
+    starts: 10,
   },
   quick: {
     players: '500',
@@ -63,6 +65,7 @@ const PRESETS = {
     latencyWindowMs: 4_000,
     hasMergedWrite: false,
     stuckMs: 6_000,
+    starts: 3,
   },
 }
 

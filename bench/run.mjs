@@ -11,6 +11,7 @@ import { muxCase, muxTable } from './cases/mux.mjs'
 import { playCase, playTable } from './cases/play.mjs'
 import { publishCase, publishTable } from './cases/publish.mjs'
 import { attempt } from './cases/session.mjs'
+import { startCase, startTable } from './cases/start.mjs'
 import { readOptions, USAGE } from './options.mjs'
 import { isPinned } from './processes.mjs'
 import { floor, nginxFiles, nginxRtmp, nginxTls, nodeMediaServer, sluice, SUBJECT } from './servers.mjs'
@@ -25,6 +26,7 @@ const CASES = {
   mux: { run: muxCase, table: muxTable },
   micro: { run: microCase, table: microTable },
   cores: { run: coresCase, table: coresTable },
+  start: { run: startCase, table: startTable },
 }
 
 await main()
