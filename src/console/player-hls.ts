@@ -6,8 +6,13 @@ declare const Hls: typeof HlsType
 
 /** HLS, of low latency where the playlist is. */
 export const playHls: StartPlayer = (video, url, events) => {
-  // What has fallen behind is caught up with: the rate goes up, and no picture is left out.
-  const hls = new Hls({ lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.5, enableWorker: false })
+  const hls = new Hls({
+    lowLatencyMode: true,
+    // What has fallen behind is caught up with, first by playing faster; far behind, pictures are left out.
+    maxLiveSyncPlaybackRate: 1.5,
+    liveMaxLatencyDurationCount: 5,
+    enableWorker: false,
+  })
   let isOver = false
   let form = ''
   const stop = (): void => {

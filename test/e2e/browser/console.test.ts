@@ -16,7 +16,7 @@ http_api { enabled on; listen 127.0.0.1:0; auth { enabled on; username admin; pa
   raw_api { enabled on; allow_reload on; } }
 vhost __defaultVhost__ {
   http_remux { enabled on; }
-  hls { enabled on; hls_fragment 1; hls_path FOLDER/hls; }
+  hls { enabled on; hls_fragment 1; hls_path FOLDER/hls; hls_use_fmp4 on; hls_low_latency on; }
   dvr { dvr_path FOLDER/dvr/[app]/[stream].flv; dvr_mount /recordings/; }
 }
 `
@@ -155,6 +155,7 @@ async function players(server: Watched): Promise<void> {
     const facts = (): Promise<string | null> => page.locator('.screen .facts').nth(index).textContent()
     await expect.poll(facts, POLL).toMatch(/Latency\d+\.\d s.*Dropped\d+ of \d+.*Picture320 × 180/)
   }
+  await untilText(page, '.screen h3', /HLS, low latency, parts of 0\.\d+ s/)
   await fits(page)
   await embedded(server, String(await page.locator('.copyable code').last().textContent()))
 }
