@@ -9,6 +9,7 @@ import { memoryCase, memoryTable } from './cases/memory.mjs'
 import { microCase, microTable } from './cases/micro.mjs'
 import { muxCase, muxTable } from './cases/mux.mjs'
 import { playCase, playTable } from './cases/play.mjs'
+import { proxyCase, proxyTable } from './cases/proxy.mjs'
 import { publishCase, publishTable } from './cases/publish.mjs'
 import { attempt } from './cases/session.mjs'
 import { startCase, startTable } from './cases/start.mjs'
@@ -27,6 +28,7 @@ const CASES = {
   micro: { run: microCase, table: microTable },
   cores: { run: coresCase, table: coresTable },
   start: { run: startCase, table: startTable },
+  proxy: { run: proxyCase, table: proxyTable },
 }
 
 await main()

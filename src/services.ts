@@ -84,6 +84,7 @@ export interface ServicesParts {
     readonly usageElsewhere: Usage
     readonly processes: readonly ProcessView[]
     metrics(): readonly Metric[]
+    ask: ApiOptions['elsewhere']
   }
   readonly refusedByLimit: () => ReadonlyMap<string, number>
 }
@@ -218,6 +219,7 @@ export class Services {
         cluster: origins.state,
         processes: others?.processes ?? [],
       }),
+      elsewhere: async (...question) => (await others?.ask(...question)) ?? null,
       placesOf,
       history: this.#history,
       log,

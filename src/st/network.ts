@@ -83,6 +83,11 @@ export interface Network {
    * @param localHost the address to connect from, when the machine has several
    */
   connect(options: ConnectOptions, settle: (result: Pipe | Error) => void): () => void
+  /**
+   * For who reads much and keeps nothing: `bytes` came whole from a connection, have been written where they had to go,
+   * are in the kernel, and will not be looked at again. Their memory serves for another read.
+   */
+  giveBack?(bytes: Buffer): void
 }
 
 /** Where to connect to. */

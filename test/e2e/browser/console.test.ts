@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core'
 import { expect, onTestFinished, test } from 'vitest'
 import { startPlayer } from '../../server/rtmp-probe.ts'
 import { Program } from '../../support/program.ts'
-import { publishWithFfmpeg, Recordings, TestBrowser } from './support.ts'
+import { PATIENT_MS, publishWithFfmpeg, Recordings, TestBrowser } from './support.ts'
 
 const browser = TestBrowser.use()
 const recordings = Recordings.use()
@@ -20,7 +20,7 @@ vhost __defaultVhost__ {
   dvr { dvr_path FOLDER/dvr/[app]/[stream].flv; dvr_mount /recordings/; }
 }
 `
-const POLL = { timeout: 20_000 }
+const POLL = { timeout: PATIENT_MS }
 const PHONE = { width: 390, height: 844 }
 
 /** A server with a console, and what of it a test looks at. */
@@ -198,4 +198,27 @@ test('every page of the console shows what it is for, on a phone, with a passwor
   publishWithFfmpeg(server, recordings.path('both'), 'cam')
   await expect.poll(() => server.program.out.includes('"publishing"'), POLL).toBe(true)
   await Promise.all([visit(server), players(server), clients(server)])
+})
+
+test('of a server of several processes each is shown: what its threads wait for, and its log', async () => {
+  const program = await Program.start(`listen 127.0.0.1:0;
+edges 2;
+http_server { enabled on; listen 127.0.0.1:0; }
+http_api { enabled on; listen 127.0.0.1:0; }
+vhost __defaultVhost__ { http_remux { enabled on; } }
+`)
+  const http = `http://127.0.0.1:${await program.port('HTTP')}`
+  const page = await open({ program, http, rtmpPort: 0, api: `http://127.0.0.1:${await program.port('HTTP API')}` }, '')
+  await page.click('#nav-cluster')
+  await untilText(page, 'tbody', /1\d+.*2\d+/)
+  await page.click('#nav-threads')
+  await untilText(page, 'tbody', /origin-line|inner-line/)
+  await page.selectOption('#process', 'edge-2')
+  await untilText(page, 'tbody', /edge-line/)
+  expect(page.url()).toMatch(/#\/threads\/edge-2\/$/)
+  await fits(page)
+  await page.click('#nav-log')
+  await page.selectOption('#process', 'edge-1')
+  await untilText(page, '.log', /edge/)
+  await fits(page)
 })

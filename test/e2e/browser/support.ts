@@ -28,7 +28,8 @@ const FLAGS = [
 ]
 const require = createRequire(import.meta.url)
 const SECONDS = 30
-const TIMEOUT_MS = 5_000
+/** A browser on a busy machine, which draws by itself, takes its time. */
+export const PATIENT_MS = 90_000
 
 /** Chromium, started before the tests of a file and gone after them; each page is a fresh profile. */
 export class TestBrowser {
@@ -37,7 +38,7 @@ export class TestBrowser {
   static use(): TestBrowser {
     const used = new TestBrowser()
     beforeAll(async () => {
-      used.#browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS })
+      used.#browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS, timeout: PATIENT_MS })
     })
     afterAll(() => used.#browser?.close())
     return used
@@ -47,6 +48,7 @@ export class TestBrowser {
   async page(options: BrowserContextOptions = {}): Promise<Page> {
     if (!this.#browser) throw new Error('the browser is not there')
     const context = await this.#browser.newContext(options)
+    context.setDefaultTimeout(PATIENT_MS)
     onTestFinished(() => context.close())
     return context.newPage()
   }
@@ -85,7 +87,8 @@ async function run(...args: string[]): Promise<void> {
 
 /** A server for the running test, with the default page as it was built. */
 export async function serve(changes: VhostChanges = {}): Promise<TestServer> {
-  const server = await startServer(changes, {}, pageFiles())
+  const patient = { normalTimeoutMs: PATIENT_MS, ...changes.publish }
+  const server = await startServer({ ...changes, publish: patient }, {}, pageFiles())
   onTestFinished(() => server.stop())
   return server
 }
@@ -147,7 +150,7 @@ export function publish(server: TestServer, path: string, name: string, filter: 
   const publisher = server.world.spawn('publisher', async (thread) => {
     const tcUrl = `rtmp://127.0.0.1:${server.rtmpPort}/live`
     const where = { host: '127.0.0.1', port: server.rtmpPort }
-    const client = await RtmpClient.open(thread, { ...where, tcUrl, app: 'live' }, TIMEOUT_MS)
+    const client = await RtmpClient.open(thread, { ...where, tcUrl, app: 'live' }, PATIENT_MS)
     try {
       await client.publish(name)
       await sendPaced(thread, client, tags)
@@ -165,7 +168,7 @@ async function sendPaced(thread: Thread, client: RtmpClient, tags: readonly FlvT
     const earlyMs = startMs + tag.timestampMs - clock.nowMs()
     if (earlyMs > 0) await thread.sleep(earlyMs)
     if (!client.sendMedia(tag.typeId, tag.timestampMs, tag.payload)) {
-      await client.connection.socket.drain(thread, TIMEOUT_MS)
+      await client.connection.socket.drain(thread, PATIENT_MS)
     }
   }
 }

@@ -3,7 +3,7 @@ import { Program } from '../../support/program.ts'
 import { until } from '../../support/until.ts'
 import { PACKET_LIST } from '../support/clips.ts'
 import { parseFrames } from '../support/frames.ts'
-import { freePort } from '../support/port.ts'
+import { freePort } from '../../support/port.ts'
 import { type StartTool, type Tool, withTools } from '../support/tool.ts'
 
 const SIDES = ['one', 'two'] as const
@@ -19,6 +19,7 @@ interface Backups {
   readonly role: string
   readonly streams: readonly {
     served: string
+    switches: number
     last_number: number
     sides: readonly { healthy: boolean; lag_ms: number }[]
   }[]
@@ -48,7 +49,7 @@ function encode(start: StartTool, rtmp: readonly number[]): Tool {
 }
 
 function pictures(player: Tool): readonly { readonly dtsMs: number }[] {
-  return parseFrames(player.stdout.slice(0, player.stdout.lastIndexOf('\n') + 1)).video
+  return parseFrames(player.lines).video
 }
 
 test('players miss no picture when the server that is served is killed, nor when the leading coordinator is', async () => {
@@ -67,11 +68,13 @@ test('players miss no picture when the server that is served is killed, nor when
       const [one, two] = [await backups(0), await backups(1)]
       return one.role === 'leader' && two.role === 'follower' && (two.streams[0]?.served ?? '') !== ''
     })
-    const served = (await backups(1)).streams[0]?.served === 'two' ? 1 : 0
     await until('there is enough to play', async () => (await playlist(1)).split('#EXTINF').length > 3)
     const url = `http://127.0.0.1:${ports[1]}/live/cam.m3u8`
-    const player = start('ffmpeg', ['-v', 'error', '-i', url, ...PACKET_LIST, '-'])
+    const player = start('ffmpeg', ['-v', 'error', '-i', url, ...PACKET_LIST, '-flush_packets', '1', '-'])
     await until('it plays', () => pictures(player).length > 25)
+    // On a busy machine a server may have been late before.
+    const begun = (await backups(1)).streams[0]
+    const served = begun?.served === 'two' ? 1 : 0
     servers[served]?.signal('SIGKILL')
     await until('the other server is served', async () => {
       const [stream] = (await backups(1)).streams
@@ -90,8 +93,9 @@ test('players miss no picture when the server that is served is killed, nor when
     )
     expect(steps.filter((step) => Math.abs(step - FRAME_TICKS) > ROUNDING_TICKS)).toEqual([])
     expect(player.isOver).toBe(false)
+    const switches = (begun?.switches ?? NaN) + 1
     const metrics = await (await fetch(`http://127.0.0.1:${control[1]}/metrics`)).text()
-    expect(metrics).toMatch(/^sluice_backup_switches_total\{stream="__defaultVhost__\/live\/cam"\} 1$/m)
+    expect(metrics).toContain(`\nsluice_backup_switches_total{stream="__defaultVhost__/live/cam"} ${switches}\n`)
     expect(metrics).toContain('sluice_backup_leader 1')
   })
 })

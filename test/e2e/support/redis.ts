@@ -1,6 +1,6 @@
 import * as net from 'node:net'
 import { until } from '../../support/until.ts'
-import { freePort } from './port.ts'
+import { freePort } from '../../support/port.ts'
 import type { StartTool, Tool } from './tool.ts'
 
 /** Debian's Redis, with nothing on disk: what a kill leaves of it is nothing. */
