@@ -6,13 +6,10 @@ declare const Hls: typeof HlsType
 
 /** HLS, of low latency where the playlist is. */
 export const playHls: StartPlayer = (video, url, events) => {
-  const hls = new Hls({
-    lowLatencyMode: true,
-    // What has fallen behind is caught up with, first by playing faster; far behind, pictures are left out.
-    maxLiveSyncPlaybackRate: 1.5,
-    liveMaxLatencyDurationCount: 5,
-    enableWorker: false,
-  })
+  // What has fallen behind is caught up with, first by playing faster; far behind, pictures are left out.
+  const hls = new Hls({ lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.5, enableWorker: false })
+  // Not above: there it asks for a distance in segments too, and would keep it with parts.
+  hls.config.liveMaxLatencyDurationCount = 5
   let isOver = false
   let form = ''
   const stop = (): void => {
