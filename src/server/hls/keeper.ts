@@ -38,6 +38,8 @@ export interface HlsKeeper {
   end(): void
   /** The thread. When it ends, the stream is gone. @throws InterruptedError */
   run(thread: Thread): Promise<void>
+  /** Publishes that began when the thread was ending already: somebody else must make HLS of them. */
+  takeLeft(): Turn[]
   /** What there is to say of segments that are cut by the encoder's time; null: they are not. */
   readonly atc?: AtcState | null
   /**
@@ -99,6 +101,10 @@ export class StreamKeeper implements HlsKeeper {
   end(): void {
     this.#isStopping = true
     this.#changed.broadcast()
+  }
+
+  takeLeft(): Turn[] {
+    return this.#turns.splice(0)
   }
 
   async run(thread: Thread): Promise<void> {

@@ -120,13 +120,28 @@ export class HlsService {
   }
 
   #begin(source: Source, publication: Publication): void {
-    const options = this.#options(source.key)
-    if (!options?.enabled || this.#isStopping) return
-    const live = this.get(source.key) ?? this.#make(source.key, options, publication.publisher.log)
+    const live = this.#liveFor(source.key, publication)
     if (!live) return
     this.#served.add(publication)
     live.keeper.begin({ publication, reader: publication.read() })
     this.appeared.broadcast()
+  }
+
+  #liveFor(key: string, { publisher }: Publication): LiveStream | null {
+    const options = this.#options(key)
+    if (!options?.enabled || this.#isStopping) return null
+    return this.get(key) ?? this.#make(key, options, publisher.log)
+  }
+
+  /** It came while the files of those before it were being removed, which takes as long as the disk takes. */
+  #beginAnew(key: string, turn: Turn): void {
+    const { publication, reader } = turn
+    const live = this.#liveFor(key, publication)
+    if (live) live.keeper.begin(turn)
+    else {
+      publication.unread(reader)
+      this.#served.delete(publication)
+    }
   }
 
   #make(key: string, options: HlsOptions, log: Log): LiveStream | null {
@@ -157,6 +172,7 @@ export class HlsService {
       } finally {
         this.#streams.delete(key)
         this.#playlists.delete(place)
+        for (const turn of keeper.takeLeft()) this.#beginAnew(key, turn)
       }
     })
     const live = { stream, keeper, thread, playlists: new PlaylistCache(stream, this.#life) }

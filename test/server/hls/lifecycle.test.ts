@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Thread } from '../../../src/st/thread.ts'
 import { TestDisk } from '../../st/support/disk.ts'
 import { readMedia as read, type ReadMedia } from './parser.ts'
 import { fixtureMessages, HlsStage, type Message, synthetic } from './support.ts'
@@ -8,6 +9,14 @@ const ON_DISK = { ...OPTIONS, hlsPath: './html' }
 
 /** hls.js has an array with a place for each number up to it, and walks through it for each segment. */
 const SMALL = 2_000
+
+/** Each file that is removed takes a second. */
+class SlowToRemove extends TestDisk {
+  override async remove(thread: Thread, path: string): Promise<void> {
+    await thread.sleep(1_000)
+    await super.remove(thread, path)
+  }
+}
 
 function expectOtherLife(after: ReadMedia, before: ReadMedia): void {
   expect(after.discontinuitySequence).not.toBe(before.discontinuitySequence)
@@ -92,6 +101,25 @@ describe('after the publisher has gone', () => {
     expect(gone.answer()).toMatchObject({ status: 404, headers: { 'cache-control': 'no-store' } })
     expect((await stage.ask(`/live/${segment}`)).status).toBe(404)
     await stage.clock.pass(20_000)
+    expect([stage.service.files.size, stage.hub.size, stage.world.threads.size]).toEqual([0, 0, 0])
+  })
+
+  test('a publisher that comes back while the files are being removed is HLS when they have gone', async () => {
+    const stage = new HlsStage(ON_DISK, { disk: new SlowToRemove() })
+    const first = stage.publish()
+    await first.send(synthetic(9_000))
+    await first.end()
+    const before = read(await stage.playlist())
+    await stage.clock.pass(31_000)
+    expect(stage.disk.files.size).toBeGreaterThan(1)
+    const second = stage.publish()
+    await second.send(synthetic(25_000))
+    const after = read(await stage.playlist())
+    expect(after.numbers[0]).toBeGreaterThan(before.numbers.at(-1) ?? 0)
+    for (const uri of after.uris) expect((await stage.ask(`/live/${uri}`)).status).toBe(200)
+    expect(before.uris.filter((uri) => [...stage.disk.files.keys()].some((path) => path.endsWith(uri)))).toEqual([])
+    await second.end()
+    await stage.clock.pass(60_000)
     expect([stage.service.files.size, stage.hub.size, stage.world.threads.size]).toEqual([0, 0, 0])
   })
 

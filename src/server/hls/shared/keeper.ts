@@ -104,6 +104,10 @@ export class SharedKeeper implements HlsKeeper, Candidate {
     return this.#mirror.refresh(thread)
   }
 
+  takeLeft(): Turn[] {
+    return this.#turns.splice(0)
+  }
+
   async run(thread: Thread): Promise<void> {
     const election = thread.spawn('hls election', (own) => this.#election.run(own))
     try {
