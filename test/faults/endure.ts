@@ -2,6 +2,8 @@ import type { Watch } from './run.ts'
 import type { Setting } from './setting.ts'
 
 const LATE_MS = 7_000
+/** A playlist has three target durations. */
+const START_MS = 30_000
 const KILLS = 2
 const DOWN_MS = 5_000
 
@@ -11,7 +13,7 @@ const DOWN_MS = 5_000
  * @returns 0: not an error, a stall of more than a segment, or a violation
  */
 export async function endure(
-  { victims, encoder, isWell }: Setting,
+  { victims, encoder, isWell, ports, path }: Setting,
   watch: Watch,
   minutes: number,
   note: (text: string) => void,
@@ -20,12 +22,12 @@ export async function endure(
   if (!one || !other) throw new Error('two servers are needed')
   await one.up()
   encoder.up()
-  const opening = watch.open()
   await watch.look(LATE_MS)
   await other.up()
   note('the second server is there, 7 s late')
-  await opening
+  await watch.look(START_MS, async () => (await fetch(`http://127.0.0.1:${ports[0]}${path}`)).status === 200)
   const fromMs = Date.now()
+  await watch.open()
   const turnMs = (minutes * 60_000) / (KILLS + 1)
   for (let times = 0; times < KILLS; times++) {
     await watch.look(turnMs - DOWN_MS)
