@@ -112,7 +112,7 @@ export class Program {
   }
 
   /** The port in the line that begins so. */
-  async port(service: 'RTMP' | 'HTTP' | 'HTTP API' | 'control'): Promise<number> {
+  async port(service: 'RTMP' | 'RTMPS' | 'HTTP' | 'HTTPS' | 'HTTP API' | 'control'): Promise<number> {
     const line = await this.says(`${service} listens on`)
     return Number(/:(\d+)(?:$|: )/.exec(String(line['msg']))?.[1])
   }
