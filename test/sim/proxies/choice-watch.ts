@@ -32,7 +32,7 @@ export class ChoiceWatch {
     this.#fronts = fronts
     this.#report = report
     const entered = (wish: Wish, chosen: Behind | null): void => this.#entered(wish, chosen)
-    const left = (server: Behind, stream: string | null): void => this.#count(server, stream, -1)
+    const left = (server: Behind, { stream }: Pick<Wish, 'stream'>): void => this.#count(server, stream, -1)
     this.#takeOut = [
       patch(
         Choice,
@@ -48,9 +48,9 @@ export class ChoiceWatch {
         Choice,
         'leave',
         (original) =>
-          function (this: unknown, server, stream) {
-            left(server as Behind, stream as string | null)
-            return original.call(this, server, stream)
+          function (this: unknown, server, wish) {
+            left(server as Behind, wish as Wish)
+            return original.call(this, server, wish)
           },
       ),
     ]
