@@ -5,7 +5,7 @@ import { external } from './servers.mjs'
 import { fileLimit } from './system.mjs'
 
 const PROJECT_DIR = dirname(dirname(fileURLToPath(import.meta.url)))
-const USUAL_CASES = ['play', 'publish', 'latency', 'memory', 'hls', 'mux', 'micro', 'cores']
+const USUAL_CASES = ['play', 'publish', 'latency', 'memory', 'hls', 'mux', 'micro', 'cores', 'start']
 const CASES = [...USUAL_CASES, 'proxy']
 const PROTOCOLS = ['http-flv', 'rtmp', 'hls', 'ws-flv', 'https-flv']
 const USUAL_PROTOCOLS = 'http-flv,rtmp,hls'
@@ -18,6 +18,7 @@ export const USAGE = `npm run bench -- [options]      everything: about 25 minut
   --only CASES            some of ${CASES.join(',')};
                           hls: playlists and segments a second, by wrk; mux: what making them costs;
                           cores: one process next to several that are one server;
+                          start: files, time to listening and idle memory, next to node-media-server;
                           proxy: dolphin and HAProxy in front of one Sluice, about 12 minutes; not among everything
   --players COUNTS        for play (and proxy), default 1000,4000,10000,18000: rivals up to 1500, the floor up to 5000,
                           above that Sluice alone and one round; HLS: default 1000, Sluice alone
@@ -52,6 +53,7 @@ const PRESETS = {
     latencyWindowMs: 6_000,
     hasMergedWrite: true,
     stuckMs: 60_000,
+    starts: 10,
     proxyPlayers: '500,1000,5000',
     proxySettleMs: 8_000,
     proxyReaders: [10, 200],
@@ -67,6 +69,7 @@ const PRESETS = {
     joins: 10,
     latencyWindowMs: 4_000,
     hasMergedWrite: false,
+    starts: 3,
     stuckMs: 10_000,
     proxyPlayers: '500',
     proxySettleMs: 3_000,

@@ -12,6 +12,7 @@ import { playCase, playTable } from './cases/play.mjs'
 import { proxyCase, proxyTable } from './cases/proxy.mjs'
 import { publishCase, publishTable } from './cases/publish.mjs'
 import { attempt } from './cases/session.mjs'
+import { startCase, startTable } from './cases/start.mjs'
 import { readOptions, USAGE } from './options.mjs'
 import { isPinned } from './processes.mjs'
 import { floor, nginxFiles, nginxRtmp, nginxTls, nodeMediaServer, sluice, SUBJECT } from './servers.mjs'
@@ -26,6 +27,7 @@ const CASES = {
   mux: { run: muxCase, table: muxTable },
   micro: { run: microCase, table: microTable },
   cores: { run: coresCase, table: coresTable },
+  start: { run: startCase, table: startTable },
   proxy: { run: proxyCase, table: proxyTable },
 }
 

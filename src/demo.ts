@@ -71,6 +71,7 @@ function welcome({ addresses: { rtmp, http, api } }: House): string {
     HTTP-FLV  ${web}/${STREAM}.flv
     HLS       ${web}/${STREAM}.m3u8
     API       http://localhost:${portOf(api)}/api/v1/streams
+    console   http://localhost:${portOf(api)}/console/
 
   Publish your own beside it: server ${rtmpHost}/live, stream key of your choice.
   Ctrl+C ends it.

@@ -9,6 +9,8 @@ const HEIGHT = 180
 /** Colours that are told apart also by who does not tell red from green; they are set for each theme. */
 const LINES = ['--line-1', '--line-2', '--line-3', '--line-4', '--line-5']
 
+/** What is looked back on, seconds: as long as the server keeps. */
+const SPAN = 600
 /** Steps of the time axis, seconds. */
 const WHOLE_MINUTES = [60, 120, 300, 600]
 
@@ -68,6 +70,12 @@ export class Chart {
     return [[...this.#times], ...this.#lines.map(({ values }) => [...values])]
   }
 
+  /** Always as long, also when the server has just begun. */
+  get #span(): UPlot.Range.MinMax {
+    const newest = this.#times.at(-1) ?? 0
+    return [newest - SPAN, newest]
+  }
+
   /** Where the pointer is; where it is not, the newest. */
   #valueText(index: number, value: number | null): string {
     const shown = value ?? this.#lines[index]?.values.at(-1) ?? null
@@ -94,7 +102,7 @@ export class Chart {
       height: HEIGHT,
       series: [{}, ...series],
       // Charts begin at nought: a line that only trembles should not look like mountains.
-      scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.15 : 1] } },
+      scales: { x: { range: () => this.#span }, y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.15 : 1] } },
       axes: [
         { ...axis, size: 30, incrs: WHOLE_MINUTES, values: (_plot, splits) => splits.map((at) => clock(at)) },
         { ...axis, size: 72, values: (_plot, splits) => splits.map((value) => this.#unit(value)) },

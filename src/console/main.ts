@@ -18,11 +18,11 @@ const PAGES: Readonly<Record<string, OpenPage>> = {
   streams: () => new StreamsPage(),
   stream: (id) => new StreamPage(id),
   clients: (stream) => new ClientsPage(stream),
-  log: (id) => new LogPage(id),
+  log: (which) => new LogPage(which),
   cluster: () => new ClusterPage(),
   recordings: () => new RecordingsPage(),
   config: () => new ConfigPage(),
-  threads: (id) => new ThreadsPage(id),
+  threads: (which) => new ThreadsPage(which),
 }
 const TITLES: readonly (readonly [name: string, title: string])[] = [
   ['overview', 'Overview'],

@@ -8,9 +8,13 @@ import { bytesText, clockText, rateText, timeText } from './text.ts'
 
 /** Columns that tell who it is. */
 const WHO: readonly Column<Client | EndedClient>[] = [
-  { title: 'Id', make: (current) => link(current().id, `#/log/${current().id}`, { title: 'Its log', class: 'mono' }) },
-  { title: 'Address', text: ({ ip }) => ip },
-  { title: 'Type', text: ({ type }) => type },
+  {
+    title: 'Id',
+    isShort: true,
+    make: (current) => link(current().id, `#/log/${current().id}`, { title: 'Its log', class: 'mono' }),
+  },
+  { title: 'Address', isShort: true, text: ({ ip }) => ip },
+  { title: 'Type', isShort: true, text: ({ type }) => type },
   { title: 'Stream', text: ({ url }) => url || '–' },
 ]
 
@@ -29,7 +33,7 @@ export class ClientsPage implements Page {
       { title: 'Sent', isNumber: true, text: ({ send_bytes }) => bytesText(send_bytes) },
       { title: 'Queue', isNumber: true, text: ({ queue }) => (queue ? bytesText(queue.pending_bytes) : '–') },
       { title: 'Drops', isNumber: true, text: ({ queue }) => (queue ? String(queue.dropped_packets) : '–') },
-      { title: '', make: (current) => this.#kick(current) },
+      { title: '', isShort: true, make: (current) => this.#kick(current) },
     ],
     ({ id }) => id,
     'Nobody is connected.',

@@ -3,7 +3,7 @@ import { confirmed } from './confirm.ts'
 import { el, FactList, link, section } from './dom.ts'
 import type { Page } from './page.ts'
 import { type Column, Table } from './table.ts'
-import { bytesText, commas, dateText, timeText } from './text.ts'
+import { bytesText, commas, countText, dateText, timeText } from './text.ts'
 
 interface Forward {
   readonly id: string
@@ -85,7 +85,11 @@ export class ClusterPage implements Page {
       },
       { title: 'Sides', text: ({ sides }) => sides.map(sideText).join('; ') || '–' },
       { title: 'Missing', isNumber: true, text: ({ missing }) => String(missing) },
-      { title: '', make: (current) => confirmed('Switch', 'Really?', () => ask(`backups/${current().id}`, 'POST')) },
+      {
+        title: '',
+        isShort: true,
+        make: (current) => confirmed('Switch', 'Really?', () => ask(`backups/${current().id}`, 'POST')),
+      },
     ],
     ({ id }) => id,
     'No stream has a backup.',
@@ -123,7 +127,8 @@ export class ClusterPage implements Page {
     for (const [protocol, addresses] of Object.entries(listens)) {
       if (addresses.length > 0) this.#facts.set(protocol.replace('_', ' '), commas(...addresses.map(addressText)))
     }
-    const state = registry && (registry.up ? `answers, ${registry.announced} streams announced` : 'does not answer')
+    const state =
+      registry && (registry.up ? `answers, ${countText(registry.announced, 'stream')} announced` : 'does not answer')
     this.#facts.set('Registry', state ?? 'none')
     this.#facts.set('Looked for elsewhere', String(sought))
     this.#facts.set('Players sent on', String(redirects))

@@ -1,6 +1,7 @@
 import { ask, type LogLine } from './api.ts'
 import { el, link, section, setText } from './dom.ts'
 import type { Page } from './page.ts'
+import { ProcessChoice } from './process-choice.ts'
 import { clockText } from './text.ts'
 
 /** Lines that are shown; older ones go. */
@@ -12,27 +13,30 @@ const NEAR_END_PX = 40
 export class LogPage implements Page {
   readonly intervalMs = 1_500
   readonly element: HTMLElement
-  readonly #id: string
+  readonly #choice: ProcessChoice
   readonly #lines = el('ol', { class: 'log', role: 'log', label: 'Log' })
   readonly #nothing = el('p', { class: 'nothing' }, 'No line yet.')
   readonly #field = el('input')
   #last = 0
 
-  /** @param id of a connection; '': all */
-  constructor(id: string) {
-    this.#id = id
+  /** @param parameter `ID` or `PROCESS/ID`; without an id: all connections */
+  constructor(parameter: string) {
+    this.#choice = new ProcessChoice('log', parameter)
+    const { id } = this.#choice
     this.#lines.tabIndex = 0
     const title = id === '' ? 'Log' : `Log of ${id}`
-    const threads =
-      id === '' ? null : el('p', {}, link('What it waits for', `#/threads/${id}`), ' · ', link('All lines', '#/log'))
-    this.element = section(title, this.#form(), threads, this.#lines, this.#nothing)
+    const others = [
+      link('What it waits for', this.#choice.address('threads', id)),
+      ' · ',
+      link('All lines', this.#choice.address('log', '')),
+    ]
+    const links = id === '' ? null : el('p', {}, ...others)
+    this.element = section(title, this.#form(), this.#choice.element, links, this.#lines, this.#nothing)
   }
 
   async refresh(): Promise<void> {
-    const id = this.#id === '' ? '' : `&id=${encodeURIComponent(this.#id)}`
-    const { lines, last } = await ask<{ lines: LogLine[]; last: number }>(
-      `logs?after=${this.#last}${id}&count=${MAX_LINES}`,
-    )
+    const query = `after=${this.#last}&count=${MAX_LINES}${this.#choice.query}`
+    const { lines, last } = await ask<{ lines: LogLine[]; last: number }>(`logs?${query}`)
     // The server was started anew: its lines count from one again.
     if (last < this.#last) this.#lines.replaceChildren()
     this.#last = last
@@ -42,11 +46,12 @@ export class LogPage implements Page {
     this.#nothing.hidden = this.#lines.children.length > 0
     this.#lines.hidden = !this.#nothing.hidden
     if (isAtEnd && lines.length > 0) this.#lines.scrollTop = this.#lines.scrollHeight
+    await this.#choice.refresh()
   }
 
   #form(): HTMLElement {
     this.#field.id = 'log-id'
-    this.#field.value = this.#id
+    this.#field.value = this.#choice.id
     this.#field.placeholder = 'of all connections'
     this.#field.spellcheck = false
     const label = el('label', {}, 'Connection')
@@ -54,7 +59,7 @@ export class LogPage implements Page {
     const form = el('form', { class: 'search' }, label, this.#field)
     form.addEventListener('submit', (event) => {
       event.preventDefault()
-      location.hash = `#/log/${encodeURIComponent(this.#field.value.trim())}`
+      location.hash = this.#choice.address('log', this.#field.value.trim())
     })
     return form
   }
@@ -70,7 +75,7 @@ export class LogPage implements Page {
       {},
       el('time', {}, clockText(time_ms)),
       mark,
-      id === '' || id === this.#id ? null : link(id, `#/log/${id}`, { class: 'mono' }),
+      id === '' || id === this.#choice.id ? null : link(id, this.#choice.address('log', id), { class: 'mono' }),
       el('span', { class: 'said' }, text),
       el('span', { class: 'quiet' }, facts.join('  ')),
     )

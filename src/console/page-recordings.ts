@@ -29,7 +29,7 @@ export class RecordingsPage implements Page {
       },
       { title: 'Length', isNumber: true, text: ({ duration }) => timeText(duration) },
       { title: 'Bytes', isNumber: true, text: ({ bytes }) => bytesText(bytes) },
-      { title: '', make: (current) => confirmed('End', 'Really?', () => this.#end(current().id)) },
+      { title: '', isShort: true, make: (current) => confirmed('End', 'Really?', () => this.#end(current().id)) },
     ],
     ({ id }) => id,
     'Nothing is being recorded.',
@@ -106,7 +106,9 @@ async function finished(topology: Topology): Promise<RecordedFile[]> {
       }))
     }),
   )
-  return lists.flat()
+  // Vhosts that record into one folder list the same files.
+  const files = new Map(lists.flat().map((file) => [`${file.name} ${file.bytes} ${file.modified_ms}`, file]))
+  return [...files.values()]
 }
 
 function escapePath(path: string): string {

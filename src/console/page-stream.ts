@@ -9,6 +9,8 @@ import { Screen } from './screen.ts'
 import { audioText, sourceText, videoText } from './stream-text.ts'
 import { countsText, rateText, timeText } from './text.ts'
 
+const ABOUT_LATENCY = 'Latency: how far the picture is behind what has come; of HLS, behind the end of its playlist.'
+
 /** One stream: what it is, players of every kind side by side, and its addresses. */
 export class StreamPage implements Page {
   readonly intervalMs = 1_000
@@ -28,7 +30,7 @@ export class StreamPage implements Page {
       'div',
       {},
       el('section', {}, this.#title, this.#links, this.#facts.element),
-      section('Players', this.#stage),
+      section('Players', this.#stage, el('p', { class: 'quiet note' }, ABOUT_LATENCY)),
       section('To share', this.#shares),
     )
   }

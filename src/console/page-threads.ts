@@ -2,6 +2,7 @@ import { ask } from './api.ts'
 import { el, link, section } from './dom.ts'
 import type { Page } from './page.ts'
 import { Pager } from './pager.ts'
+import { ProcessChoice } from './process-choice.ts'
 import { Table } from './table.ts'
 import { timeText } from './text.ts'
 
@@ -24,13 +25,13 @@ interface ThreadGroup {
 export class ThreadsPage implements Page {
   readonly intervalMs = 3_000
   readonly element: HTMLElement
-  readonly #id: string
+  readonly #choice: ProcessChoice
   readonly #pager = new Pager(() => void this.refresh())
   readonly #groups = new Table<ThreadGroup>(
     [
-      { title: 'Threads', isNumber: true, text: ({ threads }) => String(threads) },
       { title: 'Name', text: ({ name }) => name },
       { title: 'Wait for', text: ({ waits_for }) => waits_for || 'their turn' },
+      { title: 'Threads', isNumber: true, text: ({ threads }) => String(threads) },
       { title: 'The longest', isNumber: true, text: ({ longest }) => timeText(longest) },
     ],
     ({ name, waits_for }) => `${name} ${waits_for}`,
@@ -40,7 +41,10 @@ export class ThreadsPage implements Page {
     [
       {
         title: 'Id',
-        make: (current) => link(current().id, `#/log/${current().id}`, { title: 'Its log', class: 'mono' }),
+        make: (current) => {
+          const { id } = current()
+          return link(id, this.#choice.address('log', id), { title: 'Its log', class: 'mono' })
+        },
       },
       { title: 'Name', text: ({ name }) => name },
       { title: 'Waits for', text: ({ waits_for }) => waits_for || 'its turn' },
@@ -51,23 +55,27 @@ export class ThreadsPage implements Page {
     'There is no such thread any more.',
   )
 
-  /** @param id of a connection; '': all */
-  constructor(id: string) {
-    this.#id = id
-    const all = id === '' ? null : el('p', {}, link('All threads', '#/threads'))
+  /** @param parameter `ID` or `PROCESS/ID`; without an id: all connections */
+  constructor(parameter: string) {
+    this.#choice = new ProcessChoice('threads', parameter)
+    const { id } = this.#choice
+    const all = id === '' ? null : el('p', {}, link('All threads', this.#choice.address('threads', '')))
     this.element = el(
       'div',
       {},
-      section(id === '' ? 'What threads wait for' : `What ${id} waits for`, all, this.#groups.element),
+      section(
+        id === '' ? 'What threads wait for' : `What ${id} waits for`,
+        this.#choice.element,
+        all,
+        this.#groups.element,
+      ),
       section('One by one', this.#threads.element, this.#pager.element),
     )
   }
 
   async refresh(): Promise<void> {
-    const id = this.#id === '' ? '' : `&id=${encodeURIComponent(this.#id)}`
-    const answer = await ask<{ threads: ThreadState[]; groups: ThreadGroup[]; total: number }>(
-      `threads?${this.#pager.query}${id}`,
-    )
+    const query = `${this.#pager.query}${this.#choice.query}`
+    const answer = await ask<{ threads: ThreadState[]; groups: ThreadGroup[]; total: number }>(`threads?${query}`)
     this.#pager.show(answer.total)
     this.#groups.update(answer.groups)
     // Threads of one connection share its id, and may share their names.
@@ -80,5 +88,6 @@ export class ThreadsPage implements Page {
         return { ...thread, key: `${who} ${count}` }
       }),
     )
+    await this.#choice.refresh()
   }
 }

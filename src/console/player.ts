@@ -4,6 +4,8 @@
 export interface PlayerState {
   /** How far the picture is behind what there is, seconds; null: it is not known. */
   readonly latency: number | null
+  /** In which of its forms it comes, once that is known. */
+  readonly form?: string
 }
 
 /** What a player tells. */

@@ -4,6 +4,8 @@ import type { Player, StartPlayer } from './player.ts'
 /** One way to play a stream: a picture, its buttons, and how well it goes. */
 export class Screen {
   readonly element: HTMLElement
+  readonly #title: string
+  readonly #head: HTMLElement
   readonly #video = el('video', { class: 'picture' })
   readonly #message = el('p', { class: 'message', role: 'status' })
   readonly #play: HTMLButtonElement
@@ -14,17 +16,21 @@ export class Screen {
   #player: Player | null = null
 
   constructor(title: string, url: string, start: StartPlayer) {
+    this.#title = title
+    this.#head = el('h3', {}, title)
     this.#url = url
     this.#start = start
     this.#video.muted = true
     this.#video.playsInline = true
-    this.#play = button('Play', () => this.#toggle(), { label: `Play ${title}` })
-    this.#sound = button('Sound', () => this.#mute(), { label: `Sound of ${title}` })
+    this.#play = button('', () => this.#toggle())
+    this.#sound = button('', () => this.#mute())
+    this.#name(this.#play, 'Play')
+    this.#name(this.#sound, 'Sound')
     this.#sound.hidden = true
     this.element = el(
       'article',
       { class: 'screen' },
-      el('h3', {}, title),
+      this.#head,
       el('div', { class: 'stage' }, this.#video, this.#message),
       el('div', { class: 'controls' }, this.#play, this.#sound),
       this.#facts.element,
@@ -35,7 +41,8 @@ export class Screen {
   /** Shows how well it goes. */
   tell(): void {
     const { videoWidth, videoHeight, currentTime } = this.#video
-    const latency = this.#player?.state.latency ?? null
+    const { latency = null, form = '' } = this.#player?.state ?? {}
+    setText(this.#head, form === '' ? this.#title : `${this.#title}, ${form}`)
     const { totalVideoFrames = 0, droppedVideoFrames = 0 } = this.#player ? this.#video.getVideoPlaybackQuality() : {}
     this.#facts.set('Latency', latency === null ? '–' : `${latency.toFixed(1)} s`)
     this.#facts.set('Dropped', this.#player ? `${droppedVideoFrames} of ${totalVideoFrames}` : '–')
@@ -48,7 +55,7 @@ export class Screen {
     this.#player = null
     this.#video.removeAttribute('src')
     this.#video.load()
-    setText(this.#play, 'Play')
+    this.#name(this.#play, 'Play')
     this.#sound.hidden = true
   }
 
@@ -59,7 +66,7 @@ export class Screen {
       return
     }
     setText(this.#message, 'Connecting …')
-    setText(this.#play, 'Stop')
+    this.#name(this.#play, 'Stop')
     this.#sound.hidden = false
     this.#player = this.#start(this.#video, this.#url, {
       onTrouble: (what) => setText(this.#message, what),
@@ -72,6 +79,12 @@ export class Screen {
 
   #mute(): void {
     this.#video.muted = !this.#video.muted
-    setText(this.#sound, this.#video.muted ? 'Sound' : 'Mute')
+    this.#name(this.#sound, this.#video.muted ? 'Sound' : 'Mute')
+  }
+
+  /** For who does not see beside which picture it stands, too. */
+  #name(made: HTMLButtonElement, text: string): void {
+    setText(made, text)
+    made.setAttribute('aria-label', `${text} ${this.#title}`)
   }
 }

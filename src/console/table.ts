@@ -5,6 +5,8 @@ export interface Column<T> {
   readonly title: string
   /** A number: stands at the right. */
   readonly isNumber?: boolean
+  /** Is never long: stays on one line. */
+  readonly isShort?: boolean
   readonly text?: (item: T) => string
   /** @param current gives the item as it is by now */
   readonly make?: (current: () => T) => HTMLElement
@@ -29,8 +31,8 @@ export class Table<T> {
     this.#columns = columns
     this.#keyOf = keyOf
     this.#nothing = el('p', { class: 'nothing' }, nothing)
-    const head = columns.map(({ title, isNumber }) => {
-      const cell = el('th', isNumber ? { class: 'number' } : {}, title)
+    const head = columns.map((column) => {
+      const cell = el('th', look(column), column.title)
       cell.scope = 'col'
       return cell
     })
@@ -77,12 +79,16 @@ export class Table<T> {
   #make(item: T): Row<T> {
     const element = el('tr')
     const row = { element, item }
-    for (const { title, isNumber, make } of this.#columns) {
-      const cell = el('td', isNumber ? { class: 'number' } : {})
-      cell.dataset['label'] = title
-      if (make) cell.append(make(() => row.item))
+    for (const column of this.#columns) {
+      const cell = el('td', look(column))
+      cell.dataset['label'] = column.title
+      if (column.make) cell.append(column.make(() => row.item))
       element.append(cell)
     }
     return row
   }
+}
+
+function look({ isNumber, isShort }: Pick<Column<never>, 'isNumber' | 'isShort'>): { readonly class?: string } {
+  return isNumber ? { class: 'number' } : isShort ? { class: 'short' } : {}
 }

@@ -37,6 +37,11 @@ export function dateText(ms: number): string {
   return new Date(ms).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short', hour12: false })
 }
 
+/** For example `1 stream` or `2 streams`. */
+export function countText(count: number, name: string): string {
+  return `${count} ${name}${count === 1 ? '' : 's'}`
+}
+
 /** For example `3 rtmp, 1 flv`; `0` when there are none. */
 export function countsText(counts: Readonly<Record<string, number>>): string {
   const parts = Object.entries(counts).map(([name, count]) => `${count} ${name}`)

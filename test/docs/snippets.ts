@@ -63,7 +63,6 @@ const NOT_RUN: readonly (readonly [RegExp, string])[] = [
   [/^docker\b/, 'needs Docker: test/e2e/package/deploy.test.ts checks the Dockerfile'],
   [/^kubectl\b/, 'needs a cluster: test/e2e/package/deploy.test.ts checks the resources'],
   [/^sudo\b/, 'changes the machine: test/e2e/package/deploy.test.ts checks the unit'],
-  [/^haproxy\b/, 'takes the usual ports: test/e2e/package/deploy.test.ts runs it on others'],
   [/^redis-server\b/, 'takes the usual ports: test/e2e/cluster/origin.test.ts runs it on others'],
   [/^kill\b/, 'there is nobody to be ended: test/signals.test.ts does it'],
 ]

@@ -16,7 +16,7 @@ http_api { enabled on; listen 127.0.0.1:0; auth { enabled on; username admin; pa
   raw_api { enabled on; allow_reload on; } }
 vhost __defaultVhost__ {
   http_remux { enabled on; }
-  hls { enabled on; hls_fragment 1; hls_path FOLDER/hls; }
+  hls { enabled on; hls_fragment 1; hls_path FOLDER/hls; hls_use_fmp4 on; hls_low_latency on; }
   dvr { dvr_path FOLDER/dvr/[app]/[stream].flv; dvr_mount /recordings/; }
 }
 `
@@ -155,6 +155,7 @@ async function players(server: Watched): Promise<void> {
     const facts = (): Promise<string | null> => page.locator('.screen .facts').nth(index).textContent()
     await expect.poll(facts, POLL).toMatch(/Latency\d+\.\d s.*Dropped\d+ of \d+.*Picture320 × 180/)
   }
+  await untilText(page, '.screen h3', /HLS, low latency, parts of 0\.\d+ s/)
   await fits(page)
   await embedded(server, String(await page.locator('.copyable code').last().textContent()))
 }
@@ -197,4 +198,27 @@ test('every page of the console shows what it is for, on a phone, with a passwor
   publishWithFfmpeg(server, recordings.path('both'), 'cam')
   await expect.poll(() => server.program.out.includes('"publishing"'), POLL).toBe(true)
   await Promise.all([visit(server), players(server), clients(server)])
+})
+
+test('of a server of several processes each is shown: what its threads wait for, and its log', async () => {
+  const program = await Program.start(`listen 127.0.0.1:0;
+edges 2;
+http_server { enabled on; listen 127.0.0.1:0; }
+http_api { enabled on; listen 127.0.0.1:0; }
+vhost __defaultVhost__ { http_remux { enabled on; } }
+`)
+  const http = `http://127.0.0.1:${await program.port('HTTP')}`
+  const page = await open({ program, http, rtmpPort: 0, api: `http://127.0.0.1:${await program.port('HTTP API')}` }, '')
+  await page.click('#nav-cluster')
+  await untilText(page, 'tbody', /1\d+.*2\d+/)
+  await page.click('#nav-threads')
+  await untilText(page, 'tbody', /origin-line|inner-line/)
+  await page.selectOption('#process', 'edge-2')
+  await untilText(page, 'tbody', /edge-line/)
+  expect(page.url()).toMatch(/#\/threads\/edge-2\/$/)
+  await fits(page)
+  await page.click('#nav-log')
+  await page.selectOption('#process', 'edge-1')
+  await untilText(page, '.log', /edge/)
+  await fits(page)
 })

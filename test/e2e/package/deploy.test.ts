@@ -7,7 +7,7 @@ import { loadConfig } from '../../../src/control/config.ts'
 import { until } from '../../support/until.ts'
 import { Clips } from '../support/clips.ts'
 import { freePort, isOpen } from '../../support/port.ts'
-import { publishFile, type StartTool, type Tool, withTools } from '../support/tool.ts'
+import { publishForever, type StartTool, type Tool, withTools } from '../support/tool.ts'
 
 const SAMPLE = 'test/fixtures/media/h264-aac.flv'
 const PATH = { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` }
@@ -95,7 +95,7 @@ test('HAProxy and nginx in front: publish, play, health checks, and a segment th
     const ports = await startServer(start)
     const [haproxy, nginx] = [await startHaproxy(start, ports), await startNginx(start, ports.http)]
     const url = `rtmp://127.0.0.1:${haproxy.rtmp}/live/show`
-    const publisher = publishFile(start, SAMPLE, url)
+    const publisher = publishForever(start, SAMPLE, url)
     const flv = [haproxy.http, nginx].map((port) => `http://127.0.0.1:${port}/live/show.flv`)
     const players = [url, ...flv].map((from) => start('ffprobe', [...PROBE, from]))
     for (const player of players) expect((await player.succeeded()).stdout).toContain('h264')
@@ -136,15 +136,32 @@ interface Resource {
   readonly data?: Readonly<Record<string, string>>
 }
 
-describe('for Kubernetes', () => {
+/** What the schema of its kind says against it; null: nothing. */
+async function faultOf(resource: Resource): Promise<string | null> {
+  const models = (await import(moduleOf(resource))) as Readonly<Record<string, Model>>
+  const model = models[resource.kind]
+  if (!model) return `${resource.apiVersion} has no ${resource.kind}`
+  try {
+    new model(resource).validate()
+    return null
+  } catch (error) {
+    return String(error)
+  }
+}
+
+type Model = new (resource: Resource) => { validate(): void }
+
+function moduleOf({ apiVersion, kind }: Resource): string {
+  return `kubernetes-models/${apiVersion}/${kind}`
+}
+
+describe('the resources for Kubernetes', () => {
   const resources = parseAllDocuments(read('kubernetes.yaml')).map((document): Resource => document.toJS())
 
-  test('the resources for Kubernetes are what its API takes, with no member that it does not know', async () => {
-    const module = ({ apiVersion }: Resource): string =>
-      apiVersion.includes('/') ? apiVersion.replace('.k8s.io', '') : `core/${apiVersion}`
+  test('are what its API takes, with no member that it does not know', async () => {
     const lines = resources.map(
       (resource, index) =>
-        `export const r${index}: import('kubernetes-types/${module(resource)}').${resource.kind} = ${JSON.stringify(resource)}`,
+        `export const r${index}: import('${moduleOf(resource)}').I${resource.kind} = ${JSON.stringify(resource)}`,
     )
     const file = resolve(clips.output('resources.ts'))
     writeFileSync(file, lines.join('\n'))
@@ -152,10 +169,11 @@ describe('for Kubernetes', () => {
       compilerOptions: {
         strict: true,
         noEmit: true,
+        skipLibCheck: true,
         types: [],
         module: 'esnext',
         moduleResolution: 'bundler',
-        paths: { 'kubernetes-types/*': [`${resolve('node_modules/kubernetes-types')}/*`] },
+        paths: { 'kubernetes-models/*': [resolve('node_modules/kubernetes-models/*')] },
       },
       files: [file],
     }
@@ -163,6 +181,15 @@ describe('for Kubernetes', () => {
     writeFileSync(project, JSON.stringify(options))
     await withTools((start) => start('node_modules/.bin/tsc', ['-p', project]).succeeded())
     expect(resources.length).toBeGreaterThan(8)
+  })
+
+  test('pass the schemas of its API, which a value that is not allowed does not', async () => {
+    for (const resource of resources) expect(await faultOf(resource)).toBeNull()
+    const [origin] = resources.filter(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'origin')
+    const wrong = JSON.parse(JSON.stringify(origin).replace('"replicas":2', '"replicas":"two"')) as Resource
+    expect(await faultOf(wrong)).toMatch(/replicas.*integer/)
+    const nameless = JSON.parse(JSON.stringify(origin).replace('"name":"sluice",', '')) as Resource
+    expect(await faultOf(nameless)).toMatch(/containers.0 must have required property name/)
   })
 
   test('the configurations in them load without a warning', () => {

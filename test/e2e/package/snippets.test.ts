@@ -88,6 +88,8 @@ test('the commands do what they say', async () => {
     const live = [...lines(/^ffmpeg .*lavfi/)].map((line) => shell(line.replace(/size=\d+x\d+/, 'size=320x180')))
     expect(live).toHaveLength(1)
     const tools: Tool[] = [...lines(/^sluice /)].map((line) => runOwn(start, line))
+    const env = { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` }
+    for (const line of lines(/^haproxy -c /)) tools.push(start('sh', ['-c', line], { env }))
     for (const line of lines(/^E=/)) tools.push(start('sh', ['-c', line], { env: { SECRET: 'a' } }))
     for (const line of lines(/^(ffplay|vlc) /)) {
       expect(line).toContain(STREAM)
