@@ -8,7 +8,12 @@ import { connect } from '../../src/st/socket.ts'
 import type { Thread } from '../../src/st/thread.ts'
 import { media, mediaLabel } from '../server/media.ts'
 import { ChunkedBody } from '../sim/chunked-body.ts'
-import type { SoakServer } from './cluster-servers.ts'
+
+/** Where clients connect. */
+export interface ClientPorts {
+  readonly rtmp: number
+  readonly http: number
+}
 
 const HOST = '127.0.0.1'
 const ANSWER_MS = 10_000
@@ -41,11 +46,11 @@ export class SoakPublisher {
     this.stream = stream
   }
 
-  run(thread: Thread, origins: readonly SoakServer[], random: SeededRandom): Promise<void> {
+  run(thread: Thread, origins: readonly ClientPorts[], random: SeededRandom): Promise<void> {
     return again(thread, random, () => this.#publish(thread, random.pick(origins)))
   }
 
-  async #publish(thread: Thread, { rtmp }: SoakServer): Promise<void> {
+  async #publish(thread: Thread, { rtmp }: ClientPorts): Promise<void> {
     const where = { host: HOST, port: rtmp, tcUrl: `rtmp://${HOST}:${rtmp}/live`, app: 'live' }
     const client = await RtmpClient.open(thread, where, ANSWER_MS)
     try {
@@ -84,7 +89,7 @@ export interface Gap {
 /** Plays one stream at one edge, and notes when nothing came. */
 export class SoakPlayer {
   readonly stream: string
-  readonly #edge: SoakServer
+  readonly #edge: ClientPorts
   readonly #protocol: 'rtmp' | 'flv'
   lastFrameMs = 0
   /** Times in which nothing came, longer than a second: since when, and how long. */
@@ -96,7 +101,7 @@ export class SoakPlayer {
   #expected: 'header' | 'key' | 'any' = 'header'
   #lastTimeMs = 0
 
-  constructor(stream: string, edge: SoakServer, protocol: 'rtmp' | 'flv') {
+  constructor(stream: string, edge: ClientPorts, protocol: 'rtmp' | 'flv') {
     this.stream = stream
     this.#edge = edge
     this.#protocol = protocol

@@ -36,12 +36,21 @@ const CSID = 3
 const WINDOW_BYTES = 2_500_000
 /** What every server gives for the first `createStream`. */
 const FIRST_STREAM = 1
-const NAMING = new Set(['releaseStream', 'FCPublish', 'publish', 'FCSubscribe', 'play'])
+/** Which commands name a stream, and whether who says them will publish it. */
+const NAMING = new Map([
+  ['releaseStream', true],
+  ['FCPublish', true],
+  ['publish', true],
+  ['FCSubscribe', false],
+  ['play', false],
+])
 
 /** What a client has said and what it was answered. */
 export interface RtmpQuestion {
   /** `app/stream`. */
   readonly stream: string
+  /** It will publish the stream; else it plays. */
+  readonly publishes: boolean
   /** All its bytes after the handshake. */
   readonly said: readonly Buffer[]
   /** The commands that were answered, by their transaction ids. */
@@ -66,7 +75,7 @@ export async function askRtmp(thread: Thread, socket: Socket, timeoutMs: number)
     const bytes = await socket.read(thread, leftMs)
     if (!bytes) throw new ClosedError('client ended before it named a stream')
     const stream = talk.take(bytes)
-    if (stream !== null) return { stream, said: talk.said, answered: talk.answered }
+    if (stream !== null) return { stream, publishes: talk.publishes, said: talk.said, answered: talk.answered }
   }
 }
 
@@ -74,6 +83,7 @@ export async function askRtmp(thread: Thread, socket: Socket, timeoutMs: number)
 class Talk {
   readonly said: Buffer[] = []
   readonly answered = new Map<number, string>()
+  publishes = false
   readonly #socket: Socket
   readonly #reader = new ChunkReader(LIMITS)
   #saidBytes = 0
@@ -101,6 +111,7 @@ class Talk {
     else if (name === 'createStream') this.#reply(transactionId, name, null, FIRST_STREAM)
     else if (this.#place && NAMING.has(name)) {
       const { app, stream } = parseStreamUrl({ ...this.#place, streamName: asText(args[1]) })
+      this.publishes = NAMING.get(name) ?? false
       if (stream !== '') return `${app}/${stream}`
     }
     return null

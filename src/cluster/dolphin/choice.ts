@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import type { Behind, PortKind } from '../behind/server.ts'
 import type { DolphinOptions } from './options.ts'
 
-/** A stream that has connections, and the server that they all go to. */
-interface Home {
-  readonly server: Behind
+/** What a server has of a stream. */
+interface Share {
   connections: number
+  publishers: number
 }
 
 /** Who wants a server, and which ones have failed already. */
@@ -13,6 +13,8 @@ interface Wish {
   readonly kind: PortKind
   /** `app/stream`; null: it is not known, or does not matter. */
   readonly stream: string | null
+  /** It will bring the stream. */
+  readonly publishes: boolean
   readonly tried: ReadonlySet<Behind>
 }
 
@@ -20,8 +22,11 @@ interface Wish {
 export class Choice {
   readonly #options: Pick<DolphinOptions, 'policy' | 'fillConnections'>
   readonly #servers: readonly Behind[]
-  /** A stream stays whole although servers come and go: as long as it has a connection, the next one follows it. */
-  readonly #homes = new Map<string, Home>()
+  /**
+   * A stream stays whole although servers come and go: the next connection follows those that it has, first of all its
+   * publisher. While a server did not answer some may have gone elsewhere: these come back by and by.
+   */
+  readonly #streams = new Map<string, Map<Behind, Share>>()
 
   constructor(options: Pick<DolphinOptions, 'policy' | 'fillConnections'>, servers: readonly Behind[]) {
     this.#options = options
@@ -32,37 +37,52 @@ export class Choice {
    * The server for one more connection, which counts from now on: call `leave` when it has ended, or was not made.
    * Servers that are down are tried when there are no others. @returns null: none is left
    */
-  enter({ kind, stream, tried }: Wish): Behind | null {
+  enter({ kind, stream, publishes, tried }: Wish): Behind | null {
     const possible = this.#servers.filter((one) => one.options[kind] !== null && !tried.has(one))
     const up = possible.filter(({ isUp }) => isUp)
     const server = this.#choose(up.length > 0 ? up : possible, stream)
     if (!server) return null
     server.open++
-    if (stream === null) return server
-    const home = this.#homes.get(stream)
-    if (home?.server === server) home.connections++
-    else this.#homes.set(stream, { server, connections: 1 })
+    if (stream !== null) this.#count(server, stream, 1, publishes)
     return server
   }
 
   /** A connection to `server` has ended. */
-  leave(server: Behind, stream: string | null): void {
+  leave(server: Behind, { stream, publishes }: Pick<Wish, 'stream' | 'publishes'>): void {
     server.open--
-    const home = stream === null ? undefined : this.#homes.get(stream)
-    // The stream may have moved since.
-    if (stream === null || home?.server !== server) return
-    home.connections--
-    if (home.connections === 0) this.#homes.delete(stream)
+    if (stream !== null) this.#count(server, stream, -1, publishes)
+  }
+
+  #count(server: Behind, stream: string, change: 1 | -1, publishes: boolean): void {
+    const shares = this.#streams.get(stream) ?? new Map<Behind, Share>()
+    const share = shares.get(server) ?? { connections: 0, publishers: 0 }
+    share.connections += change
+    if (publishes) share.publishers += change
+    if (share.connections > 0) shares.set(server, share)
+    else shares.delete(server)
+    if (shares.size > 0) this.#streams.set(stream, shares)
+    else this.#streams.delete(stream)
   }
 
   #choose(servers: readonly Behind[], stream: string | null): Behind | null {
     const { policy, fillConnections } = this.#options
-    const home = stream === null ? undefined : this.#homes.get(stream)?.server
-    if (home && servers.includes(home)) return home
+    const shares = stream === null ? undefined : this.#streams.get(stream)
+    const home = shares ? homeAmong(servers, shares) : null
+    if (home) return home
     if (policy === 'hash' && stream !== null) return heaviest(servers, stream)
     const notFull = policy === 'fill' ? servers.find(({ open }) => open < fillConnections) : undefined
     return notFull ?? leastLoaded(servers)
   }
+}
+
+/** Where its publisher is, else most of its connections. @returns null: nowhere among these */
+function homeAmong(servers: readonly Behind[], shares: ReadonlyMap<Behind, Share>): Behind | null {
+  const found = servers.flatMap((server) => {
+    const share = shares.get(server)
+    return share ? [{ server, ...share }] : []
+  })
+  const better = found.toSorted((a, b) => b.publishers - a.publishers || b.connections - a.connections)
+  return better[0]?.server ?? null
 }
 
 /** The one with the fewest connections; the first of those with as many. */

@@ -26,12 +26,13 @@ const RESTART_MS = 500
 /** What a connection is about, as far as that matters for where it goes. */
 interface Question {
   readonly stream: string | null
+  readonly publishes: boolean
   /** What has been read already, as it came. */
   readonly said: Buffer | null
   readonly rtmp: RtmpQuestion | null
 }
 
-const NO_QUESTION: Question = { stream: null, said: null, rtmp: null }
+const NO_QUESTION: Question = { stream: null, publishes: false, said: null, rtmp: null }
 
 /**
  * A proxy for TCP in front of servers of RTMP and HTTP, one for each core, say: chooses one for each connection by a
@@ -162,7 +163,7 @@ export class Dolphin {
       socket.close()
       server.receivedBytes += socket.sentBytes
       server.sentBytes += socket.receivedBytes
-      this.#choice.leave(server, question.stream)
+      this.#choice.leave(server, question)
       const { sentBytes, receivedBytes } = client
       const lastedMs = Math.round(thread.world.clock.nowMs() - startedMs)
       const fields = { peer: formatEndpoint(client.remote), server: server.name, stream: question.stream }
@@ -175,21 +176,21 @@ export class Dolphin {
     thread: Thread,
     client: Socket,
     kind: PortKind,
-    { stream, rtmp }: Question,
+    question: Question,
   ): Promise<{ server: Behind; socket: Socket }> {
     const tried = new Set<Behind>()
     for (;;) {
-      const server = this.#choice.enter({ kind, stream, tried })
+      const server = this.#choice.enter({ kind, ...question, tried })
       if (!server) {
         this.refused++
         throw new ClosedError('no server answers')
       }
       try {
-        const socket = await this.#open(thread, client, server.options[kind], rtmp !== null)
+        const socket = await this.#open(thread, client, server.options[kind], question.rtmp !== null)
         server.total++
         return { server, socket }
       } catch (error) {
-        this.#choice.leave(server, stream)
+        this.#choice.leave(server, question)
         if (error instanceof InterruptedError || !(error instanceof StError || error instanceof CodecError)) throw error
         server.failed++
         server.isUp = false
@@ -225,9 +226,11 @@ export class Dolphin {
 
 /** Which stream a connection is about. @throws StError, CodecError */
 async function ask(thread: Thread, client: Socket, kind: PortKind): Promise<Question> {
-  if (kind === 'http') return { ...(await askHttp(thread, client, QUESTION_TIMEOUT_MS)), rtmp: null }
+  if (kind === 'http') {
+    return { ...(await askHttp(thread, client, QUESTION_TIMEOUT_MS)), publishes: false, rtmp: null }
+  }
   const rtmp = await askRtmp(thread, client, QUESTION_TIMEOUT_MS)
-  return { stream: rtmp?.stream ?? null, said: null, rtmp }
+  return { stream: rtmp?.stream ?? null, publishes: rtmp?.publishes ?? false, said: null, rtmp }
 }
 
 function placeOf(at: Endpoint | null): string {

@@ -6,7 +6,14 @@ import { makeTestWorld } from '../../st/support/world.ts'
 
 const NOBODY: ReadonlySet<Behind> = new Set()
 
-function make(policy: Policy, count = 3): { choice: Choice; servers: Behind[]; enter: (stream?: string) => string } {
+function plays(stream: string | null): { stream: string | null; publishes: boolean } {
+  return { stream, publishes: false }
+}
+
+function make(
+  policy: Policy,
+  count = 3,
+): { choice: Choice; servers: Behind[]; enter: (stream?: string, publishes?: boolean) => string } {
   const { world } = makeTestWorld()
   const at = { host: '127.0.0.1', port: 1 }
   const servers = Array.from(
@@ -14,8 +21,8 @@ function make(policy: Policy, count = 3): { choice: Choice; servers: Behind[]; e
     (_, index) => new Behind(world, { name: `s${index + 1}`, rtmp: at, http: index === 0 ? null : at, start: [] }),
   )
   const choice = new Choice({ policy, fillConnections: 2 }, servers)
-  const enter = (stream?: string): string =>
-    choice.enter({ kind: 'rtmp', stream: stream ?? null, tried: NOBODY })?.name ?? 'none'
+  const enter = (stream?: string, publishes = false): string =>
+    choice.enter({ kind: 'rtmp', stream: stream ?? null, publishes, tried: NOBODY })?.name ?? 'none'
   return { choice, servers, enter }
 }
 
@@ -28,7 +35,7 @@ describe('fill', () => {
   test('comes back to a server that has room again', () => {
     const { choice, servers, enter } = make('fill')
     for (let i = 0; i < 3; i++) enter()
-    choice.leave(servers[0]!, null)
+    choice.leave(servers[0]!, plays(null))
     expect(enter()).toBe('s1')
   })
 })
@@ -37,7 +44,7 @@ describe('least', () => {
   test('takes the server with the fewest connections', () => {
     const { choice, servers, enter } = make('least')
     expect([enter(), enter(), enter(), enter()]).toEqual(['s1', 's2', 's3', 's1'])
-    choice.leave(servers[1]!, null)
+    choice.leave(servers[1]!, plays(null))
     expect(enter()).toBe('s2')
   })
 })
@@ -54,7 +61,7 @@ describe('hash', () => {
     const names = Array.from({ length: 50 }, (_, index) => `live/${index}`)
     const home = (stream: string): string => {
       const name = enter(stream)
-      choice.leave(servers.find((one) => one.name === name)!, stream)
+      choice.leave(servers.find((one) => one.name === name)!, plays(stream))
       return name
     }
     const before = names.map(home)
@@ -70,22 +77,37 @@ describe('hash', () => {
     const { choice, servers, enter } = make('hash')
     const stream = Array.from({ length: 50 }, (_, index) => `live/${index}`).find((name) => {
       const found = enter(name)
-      choice.leave(servers.find((one) => one.name === found)!, name)
+      choice.leave(servers.find((one) => one.name === found)!, plays(name))
       return found === 's3'
     })!
     servers[2]!.isUp = false
     const elsewhere = enter(stream)
     servers[2]!.isUp = true
     expect(enter(stream)).toBe(elsewhere)
-    for (let i = 0; i < 2; i++) choice.leave(servers.find(({ name }) => name === elsewhere)!, stream)
+    for (let i = 0; i < 2; i++) choice.leave(servers.find(({ name }) => name === elsewhere)!, plays(stream))
     expect(enter(stream)).toBe('s3')
   })
+})
+
+test('a stream is where its publisher is, although players found another server while that one did not answer', () => {
+  const { choice, servers, enter } = make('hash')
+  const home = enter('live/a', true)
+  const [server, ...others] = servers.toSorted((one) => (one.name === home ? -1 : 1))
+  server!.isUp = false
+  const elsewhere = enter('live/a')
+  expect(others.map(({ name }) => name)).toContain(elsewhere)
+  expect(enter('live/a')).toBe(elsewhere)
+  server!.isUp = true
+  expect(enter('live/a')).toBe(home)
+  choice.leave(server!, { stream: 'live/a', publishes: true })
+  // Two players there, one here.
+  expect(enter('live/a')).toBe(elsewhere)
 })
 
 test('only servers with the protocol are taken, those that are down last, those that have failed not at all', () => {
   const { choice, servers } = make('least')
   const http = (tried: ReadonlySet<Behind> = NOBODY): string =>
-    choice.enter({ kind: 'http', stream: null, tried })?.name ?? 'none'
+    choice.enter({ kind: 'http', ...plays(null), tried })?.name ?? 'none'
   servers[1]!.isUp = false
   expect([http(), http()]).toEqual(['s3', 's3'])
   expect(http(new Set([servers[2]!]))).toBe('s2')

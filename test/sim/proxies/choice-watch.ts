@@ -1,7 +1,16 @@
 import type { Behind, PortKind } from '../../../src/cluster/behind/server.ts'
 import { Choice } from '../../../src/cluster/dolphin/choice.ts'
 import type { Policy } from '../../../src/cluster/dolphin/options.ts'
+import { patch } from '../edge/patch.ts'
 import { Violation } from '../violation.ts'
+
+/** The proxies that run. */
+type Fronts = () => readonly { readonly servers: readonly Behind[] }[]
+
+interface Rules {
+  readonly policy: Policy
+  readonly fillConnections: number
+}
 
 interface Wish {
   readonly kind: PortKind
@@ -11,38 +20,40 @@ interface Wish {
 
 /** Looks at each choice that a dolphin makes, by rules of its own. */
 export class ChoiceWatch {
-  readonly #enter = Choice.prototype.enter
-  readonly #leave = Choice.prototype.leave
+  readonly #options: Rules
+  readonly #fronts: Fronts
+  readonly #report: (violation: Violation) => void
+  readonly #takeOut: readonly (() => void)[]
   /** Connections of each stream at each server; the key names both. */
   readonly #streams = new Map<string, number>()
 
-  constructor(
-    options: { readonly policy: Policy; readonly fillConnections: number },
-    fronts: () => readonly { readonly servers: readonly Behind[] }[],
-    report: (violation: Violation) => void,
-  ) {
-    const [enter, leave, streams] = [this.#enter, this.#leave, this.#streams]
-    const count = (server: Behind, stream: string | null, change: number): void => {
-      const key = `${server.name} ${stream}`
-      streams.set(key, (streams.get(key) ?? 0) + change)
-    }
-    Choice.prototype.enter = function (wish: Wish): Behind | null {
-      const chosen = enter.call(this, wish)
-      const servers = chosen && fronts().find((front) => front.servers.includes(chosen))?.servers
-      if (!chosen || !servers) return chosen
-      const possible = servers.filter((one) => one.options[wish.kind] !== null && !wish.tried.has(one))
-      const up = possible.filter(({ isUp }) => isUp)
-      const pool = up.length > 0 ? up : possible
-      const homes = pool.filter((one) => (streams.get(`${one.name} ${wish.stream}`) ?? 0) > 0)
-      const wrong = broken(options, pool, chosen, wish.stream === null || options.policy !== 'hash' ? null : homes)
-      if (wrong) report(new Violation('choice', `${wrong}: ${chosen.name} for ${wish.stream ?? 'no stream'}`))
-      if (wish.stream !== null) count(chosen, wish.stream, 1)
-      return chosen
-    }
-    Choice.prototype.leave = function (server: Behind, stream: string | null): void {
-      if (stream !== null) count(server, stream, -1)
-      leave.call(this, server, stream)
-    }
+  constructor(options: Rules, fronts: Fronts, report: (violation: Violation) => void) {
+    this.#options = options
+    this.#fronts = fronts
+    this.#report = report
+    const entered = (wish: Wish, chosen: Behind | null): void => this.#entered(wish, chosen)
+    const left = (server: Behind, { stream }: Pick<Wish, 'stream'>): void => this.#count(server, stream, -1)
+    this.#takeOut = [
+      patch(
+        Choice,
+        'enter',
+        (original) =>
+          function (this: unknown, wish) {
+            const chosen = original.call(this, wish) as Behind | null
+            entered(wish as Wish, chosen)
+            return chosen
+          },
+      ),
+      patch(
+        Choice,
+        'leave',
+        (original) =>
+          function (this: unknown, server, wish) {
+            left(server as Behind, wish as Wish)
+            return original.call(this, server, wish)
+          },
+      ),
+    ]
   }
 
   /** The proxy begins anew. */
@@ -51,14 +62,30 @@ export class ChoiceWatch {
   }
 
   end(): void {
-    Choice.prototype.enter = this.#enter
-    Choice.prototype.leave = this.#leave
+    for (const takeOut of this.#takeOut) takeOut()
+  }
+
+  #entered({ kind, stream, tried }: Wish, chosen: Behind | null): void {
+    const servers = chosen && this.#fronts().find((front) => front.servers.includes(chosen))?.servers
+    if (!chosen || !servers) return
+    const possible = servers.filter((one) => one.options[kind] !== null && !tried.has(one))
+    const up = possible.filter(({ isUp }) => isUp)
+    const pool = up.length > 0 ? up : possible
+    const homes = pool.filter((one) => (this.#streams.get(`${one.name} ${stream}`) ?? 0) > 0)
+    const wrong = broken(this.#options, pool, chosen, stream === null || this.#options.policy !== 'hash' ? null : homes)
+    if (wrong) this.#report(new Violation('choice', `${wrong}: ${chosen.name} for ${stream ?? 'no stream'}`))
+    this.#count(chosen, stream, 1)
+  }
+
+  #count(server: Behind, stream: string | null, change: number): void {
+    const key = `${server.name} ${stream}`
+    this.#streams.set(key, (this.#streams.get(key) ?? 0) + change)
   }
 }
 
 /** @param homes servers that have connections of the stream; null: it does not matter. @returns the rule that is broken */
 function broken(
-  { policy, fillConnections }: { readonly policy: Policy; readonly fillConnections: number },
+  { policy, fillConnections }: Rules,
   pool: readonly Behind[],
   chosen: Behind,
   homes: readonly Behind[] | null,

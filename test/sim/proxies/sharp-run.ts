@@ -6,6 +6,7 @@ import { connect } from '../../../src/st/socket.ts'
 import type { Thread } from '../../../src/st/thread.ts'
 import type { World } from '../../../src/st/world.ts'
 import { ChunkedBody } from '../chunked-body.ts'
+import { patch } from '../edge/patch.ts'
 import { ConnectionCheck, inTime, type LiveStream, type PlayPlan, publishTo, type Seen } from '../edge/peers.ts'
 import { Violation } from '../violation.ts'
 import { BUSY_MS, type Machine, openHouse, type ProxyOutcome, ProxyStage, type Running } from './stage.ts'
@@ -155,22 +156,24 @@ class SharpRun {
 
   /** Each time a stream is to be asked for, the first server is one that is up, and none that is up has less to do. */
   #watchFinds(): () => void {
-    const original = SharpServers.prototype.find
-    const stage = this.#stage
-    SharpServers.prototype.find = async function (this: SharpServers) {
-      // As it is now: while the caller waits for the answer others ask too.
-      const up = new Map(this.all.filter(({ isUp }) => isUp).map(({ name, open }) => [name, open]))
-      const found = await original.call(this)
-      const first = found[0]?.host ?? ''
-      const open = up.get(first) ?? Infinity
-      if (first === '' || (up.size > 0 && open > Math.min(...up.values()))) {
-        stage.report(new Violation('choice', `${first} is asked first`))
-      }
-      return found
-    }
-    return () => {
-      SharpServers.prototype.find = original
-    }
+    const report = (violation: Violation): void => this.#stage.report(violation)
+    return patch(
+      SharpServers,
+      'find',
+      (original) =>
+        async function (this: unknown) {
+          // As it is now: while the caller waits for the answer others ask too.
+          const { all } = this as SharpServers
+          const up = new Map(all.filter(({ isUp }) => isUp).map(({ name, open }) => [name, open]))
+          const found = (await original.call(this)) as Awaited<ReturnType<SharpServers['find']>>
+          const first = found[0]?.host ?? ''
+          const open = up.get(first) ?? Infinity
+          if (first === '' || (up.size > 0 && open > Math.min(...up.values()))) {
+            report(new Violation('choice', `${first} is asked first`))
+          }
+          return found
+        },
+    )
   }
 
   #checkRecovery(): void {

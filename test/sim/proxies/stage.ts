@@ -149,6 +149,7 @@ export class ProxyStage {
     }
   }
 
+  /** The proxy's machine stays: a client whose end it closed just before would never hear of it, see EITHER. */
   #strike(what: (typeof FAULTS)[number], forMs: number, machine: Machine, front: Machine, server: Machine): void {
     if (what === 'partition') {
       this.network.cut(front.host, server.host)
@@ -156,7 +157,7 @@ export class ProxyStage {
     } else if (what === 'reset') {
       for (const pipe of front.host.pipes) if (pipe.remote.host === server.host.address) pipe.sever()
     } else if (what === 'stall') machine.host.life?.stall(forMs)
-    else this.#crash(machine, what === 'process crash' ? 'process' : 'machine', forMs)
+    else this.#crash(machine, what === 'process crash' || machine === front ? 'process' : 'machine', forMs)
   }
 
   #crash(machine: Machine, kind: CrashKind, forMs: number): void {
