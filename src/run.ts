@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { runAutoReload } from './control/auto-reload.ts'
+import { watchConfiguration } from './control/auto-reload.ts'
 import type { Config } from './control/config.ts'
 import { makeIdentity } from './control/identity.ts'
 import { makeLog, type ProcessLog } from './control/log.ts'
@@ -88,8 +88,8 @@ export async function runHouse({ config, version, load, file, ...about }: HouseR
     'started',
   )
   if (about.part?.name !== 'edge') {
-    announce(log, house)
     watchSurroundings(world, house, file, about.isOnly)
+    announce(log, house)
   }
   keepYoungGenerationSmall()
   const reload = (): void => void world.spawn('reload', async (thread) => void (await house.reload(thread)))
@@ -127,7 +127,8 @@ export function realWorld(
 function watchSurroundings(world: World, house: House, file: string | null, isOnly: boolean): void {
   const { inotifyAutoReload, inDocker, autoReloadForDocker, asprocess } = house.config
   if (file !== null && (inotifyAutoReload || (inDocker && autoReloadForDocker))) {
-    world.spawn('auto-reload', (thread) => runAutoReload(thread, file, () => house.reload(thread)))
+    const reloadOnChange = watchConfiguration(file)
+    world.spawn('auto-reload', (thread) => reloadOnChange(thread, () => house.reload(thread)))
   }
   // The supervisor watches its own parent.
   if (asprocess && isOnly) endWithParent(world)

@@ -10,20 +10,27 @@ import type { Thread } from '../st/thread.ts'
 const SETTLE_MS = 300
 
 /**
- * Reloads whenever the text of the configuration file has become another one, until it is interrupted. The folder is
- * watched, not the file: editors and Kubernetes put another file in its place. Files that it includes are not watched.
+ * Watches the configuration file from now on: the folder, not the file, since editors and Kubernetes put another file in
+ * its place. Files that it includes are not watched.
  * @param file an absolute path
- * @throws InterruptedError
+ * @returns reloads whenever the text has become another one, until it is interrupted; throws InterruptedError
  */
-export async function runAutoReload(
+export function watchConfiguration(file: string): AutoReload {
+  const watched = new WatchedFolder(dirname(file))
+  const text = textOf(file)
+  return (thread, reload) => reloadOnChange(thread, watched, { file, text }, reload)
+}
+
+type AutoReload = (thread: Thread, reload: (thread: Thread) => Promise<unknown>) => Promise<void>
+
+async function reloadOnChange(
   thread: Thread,
-  file: string,
+  watched: WatchedFolder,
+  { file, text: first }: { readonly file: string; readonly text: string | null },
   reload: (thread: Thread) => Promise<unknown>,
 ): Promise<void> {
-  const watched = new WatchedFolder(dirname(file))
   try {
-    watched.open()
-    for (let text = textOf(file); ; ) {
+    for (let text = first; ; ) {
       await watched.untilChanged(thread)
       await thread.sleep(SETTLE_MS)
       const now = textOf(file)
@@ -42,27 +49,26 @@ export async function runAutoReload(
 
 /** Remembers a change until it is asked for. */
 class WatchedFolder {
-  readonly #folder: string
   readonly #told = new Condition('change of the configuration')
   #hasChanged = false
   #error: Error | null = null
   #close = (): void => {}
 
+  /** What the system says against it is thrown by the first wait. */
   constructor(folder: string) {
-    this.#folder = folder
-  }
-
-  /** @throws the system's error */
-  open(): void {
-    const onChange = (): void => {
-      this.#hasChanged = true
-      this.#told.broadcast()
-    }
     const onError = (error: Error): void => {
       this.#error = error
       this.#told.broadcast()
     }
-    this.#close = watchFolder(this.#folder, onChange, onError)
+    const onChange = (): void => {
+      this.#hasChanged = true
+      this.#told.broadcast()
+    }
+    try {
+      this.#close = watchFolder(folder, onChange, onError)
+    } catch (error) {
+      this.#error = asError(error)
+    }
   }
 
   /** Returns at once when something has changed since the last call. @throws InterruptedError, the system's error */

@@ -3,6 +3,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { dirname } from 'node:path'
 import type { Thread } from '../st/thread.ts'
 
+/** Who started this process, read as early as can be: later it may have gone already. */
+const PARENT = process.ppid
 /** How often the parent is looked for. */
 const PARENT_LOOK_MS = 1_000
 
@@ -48,7 +50,6 @@ export function openFileLimit(limitsFile = '/proc/self/limits'): number | null {
 
 /** Waits until the process that started this one has gone, whoever is its parent then. @throws InterruptedError */
 export async function untilOrphaned(thread: Thread): Promise<void> {
-  const parent = process.ppid
-  while (process.ppid === parent) await thread.sleep(PARENT_LOOK_MS)
-  thread.log.info({ parent }, 'the parent process has gone')
+  while (process.ppid === PARENT) await thread.sleep(PARENT_LOOK_MS)
+  thread.log.info({ parent: PARENT }, 'the parent process has gone')
 }
