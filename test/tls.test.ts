@@ -199,6 +199,8 @@ describe('a hostile client on a port of TLS', () => {
       clients.push(going, breaking)
     }
     await Promise.all(clients.map((client) => client.untilOver()))
+    // Who breaks off is over for itself before it is for the server.
+    await eventually('all failures', () => failures(server).length >= clients.length)
     await eventually('only publisher and player', () => server.house.connections === 2)
     expect(failures(server)).toHaveLength(clients.length)
     expect(new Set(failures(server)).size).toBeGreaterThan(2)
@@ -222,6 +224,7 @@ describe('a hostile client on a port of TLS', () => {
     await expect(handshake(https)).rejects.toThrow()
     for (const client of clients) client.reset()
     await eventually('only publisher and player', () => server.house.connections === 2)
+    await eventually('all failures', () => failures(server).length >= silent)
     expect(failures(server)).toHaveLength(silent)
   })
 })

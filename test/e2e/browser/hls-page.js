@@ -40,13 +40,17 @@ function recover({ type, details }, url) {
 }
 
 /**
- * The button "live" of a player's page, pressed when nothing has moved for eight seconds and there is something to see: on
- * a busy machine a player that is well stands still for a few.
+ * The button "live" of a player's page, pressed when nothing has moved for eight seconds and there is something to see, but
+ * not where it stands: on a busy machine a player that is well stands still for a few.
  */
 function goLive(video) {
   let lastSeconds = video.currentTime
   setInterval(() => {
-    const isStuck = video.currentTime === lastSeconds && hls.liveSyncPosition > video.currentTime + 10
+    const { currentTime, buffered } = video
+    const hasMore = Array.from({ length: buffered.length }, (_, at) => [buffered.start(at), buffered.end(at)]).some(
+      ([start, end]) => start <= currentTime && end > currentTime + 1,
+    )
+    const isStuck = currentTime === lastSeconds && !hasMore && hls.liveSyncPosition > currentTime + 10
     lastSeconds = video.currentTime
     if (!isStuck) return
     seen.seeks++

@@ -11,7 +11,7 @@ const CONFIGURATION = `
 listen 127.0.0.1:0;
 http_server { enabled on; listen 127.0.0.1:0; }
 vhost __defaultVhost__ {
-  http_remux { enabled on; mount [vhost]/[app]/[stream].flv; }
+  http_remux { enabled on; wait_publisher 60; mount [vhost]/[app]/[stream].flv; }
 }
 `
 const clips = Clips.use('B-frames and AAC')

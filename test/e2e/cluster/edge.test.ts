@@ -17,7 +17,7 @@ function server(vhost = ''): Promise<Program> {
 http_server { enabled on; listen 127.0.0.1:0; }
 http_api { enabled on; listen 127.0.0.1:0; }
 vhost __defaultVhost__ {
-  min_latency on; http_remux { enabled on; } ${vhost}
+  min_latency on; http_remux { enabled on; wait_publisher 60; } ${vhost}
 }
 `)
 }

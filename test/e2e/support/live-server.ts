@@ -8,11 +8,15 @@ import { startServer, type TestServer, type VhostChanges } from '../../support/s
 import { TestCertificate } from '../../support/tls.ts'
 import { until } from '../../support/until.ts'
 
-/** An encoder on a busy machine is not taken for dead. */
+/** An encoder on a busy machine is not taken for dead, and waited for by those who came first. */
 const PATIENT_MS = 60_000
 
 function patient(changes: VhostChanges): VhostChanges {
-  return { ...changes, publish: { normalTimeoutMs: PATIENT_MS, firstpktTimeoutMs: PATIENT_MS, ...changes.publish } }
+  return {
+    ...changes,
+    publish: { normalTimeoutMs: PATIENT_MS, firstpktTimeoutMs: PATIENT_MS, ...changes.publish },
+    httpRemux: { waitPublisherMs: PATIENT_MS, ...changes.httpRemux },
+  }
 }
 
 /** A server in this process for all tests of a file; each test has a stream name of its own. */
