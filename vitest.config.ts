@@ -39,7 +39,7 @@ export default defineConfig({
           name: 'browser',
           environment: 'node',
           include: ['test/e2e/browser/**/*.test.ts'],
-          testTimeout: LIMIT_MS,
+          testTimeout: 2 * LIMIT_MS,
           hookTimeout: LIMIT_MS,
           fileParallelism: false,
           maxWorkers: 1,

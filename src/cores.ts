@@ -9,7 +9,7 @@ import type { ProcessWord } from './cluster/cores/words.ts'
 import type { Config } from './control/config.ts'
 import { Diagnosis } from './control/api/diagnosis.ts'
 import type { ProcessAnswer, ProcessView } from './control/api/options.ts'
-import type { LogRing } from './control/log-ring.ts'
+import { LogRing } from './control/log-ring.ts'
 import type { Metric } from './control/metrics/text.ts'
 import type { Usage } from './control/system/machine.ts'
 import type { Clients } from './server/clients.ts'
@@ -41,7 +41,6 @@ export interface HousePart {
 /** What it gets from the house, which is made with it. */
 interface CoreHouse {
   readonly clients: () => Clients
-  readonly log: LogRing
   readonly house: { readonly connections: number; reload(thread: Thread): Promise<unknown> }
 }
 
@@ -106,9 +105,14 @@ export class Core {
   }
 }
 
-export function makeCore(part: HousePart | null, world: World, house: CoreHouse): Core {
+/** @param parts what the house is: of several, or alone */
+export function makeCore(
+  parts: { readonly part?: HousePart; readonly world: World; readonly log?: LogRing },
+  house: CoreHouse,
+): Core {
+  const { part, world, log = new LogRing() } = parts
   if (!part) return new Core()
-  return part.name === 'edge' ? new EdgeCore(part, world, house) : new OriginCore(part, world)
+  return part.name === 'edge' ? new EdgeCore(part, world, log, house) : new OriginCore(part, world)
 }
 
 /** It serves clients, and asks the origin about each. */
@@ -119,7 +123,7 @@ class EdgeCore extends Core {
   #server: Server | null = null
   #looked = { atMs: 0, cpuMs: 0 }
 
-  constructor(part: HousePart, world: World, { clients, house, log }: CoreHouse) {
+  constructor(part: HousePart, world: World, log: LogRing, { clients, house }: CoreHouse) {
     super()
     const { number: edge, token, inner: origin } = part
     this.#part = part

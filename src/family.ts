@@ -7,8 +7,9 @@ import { streamPorts, wanted, wantedSecure } from './services.ts'
 import { handleSignals } from './signals.ts'
 import type { Endpoint } from './st/network.ts'
 import type { PortUse } from './st/real/family.ts'
-import { RealPlatform } from './st/real/platform.ts'
 import { Member } from './st/real/member.ts'
+import { RealPlatform } from './st/real/platform.ts'
+import { logThreads } from './st/thread-list.ts'
 import { Supervisor } from './supervisor.ts'
 
 /** How a program is run that may be several processes. */
@@ -41,9 +42,13 @@ async function runSupervisor({ config, folder }: FamilyRun, edges: number): Prom
   // All are one server, also when one of them is started again.
   const place = { folder, env: { SRS_SERVER_ID: serverId(world, config) } }
   const supervisor = new Supervisor(world, { edges, place, forceGraceQuit: config.forceGraceQuit })
-  handleSignals(world, supervisor, () => {
+  const reopenAll = (): void => {
     reopen()
     supervisor.order('reopen')
+  }
+  handleSignals(world, supervisor, reopenAll, () => {
+    logThreads(world)
+    supervisor.order('threads')
   })
   writePidFile(world.log, config)
   if (config.asprocess) endWithParent(world)
@@ -74,6 +79,7 @@ async function runMember(run: FamilyRun, member: Member): Promise<void> {
     () => house.connections,
     (order) => {
       if (order === 'reopen') reopen()
+      else if (order === 'threads') logThreads(surroundings.world)
       else if (order === 'reload') reload()
       else stop.order(order === 'drain')
     },

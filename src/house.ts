@@ -84,7 +84,7 @@ export class House {
     const now = (): Config => settings.config
     const agent = `${SERVER_NAME}/${version}`
     const certificates = new Certificates(world)
-    const core = this.#makeCore(parts)
+    const core = makeCore(parts, { clients: () => this.#server.clients, house: this })
     this.#core = core
     const options = serverOptions(settings, () => core.connectionsElsewhere, tlsOptions(certificates, now))
     const breaker = makeBreaker(now, world)
@@ -273,11 +273,6 @@ export class House {
 
   #watchThreads({ threadHoldWarningMs }: Config): void {
     this.#world.scheduler.holdLimitMs = threadHoldWarningMs || FOREVER
-  }
-
-  #makeCore({ part, world, log }: HouseParts): ReturnType<typeof makeCore> {
-    const clients = (): Server['clients'] => this.#server.clients
-    return makeCore(part ?? null, world, { clients, log: log ?? new LogRing(), house: this })
   }
 
   #makeOrigins(userAgent: string): OriginCluster {

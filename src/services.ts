@@ -233,7 +233,7 @@ export class Services {
   }
 
   #metrics(): string {
-    const { world, server, breaker, config, refused, refusedByLimit, origins, others, backups } = this.#parts
+    const { world, server, breaker, config, refused, refusedByLimit, origins, others, backups, log } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
@@ -251,6 +251,7 @@ export class Services {
       cluster: () => origins.state,
       backups: () => backups.state,
       breakerLevel: () => breaker.level,
+      lostLogLines: () => log.lost,
     })
   }
 

@@ -19,7 +19,12 @@ interface Running {
  * `force_grace_quit`); whatever comes second ends the process as it is. SIGHUP reads the configuration again, SIGUSR1
  * opens the log file again, SIGUSR2 writes into it what each thread waits for.
  */
-export function handleSignals(world: World, house: Running, reopenLog: () => void): Stop {
+export function handleSignals(
+  world: World,
+  house: Running,
+  reopenLog: () => void,
+  tellThreads = (): void => logThreads(world),
+): Stop {
   const stop = new Stop(world, house)
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.on(signal, () => stop.on(signal))
   process.on('SIGHUP', () => {
@@ -32,7 +37,7 @@ export function handleSignals(world: World, house: Running, reopenLog: () => voi
     reopenLog()
     world.log.info({}, 'log file has been opened again')
   })
-  process.on('SIGUSR2', () => logThreads(world))
+  process.on('SIGUSR2', () => tellThreads())
   return stop
 }
 

@@ -42,6 +42,8 @@ export class OriginLine {
     const beat = thread.spawn('edge-others', (own) => this.#beat(own))
     try {
       this.say({ say: 'welcome', life: this.#life })
+      // It may have been read again since the edge has started, or with the start of this origin.
+      this.say({ say: 'reload' })
       const lines = new JsonLines(this.#socket, MAX_ANSWER_BYTES)
       for (;;) this.#heard(await lines.next<FromEdge>(thread, SILENCE_MS))
     } finally {

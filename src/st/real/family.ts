@@ -31,8 +31,8 @@ export type ToParent =
 /** `name`: only to know where it is; `share`: with others, by quotas; `own`: alone. */
 export type PortUse = 'name' | 'share' | 'own'
 
-/** SIGTERM, SIGQUIT and SIGUSR1 of the supervisor, SIGHUP too. */
-export type Order = 'stop' | 'drain' | 'reopen' | 'reload'
+/** SIGTERM, SIGQUIT, SIGUSR1, SIGHUP and SIGUSR2 of the supervisor. */
+export type Order = 'stop' | 'drain' | 'reopen' | 'reload' | 'threads'
 
 /** In the environment of a process: it is one of a family. */
 export const PART_VARIABLE = 'SLUICE_PART'

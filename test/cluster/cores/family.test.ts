@@ -253,32 +253,3 @@ test('a reload at the API reaches every edge', async () => {
   await stage.run(1_000)
   expect(edges.map(({ house }) => house.config.maxConnections)).toEqual([17, 17])
 })
-
-test('under random churn, with processes killed at random, every begin has its end', async () => {
-  const family = await SimFamily.start(11, 2)
-  const { stage, backEnd } = family
-  const random = stage.simulation.random.fork('churn')
-  for (const edge of ['edge1', 'edge2']) {
-    stage.publish(edge, `of-${edge}`)
-    for (const other of ['edge1', 'edge2']) stage.play(edge, `of-${other}`)
-  }
-  for (let round = 0; round < 8; round++) {
-    await stage.run(random.between(300, 1_500))
-    const victim = [family.origin, ...family.edges][Math.floor(random.between(0, 3))] ?? family.origin
-    victim.host.crash('process')
-    await stage.run(random.between(100, 1_000))
-    await family.boot(victim)
-  }
-  await stage.run(8_000)
-  const rows = await clients(family)
-  expect(rows).toHaveLength(6)
-  // Who was asked about and is not there any more has been told of, once.
-  const living = new Set(rows.map(({ id }) => id))
-  const ends = new Map<string, number>()
-  for (const { action, clientId } of backEnd.calls) {
-    const step = { on_play: 1, on_publish: 1, on_stop: -1, on_unpublish: -1 }[action]
-    if (step) ends.set(clientId, (ends.get(clientId) ?? 0) + step)
-  }
-  expect([...ends].filter(([id, open]) => open !== (living.has(id) ? 1 : 0))).toEqual([])
-  expect(family.failures).toBe(0)
-})

@@ -4,6 +4,7 @@ import type { HousePart } from '../../../src/cores.ts'
 import { edgeConfig } from '../../../src/edge-config.ts'
 import { House } from '../../../src/house.ts'
 import { encodeRequest, type HttpResponse, ResponseParser } from '../../../src/http/client.ts'
+import type { Log } from '../../../src/st/log.ts'
 import { connect } from '../../../src/st/socket.ts'
 import type { Thread } from '../../../src/st/thread.ts'
 import type { SimHost } from '../../../src/st/sim/network.ts'
@@ -35,6 +36,7 @@ export class SimFamily {
   vhost = ''
   /** The port of the API. */
   apiPort = 1985
+  readonly #ends = new Map<string, number[]>()
   #life = 0
 
   private constructor(stage: SimStage) {
@@ -78,7 +80,7 @@ export class SimFamily {
       whole: () => whole ?? config,
     }
     member.log = new RecordingLog()
-    member.world = member.host.boot(member.log)
+    member.world = member.host.boot(this.#listening(member.log))
     const identity = makeIdentity(member.world, `vid-${++this.#life}`)
     const { world } = member
     member.house = new House({ world, config, identity, version: '1', page: new Map(), load, onReload: () => {}, part })
@@ -96,9 +98,31 @@ export class SimFamily {
     return { status, text: body.toString() }
   }
 
+  /** When processes wrote that a client had ended what it did. */
+  departures(id: string): readonly number[] {
+    return this.#ends.get(id) ?? []
+  }
+
   /** Threads of all that failed. */
   get failures(): number {
     return [this.origin, ...this.edges].reduce((sum, { world }) => sum + world.failures, 0)
+  }
+
+  #listening(log: RecordingLog): Log {
+    const hear = (fields: object, text: string): void => {
+      if (text !== 'played' && text !== 'unpublished') return
+      const { cid = '' } = fields as { readonly cid?: string }
+      this.#ends.set(cid, [...this.departures(cid), this.stage.simulation.nowMs])
+    }
+    return {
+      debug: (fields, text) => log.debug(fields, text),
+      info: (fields, text) => {
+        log.info(fields, text)
+        hear(fields, text)
+      },
+      warn: (fields, text) => log.warn(fields, text),
+      error: (fields, text) => log.error(fields, text),
+    }
   }
 
   #member(name: string): SimMember {

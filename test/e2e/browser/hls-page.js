@@ -39,7 +39,10 @@ function recover({ type, details }, url) {
   else hls.loadSource(url)
 }
 
-/** The button "live" of a player's page, pressed when nothing has moved for three seconds and there is something to see. */
+/**
+ * The button "live" of a player's page, pressed when nothing has moved for eight seconds and there is something to see: on
+ * a busy machine a player that is well stands still for a few.
+ */
 function goLive(video) {
   let lastSeconds = video.currentTime
   setInterval(() => {
@@ -48,7 +51,7 @@ function goLive(video) {
     if (!isStuck) return
     seen.seeks++
     video.currentTime = hls.liveSyncPosition
-  }, 3_000)
+  }, 8_000)
 }
 
 function watch(video) {

@@ -112,15 +112,24 @@ function delayOf({ delaysMs }: Pick<PlayerState, 'delaysMs'>): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Infinity
 }
 
+function isLow(name: string): boolean {
+  return name.startsWith('low.')
+}
+
 test('hls.js plays TS, fMP4 and Low-Latency HLS on through a republish and a restart', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-hls-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const { program, ports } = await start(folder)
   const first = publish(ports)
   const pages = new Map<string, Page>()
-  for (const name of NAMES) pages.set(name, await play(name, ports))
+  // Before there are others: on a machine that is busy with them, hls.js falls behind to where there are no parts any more.
+  for (const name of NAMES.filter(isLow)) {
+    const page = await play(name, ports)
+    pages.set(name, page)
+    await measure(name, page)
+  }
+  for (const name of NAMES.filter((other) => !isLow(other))) pages.set(name, await play(name, ports))
   await untilAllShowWhatComes(pages)
-  for (const place of Object.keys(PLACES)) await measure(`low.${place}`, pages.get(`low.${place}`) as Page)
 
   await first.stop()
   await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))

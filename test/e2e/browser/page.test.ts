@@ -40,7 +40,11 @@ async function untilCards(page: Page, count: number): Promise<void> {
 }
 
 async function untilGrowing(page: Page, counter: string, step: number): Promise<void> {
-  const read = (): Promise<number> => page.evaluate(counter)
+  const read = async (): Promise<number> => {
+    // A page that has ended it says why.
+    if ((await page.locator('video').count()) === 0) throw new Error(await page.locator('main').innerText())
+    return page.evaluate(counter)
+  }
   await expect.poll(read, POLL).toBeGreaterThan(0)
   await expect.poll(read, POLL).toBeGreaterThan((await read()) + step)
 }

@@ -1,87 +1,17 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import * as net from 'node:net'
 import { expect, test } from 'vitest'
-import { parseLines, Program } from '../../support/program.ts'
 import { until } from '../../support/until.ts'
 import { CallbackServer } from '../../support/callback-server.ts'
 import { Clips, PACKET_LIST, readDecoded } from '../support/clips.ts'
+import { Family } from '../support/family.ts'
 import { asLines, parseFrames, sameSpan } from '../support/frames.ts'
-import { freePort } from '../../support/port.ts'
 import { isRunning } from '../support/processes.ts'
 import { publishFile, withTools } from '../support/tool.ts'
 import { startVlc } from '../support/vlc.ts'
 
 const CLIP = 'B-frames and AAC'
 const clips = Clips.use(CLIP)
-
-/** The server as three processes. */
-class Family {
-  readonly program: Program
-  readonly rtmp: string
-  readonly http: string
-  readonly api: string
-
-  private constructor(program: Program, [rtmp, http, api]: readonly number[]) {
-    this.program = program
-    this.rtmp = `rtmp://127.0.0.1:${rtmp}/live/`
-    this.http = `http://127.0.0.1:${http}/live/`
-    this.api = `http://127.0.0.1:${api}/api/v1/`
-  }
-
-  static async start(vhost = ''): Promise<Family> {
-    // The origin opens it, and again when it is started again.
-    const apiPort = await freePort()
-    const program = await Program.start(`listen 127.0.0.1:0; edges 2; pid FOLDER/a.pid;
-      http_server { enabled on; listen 127.0.0.1:0; } http_api { enabled on; listen 127.0.0.1:${apiPort}; }
-      exporter { enabled on; listen 127.0.0.1:0; }
-      vhost __defaultVhost__ { http_remux { enabled on; } ${vhost} }`)
-    await program.says('all processes have started')
-    const ports = await Promise.all((['RTMP', 'HTTP'] as const).map((name) => program.port(name)))
-    return new Family(program, [...ports, apiPort])
-  }
-
-  /** Ids of the processes of one kind that were started, the newest last. */
-  pids(part: 'origin' | 'edge'): number[] {
-    const started = parseLines(this.program.out).filter(({ msg }) => msg === 'process is started')
-    return started.flatMap((line) => (line['part'] === part ? [Number(line['child'])] : []))
-  }
-
-  /** Kills the newest process of a kind. */
-  kill(part: 'origin' | 'edge', pid = this.pids(part).at(-1)): void {
-    // 0 would be this process and all its own.
-    if (!pid) throw new Error(`no ${part} was started`)
-    process.kill(pid, 'SIGKILL')
-  }
-
-  /** The id of an edge that has players: the few clients of a test may all be at one. */
-  edgeOfPlayers(): number {
-    const edges = this.pids('edge')
-    const playing = parseLines(this.program.out).find(
-      ({ msg, pid }) => msg === 'playing' && edges.includes(Number(pid)),
-    )
-    return Number(playing?.['pid'])
-  }
-
-  async get<T>(path: string): Promise<T | null> {
-    try {
-      return (await (await fetch(this.api + path)).json()) as T
-    } catch (error) {
-      if (error instanceof TypeError) return null
-      throw error
-    }
-  }
-
-  async clients(): Promise<readonly { readonly type: string }[]> {
-    return (await this.get<{ clients: { type: string }[] }>('clients?count=100'))?.clients ?? []
-  }
-
-  hasPlayers(count: number): Promise<true> {
-    return until(`${count} players`, async () => {
-      const players = (await this.clients()).filter(({ type }) => type.endsWith('-play'))
-      return players.length === count
-    })
-  }
-}
 
 /** Opens connections that say nothing, all at once. @returns how many each edge has of them */
 async function spread(family: Family, count: number): Promise<number[]> {

@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Program } from '../../support/program.ts'
 import { until } from '../../support/until.ts'
 import { Clips, readPackets } from '../support/clips.ts'
 import { isRunning } from '../support/processes.ts'
-import { publishFile, withTools } from '../support/tool.ts'
+import { publishForever, withTools } from '../support/tool.ts'
 
 const clips = Clips.use('H.264 and AAC')
 
@@ -24,10 +24,13 @@ vhost __defaultVhost__ {
 `)
     const port = await server.port('RTMP')
     const url = `rtmp://127.0.0.1:${port}/live/cam?who=me`
-    const publisher = publishFile(start, clips.get('H.264 and AAC').path, url)
+    const clip = clips.get('H.264 and AAC')
+    const publisher = publishForever(start, clip.path, url)
     await until('both programs', () => (server.out.match(/"program started"/g)?.length ?? 0) === 2)
     const pids = [...server.out.matchAll(/"child":(\d+),"command"/g)].map(([, pid]) => Number(pid))
-    await publisher.succeeded()
+    const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
+    await until('three seconds', () => sizeOf(join(server.folder, 'cam.flv')) > 0.6 * sizeOf(clip.path))
+    publisher.kill('SIGTERM')
     await until('the programs to be gone', () => !pids.some(isRunning))
     const { video, audio } = await readPackets(join(server.folder, 'cam.flv'))
     expect([video.length > 50, audio.length > 50]).toEqual([true, true])

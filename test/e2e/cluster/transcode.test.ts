@@ -5,7 +5,7 @@ import { Program } from '../../support/program.ts'
 import { until } from '../../support/until.ts'
 import { Clips } from '../support/clips.ts'
 import { isRunning } from '../support/processes.ts'
-import { publishFile, withTools } from '../support/tool.ts'
+import { publishForever, withTools } from '../support/tool.ts'
 
 const clips = Clips.use('H.264 and AAC')
 
@@ -34,12 +34,12 @@ test('makes another stream of a stream, once, for as long as it is published', a
   await withTools(async (start) => {
     const server = await Program.start(CONF)
     const base = `rtmp://127.0.0.1:${await server.port('RTMP')}/live`
-    const publisher = publishFile(start, clips.get('H.264 and AAC').path, `${base}/cam`)
+    const publisher = publishForever(start, clips.get('H.264 and AAC').path, `${base}/cam`)
     const { child } = await server.says('program started')
     const entries = ['-show_entries', 'stream=codec_name,width,height,channels', '-of', 'csv=p=0']
     const probe = await start('ffprobe', ['-v', 'error', ...entries, `${base}/cam_ff`]).succeeded()
     expect(probe.stdout.trim().split('\n').toSorted()).toEqual(['aac,1', 'h264,160,120'])
-    await publisher.succeeded()
+    publisher.kill('SIGTERM')
     await until('the transcoder to be gone', () => !isRunning(Number(child)))
     expect(server.out.match(/"program started"/g)?.length).toBe(1)
     const logs = readdirSync(join(server.folder, 'logs'))
@@ -53,7 +53,7 @@ test('its children do not outlive a server that is killed', async () => {
     const server = await Program.start(
       CONF.replace('transcode {', 'exec { enabled on; publish sleep 600; } transcode {'),
     )
-    publishFile(start, clips.get('H.264 and AAC').path, `rtmp://127.0.0.1:${await server.port('RTMP')}/live/cam`)
+    publishForever(start, clips.get('H.264 and AAC').path, `rtmp://127.0.0.1:${await server.port('RTMP')}/live/cam`)
     await until('both programs', () => (server.out.match(/"program started"/g)?.length ?? 0) === 2)
     const pids = [...server.out.matchAll(/"child":(\d+),"command"/g)].map(([, pid]) => Number(pid))
     expect(pids.map(isRunning)).toEqual([true, true])

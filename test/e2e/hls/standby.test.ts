@@ -10,7 +10,7 @@ import { Redis } from '../support/redis.ts'
 import { type StartTool, type Tool, withTools } from '../support/tool.ts'
 
 const CLIP = 'B-frames and AAC'
-const LEASE_S = 1
+const LEASE_S = 2
 /** The encoder goes on when a server is gone, and comes back to it at a key frame. */
 const RECOVER =
   'attempt_recovery=1:recover_any_error=1:restart_with_keyframe=1:drop_pkts_on_overflow=1:recovery_wait_time=0.5'

@@ -7,7 +7,7 @@ import { loadConfig } from '../../../src/control/config.ts'
 import { until } from '../../support/until.ts'
 import { Clips } from '../support/clips.ts'
 import { freePort, isOpen } from '../../support/port.ts'
-import { publishFile, type StartTool, type Tool, withTools } from '../support/tool.ts'
+import { publishForever, type StartTool, type Tool, withTools } from '../support/tool.ts'
 
 const SAMPLE = 'test/fixtures/media/h264-aac.flv'
 const PATH = { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` }
@@ -95,7 +95,7 @@ test('HAProxy and nginx in front: publish, play, health checks, and a segment th
     const ports = await startServer(start)
     const [haproxy, nginx] = [await startHaproxy(start, ports), await startNginx(start, ports.http)]
     const url = `rtmp://127.0.0.1:${haproxy.rtmp}/live/show`
-    const publisher = publishFile(start, SAMPLE, url)
+    const publisher = publishForever(start, SAMPLE, url)
     const flv = [haproxy.http, nginx].map((port) => `http://127.0.0.1:${port}/live/show.flv`)
     const players = [url, ...flv].map((from) => start('ffprobe', [...PROBE, from]))
     for (const player of players) expect((await player.succeeded()).stdout).toContain('h264')

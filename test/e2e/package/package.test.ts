@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { until } from '../../support/until.ts'
-import { publishFile, type Tool, withTools } from '../support/tool.ts'
+import { publishForever, type Tool, withTools } from '../support/tool.ts'
 
 const SAMPLE = resolve('test/fixtures/media/h264-aac.flv')
 /** Beyond it something has come along that the server does not need. */
@@ -62,7 +62,7 @@ describe('the package', () => {
       const urls = await until('the demo says where it is', () => urlsOf(demo))
       const own = urls.rtmp.replace('livestream', 'own')
       const played = Object.values(urls).map((url) => start('ffprobe', ['-v', 'error', ...SHOW, url]))
-      const publisher = publishFile(start, SAMPLE, own)
+      const publisher = publishForever(start, SAMPLE, own)
       const copy = start('ffprobe', ['-v', 'error', ...SHOW, own])
       for (const player of [...played, copy]) {
         const { stdout } = await player.succeeded()

@@ -36,6 +36,10 @@ export class Redis {
     await this.#tool?.ended()
   }
 
+  signal(name: NodeJS.Signals): void {
+    this.#tool?.kill(name)
+  }
+
   /** Asks by an inline command. @returns the first line of the answer; '' when nobody answers */
   ask(command: string): Promise<string> {
     return new Promise((resolve) => {
