@@ -18,11 +18,11 @@ const MOST_ADDED_BYTES = 20_000
 
 /** Units behind their lengths, as H.264 and H.265 have them in a frame: parameter sets among them, and some of an end. */
 const UNITS: ReadonlyMap<string, readonly Buffer[]> = new Map([
-  ['avc1', [units('6588', '0600'), units('0930', '6742c00a', '68ce', '65888400'), units('419a00', '0a')]],
-  ['hvc1', [units('260100', '4e0101'), units('460150', '42010101', '26010000'), units('020100', '4a01')]],
+  ['avc1', [unitsOf('6588', '0600'), unitsOf('0930', '6742c00a', '68ce', '65888400'), unitsOf('419a00', '0a')]],
+  ['hvc1', [unitsOf('260100', '4e0101'), unitsOf('460150', '42010101', '26010000'), unitsOf('020100', '4a01')]],
 ])
 
-function units(...all: readonly string[]): Buffer {
+function unitsOf(...all: readonly string[]): Buffer {
   return Buffer.concat(
     all.flatMap((hex) => {
       const unit = Buffer.concat([Buffer.from(hex, 'hex'), Buffer.alloc(200, 7)])
