@@ -16,8 +16,45 @@ const FIRST_SOUND = CODECS.indexOf('mp4a')
 const MOST_GROWTH = 4
 const MOST_ADDED_BYTES = 20_000
 
+/** Units behind their lengths, as H.264 and H.265 have them in a frame: parameter sets among them, and some of an end. */
+const UNITS: ReadonlyMap<string, readonly Buffer[]> = new Map([
+  ['avc1', [unitsOf('6588', '0600'), unitsOf('0930', '6742c00a', '68ce', '65888400'), unitsOf('419a00', '0a')]],
+  ['hvc1', [unitsOf('260100', '4e0101'), unitsOf('460150', '42010101', '26010000'), unitsOf('020100', '4a01')]],
+])
+
+function unitsOf(...all: readonly string[]): Buffer {
+  return Buffer.concat(
+    all.flatMap((hex) => {
+      const unit = Buffer.concat([Buffer.from(hex, 'hex'), Buffer.alloc(200, 7)])
+      return [Buffer.of(0, 0, unit.length >> 8, unit.length & 0xff), unit]
+    }),
+  )
+}
+
+/** A codec's number, its header and two frames that are of this codec. */
+function matching(): Buffer[] {
+  const video = codecSamples('video').flatMap(({ codec, header }) => {
+    const [one, two, three] = UNITS.get(codec) ?? []
+    if (!one || !two || !three) return []
+    const number = Buffer.of(CODECS.indexOf(codec))
+    return [joined(number, header, one, two), joined(number, header, two, three)]
+  })
+  // What describes these is the frame itself.
+  const audio = codecSamples('audio').flatMap(({ codec, header }) => {
+    const number = Buffer.of(Math.max(0, CODECS.indexOf(codec)))
+    const frame = Buffer.concat([header, Buffer.alloc(400, 7)])
+    return [joined(number, Buffer.alloc(0), frame, frame), joined(number, header, frame, frame)]
+  })
+  return [...video, ...audio]
+}
+
 /** A codec's number, its header and two frames. */
 function corpus(): Buffer[] {
+  return [...matching(), ...mixed()]
+}
+
+/** Frames of any codec under any other's header. */
+function mixed(): Buffer[] {
   return KINDS.flatMap((kind) => {
     const bodies = frames(kind)
     return codecSamples(kind).map(({ codec, header, keyFrame }, at) => {
