@@ -196,8 +196,9 @@ class Run {
 
   #stuck(round: number): string[] {
     const nowMs = this.#world.clock.nowMs()
+    const live = new Set(this.#publishers.filter(({ isLive }) => isLive).map(({ stream }) => stream))
     return this.#players
-      .filter(({ lastFrameMs }) => nowMs - lastFrameMs > STUCK_MS)
+      .filter(({ lastFrameMs, stream }) => live.has(stream) && nowMs - lastFrameMs > STUCK_MS)
       .map(({ stream }) => `a player of ${stream} gets nothing after kill ${round + 1}`)
   }
 
