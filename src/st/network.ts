@@ -15,8 +15,8 @@ export function formatEndpoint({ host, port }: Endpoint): string {
 
 /** What a connection tells the socket above it; called by the world while no thread runs, never re-entered. */
 export interface PipeHandler {
-  /** Bytes arrived; the buffer is the receiver's to keep. */
-  onData(bytes: Buffer): void
+  /** Bytes arrived; the buffer is the receiver's to keep, unless it is lent: valid during the call only. */
+  onData(bytes: Buffer, isLent?: boolean): void
   /** The peer will send no more. */
   onEnd(): void
   /** All that was written has been handed to the kernel. */

@@ -3,7 +3,7 @@ import type { Endpoint, Pipe, PipeHandler } from '../network.ts'
 import type { ShutdownRequest, SocketName, StreamBinding, TcpHandle, WriteRequest } from './handle.ts'
 import { plainHost } from './net-pipe.ts'
 
-/** Reads go here and are copied at once to where they are kept: no read needs 64 KB of its own. */
+/** Reads go here, and are copied to where they are kept if they are: no read needs 64 KB of its own. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024)
 const KEEP_ALIVE_SECONDS = 60
 /** libuv's UV_EOF, on every system. */
@@ -132,7 +132,7 @@ class TcpPipe implements Pipe {
   read(): void {
     const count = this.#shared.lastRead
     if (this.#closed || count === 0) return
-    if (count > 0) this.#handler?.onData(copyOf(count))
+    if (count > 0) this.#handler?.onData(READ_BUFFER.subarray(0, count), true)
     else if (count === END_OF_FILE) this.#handler?.onEnd()
     else this.#close(systemError('read', count))
   }
@@ -185,13 +185,6 @@ function onShutdown(this: ShutdownRequest, status: number): void {
   const { pipe } = this as OwnedShutdown
   // A connection that is gone has said so by its read.
   if (status < 0) pipe.destroy()
-}
-
-/** Small reads share memory of Node's pool, so that what is kept of them keeps little else. */
-function copyOf(count: number): Buffer {
-  const bytes = Buffer.allocUnsafe(count)
-  READ_BUFFER.copy(bytes, 0, 0, count)
-  return bytes
 }
 
 function nameOf(handle: TcpHandle, side: 'getpeername' | 'getsockname'): Endpoint | null {
