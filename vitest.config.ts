@@ -1,5 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
+/**
+ * Not what a test may take, but when it is given up: more than all that one waits for, each with a limit of its own that says
+ * what did not come.
+ */
+const LIMIT_MS = 300_000
+
 export default defineConfig({
   test: {
     projects: [
@@ -9,7 +15,8 @@ export default defineConfig({
           environment: 'node',
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**'],
-          testTimeout: 20_000,
+          testTimeout: LIMIT_MS,
+          hookTimeout: LIMIT_MS,
           sequence: { groupOrder: 0 },
         },
       },
@@ -20,8 +27,8 @@ export default defineConfig({
           environment: 'node',
           include: ['test/e2e/**/*.test.ts'],
           exclude: ['test/e2e/browser/**'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: LIMIT_MS,
+          hookTimeout: LIMIT_MS,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
@@ -32,8 +39,8 @@ export default defineConfig({
           name: 'browser',
           environment: 'node',
           include: ['test/e2e/browser/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 2 * LIMIT_MS,
+          hookTimeout: LIMIT_MS,
           fileParallelism: false,
           maxWorkers: 1,
           sequence: { groupOrder: 2 },

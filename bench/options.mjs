@@ -5,7 +5,8 @@ import { external } from './servers.mjs'
 import { fileLimit } from './system.mjs'
 
 const PROJECT_DIR = dirname(dirname(fileURLToPath(import.meta.url)))
-const CASES = ['play', 'publish', 'latency', 'memory', 'hls', 'mux', 'micro', 'cores']
+const USUAL_CASES = ['play', 'publish', 'latency', 'memory', 'hls', 'mux', 'micro', 'cores']
+const CASES = [...USUAL_CASES, 'proxy']
 const PROTOCOLS = ['http-flv', 'rtmp', 'hls', 'ws-flv', 'https-flv']
 const USUAL_PROTOCOLS = 'http-flv,rtmp,hls'
 /** Files that a server or a load process needs beside its connections. */
@@ -16,8 +17,9 @@ export const USAGE = `npm run bench -- [options]      everything: about 25 minut
   --quick                 about 3 minutes, less exact
   --only CASES            some of ${CASES.join(',')};
                           hls: playlists and segments a second, by wrk; mux: what making them costs;
-                          cores: one process next to several that are one server
-  --players COUNTS        for play, default 1000,4000,10000,18000: rivals up to 1500, the floor up to 5000,
+                          cores: one process next to several that are one server;
+                          proxy: dolphin and HAProxy in front of one Sluice, about 12 minutes; not among everything
+  --players COUNTS        for play (and proxy), default 1000,4000,10000,18000: rivals up to 1500, the floor up to 5000,
                           above that Sluice alone and one round; HLS: default 1000, Sluice alone
   --protocols NAMES       some of ${PROTOCOLS.join(',')}, default ${USUAL_PROTOCOLS}; hls, ws-flv and https-flv are
                           for play; https-flv also with nginx, which speaks TLS for Sluice
@@ -50,6 +52,9 @@ const PRESETS = {
     latencyWindowMs: 6_000,
     hasMergedWrite: true,
     stuckMs: 60_000,
+    proxyPlayers: '500,1000,5000',
+    proxySettleMs: 8_000,
+    proxyReaders: [10, 200],
   },
   quick: {
     players: '500',
@@ -62,7 +67,10 @@ const PRESETS = {
     joins: 10,
     latencyWindowMs: 4_000,
     hasMergedWrite: false,
-    stuckMs: 6_000,
+    stuckMs: 10_000,
+    proxyPlayers: '500',
+    proxySettleMs: 3_000,
+    proxyReaders: [100],
   },
 }
 
@@ -73,7 +81,7 @@ export function readOptions() {
     options: {
       help: { type: 'boolean', short: 'h', default: false },
       quick: { type: 'boolean', default: false },
-      only: { ...text, default: CASES.join(',') },
+      only: { ...text, default: USUAL_CASES.join(',') },
       players: text,
       protocols: { ...text, default: USUAL_PROTOCOLS },
       rounds: text,
@@ -97,6 +105,7 @@ export function readOptions() {
     cases: names('only', values.only, CASES),
     players: counts(values.players ?? preset.players),
     hlsPlayers: counts(values.players ?? preset.hlsPlayers),
+    proxyPlayers: counts(values.players ?? preset.proxyPlayers),
     protocols: names('protocols', values.protocols, PROTOCOLS),
     rounds: positive('rounds', values.rounds ?? preset.rounds),
     windowMs: positive('window', values.window ?? preset.window) * 1000,

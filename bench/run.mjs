@@ -9,6 +9,7 @@ import { memoryCase, memoryTable } from './cases/memory.mjs'
 import { microCase, microTable } from './cases/micro.mjs'
 import { muxCase, muxTable } from './cases/mux.mjs'
 import { playCase, playTable } from './cases/play.mjs'
+import { proxyCase, proxyTable } from './cases/proxy.mjs'
 import { publishCase, publishTable } from './cases/publish.mjs'
 import { attempt } from './cases/session.mjs'
 import { readOptions, USAGE } from './options.mjs'
@@ -25,6 +26,7 @@ const CASES = {
   mux: { run: muxCase, table: muxTable },
   micro: { run: microCase, table: microTable },
   cores: { run: coresCase, table: coresTable },
+  proxy: { run: proxyCase, table: proxyTable },
 }
 
 await main()

@@ -24,7 +24,7 @@ export const HLS_CACHEABLE = 'hls_ctx off; hls_ts_ctx off; hls_window 10;'
  * @typedef {object} Instance a server that runs
  * @property {number} pid of the process that does the work
  * @property {number[]} [helpers] processes whose work counts too
- * @property {Record<string, number>} ports by protocol
+ * @property {Record<string, number>} ports by protocol; `publish`: where publishers go, if not to `rtmp`
  * @property {((name: string) => Promise<any>) | null} probe tells of its event loop, when it has one
  * @property {() => Promise<void>} stop
  *
@@ -46,10 +46,10 @@ export const HLS_CACHEABLE = 'hls_ctx off; hls_ts_ctx off; hls_window 10;'
 
 /**
  * A build of Sluice.
- * @param {{ name: string, dist: string, node: string, nodeArgs: string[], workDir: string }} build
+ * @param {{ name: string, dist: string, node: string, nodeArgs: string[], workDir: string, core?: number }} build
  * @returns {Contender}
  */
-export function sluice({ name, dist, node, nodeArgs, workDir }) {
+export function sluice({ name, dist, node, nodeArgs, workDir, core = SERVER_CORE }) {
   return {
     name,
     protocols: ['http-flv', 'rtmp'],
@@ -65,34 +65,49 @@ export function sluice({ name, dist, node, nodeArgs, workDir }) {
       writeFileSync(config, sluiceConfig(rtmp, http, { minLatency, hls, secure }))
       const args = [...nodeArgs, '--import', PROBE, join(dist, 'main.js'), '-c', config]
       const ports = { rtmp, 'http-flv': http, hls: http, 'ws-flv': http, 'https-flv': https }
-      return startNode(node, args, ports, workDir)
+      return startNode(node, args, ports, workDir, core)
     },
   }
 }
 
 /**
- * A build of Sluice as several processes, all on the core of the server; 0 edges: as one.
- * @param {{ dist: string, node: string, nodeArgs: string[], workDir: string, edges: number }} build
- * @returns {Contender}
+ * A build of Sluice as several processes, all on the core of the server: one server with edges (0: none), or several
+ * servers that know nothing of each other.
+ * @param {{ dist: string, node: string, nodeArgs: string[], workDir: string, edges: number, servers: number }} build
+ * @returns {Contender} its instances have `all`, the servers
  */
-export function sluiceFamily({ dist, node, nodeArgs, workDir, edges }) {
+export function sluiceFamily({ dist, node, nodeArgs, workDir, edges, servers }) {
+  const startOne = async (number) => {
+    const ports = { rtmp: await freePort(), 'http-flv': await freePort(), exporter: await freePort() }
+    const config = join(workDir, `family${number}.conf`)
+    const exporter = `exporter { enabled on; listen ${HOST}:${ports.exporter}; }\nedges ${edges};\n`
+    const pid = `pid ${join(workDir, `family${number}.pid`)};\n`
+    const rest = sluiceConfig(ports.rtmp, ports['http-flv'], { minLatency: false, hls: '', secure: '' })
+    writeFileSync(config, exporter + pid + rest)
+    const log = openSync(join(workDir, `family${number}.log`), 'w')
+    const child = startPinned(
+      SERVER_CORE,
+      node,
+      [...nodeArgs, join(dist, 'main.js'), '-c', config],
+      ['ignore', log, log],
+    )
+    await untilListening(ports.rtmp, child)
+    return { pid: child.pid, ports, probe: null, stop: () => stopProcess(child) }
+  }
   return {
-    name: `Sluice with ${edges} edges`,
+    name: edges > 0 ? `Sluice with ${edges} edges` : `${servers} × Sluice`,
     protocols: ['http-flv', 'rtmp'],
     isOurs: true,
     async start() {
-      const ports = { rtmp: await freePort(), 'http-flv': await freePort(), exporter: await freePort() }
-      const config = join(workDir, 'family.conf')
-      const exporter = `exporter { enabled on; listen ${HOST}:${ports.exporter}; }\nedges ${edges};\n`
-      writeFileSync(
-        config,
-        exporter + sluiceConfig(ports.rtmp, ports['http-flv'], { minLatency: false, hls: '', secure: '' }),
-      )
-      const log = openSync(join(workDir, 'family.log'), 'w')
-      const args = [...nodeArgs, join(dist, 'main.js'), '-c', config]
-      const child = startPinned(SERVER_CORE, node, args, ['ignore', log, log])
-      await untilListening(ports.rtmp, child)
-      return { pid: child.pid, ports, probe: null, stop: () => stopProcess(child) }
+      const all = []
+      const stop = () => Promise.all(all.map((one) => one.stop()))
+      try {
+        while (all.length < servers) all.push(await startOne(all.length))
+      } catch (error) {
+        await stop()
+        throw error
+      }
+      return { ...all[0], all, stop }
     },
   }
 }
@@ -124,9 +139,9 @@ vhost __defaultVhost__ {
 `
 }
 
-async function startNode(node, args, ports, workDir) {
+async function startNode(node, args, ports, workDir, core = SERVER_CORE) {
   const log = openSync(join(workDir, 'server.log'), 'w')
-  const child = startPinned(SERVER_CORE, node, args, ['ignore', log, log, 'ipc'])
+  const child = startPinned(core, node, args, ['ignore', log, log, 'ipc'])
   await untilListening(ports.rtmp, child).catch((error) => {
     throw new Error(`${error.message}\n${readFileSync(join(workDir, 'server.log'), 'utf8').slice(-2000)}`)
   })

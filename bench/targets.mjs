@@ -15,7 +15,7 @@ function extreme(rows, value, pick) {
 }
 
 /** @param {Record<string, object[]>} results rows by case */
-function targetRows({ play = [], publish = [], latency = [], memory = [], hls = [], mux = [] }) {
+function targetRows({ play = [], publish = [], latency = [], memory = [], hls = [], mux = [], proxy = [] }) {
   // The promises are about live streams in clear, not about files and TLS.
   const promised = ['http-flv', 'rtmp', 'ws-flv']
   const playing = (players) => ours(play).filter((row) => row.players === players && promised.includes(row.protocol))
@@ -24,6 +24,8 @@ function targetRows({ play = [], publish = [], latency = [], memory = [], hls = 
   const beats = (mode, readers) =>
     ours(latency).filter((row) => row.mode === mode && (readers === undefined || row.readers === readers))
   const joins = (protocol) => ours(latency).filter((row) => row.kind === 'join' && row.protocol === protocol)
+  const dolphin = (kind) => proxy.filter((row) => row.isOurs && row.kind === kind)
+  const crowd = dolphin('pass').filter(({ players }) => players === 5_000)
   const answers = (what) =>
     least(
       ours(hls).filter((row) => row.what === what),
@@ -116,6 +118,28 @@ function targetRows({ play = [], publish = [], latency = [], memory = [], hls = 
     atLeast('HLS segments of 90 KB a second', 5_700, answers('segment')),
     upTo('segments of 100 streams, MPEG-TS: CPU, %', 10, making('MPEG-TS'), 1),
     upTo('segments of 100 streams, fMP4: CPU, %', 10, making('fMP4'), 1),
+    upTo(
+      'dolphin: CPU per GB, × HAProxy',
+      1.5,
+      most(dolphin('pass'), (row) => row.toHaproxy),
+      2,
+    ),
+    atLeast(
+      'dolphin, 5,000 players: alive',
+      5_000,
+      least(crowd, (row) => row.alive),
+    ),
+    upTo(
+      'dolphin, 5,000 players: starved',
+      0,
+      most(crowd, (row) => row.starved),
+    ),
+    upTo(
+      'dolphin, players that never read: late growth, MB',
+      4,
+      most(dolphin('stuck'), (row) => row.lateGrowthMB),
+      1,
+    ),
   ]
 }
 

@@ -50,8 +50,12 @@ export class Backup {
     return { players: this.#players.addresses, control: this.#control.addresses }
   }
 
-  /** Opens the ports and begins. @throws the system's error; `stop` it then */
-  async start(): Promise<void> {
+  /**
+   * Reads what it has told players in another life, opens the ports and begins.
+   * @throws the system's error; `stop` it then; InterruptedError
+   */
+  async start(thread: Thread): Promise<void> {
+    await this.coordinator.restore(thread)
     const players = await this.#players.prepare(this.#options.players, [])
     players.commit()
     const control = await this.#control.prepare(this.#options.control, [])
@@ -68,17 +72,25 @@ export class Backup {
 }
 
 /** Runs a coordinator until a signal ends the process. When it cannot start, it says why and sets the exit code. */
-export async function runBackup(config: BackupConfig, version: string): Promise<void> {
+export function runBackup(config: BackupConfig, version: string): Promise<void> {
   const { world, reopen } = realWorld(config)
-  const { log } = world
   const backup = new Backup(world, backupOptions(config), version)
-  const close = (thread: Thread): Promise<void> => backup.stop(thread)
+  const start = (thread: Thread): Promise<void> => begin(thread, backup, config, reopen)
+  return new Promise((resolve) => {
+    world.spawn('start', start, () => resolve())
+  })
+}
+
+async function begin(thread: Thread, backup: Backup, config: BackupConfig, reopen: () => void): Promise<void> {
+  const { world } = thread
+  const { log } = world
+  const close = (own: Thread): Promise<void> => backup.stop(own)
   try {
-    await backup.start()
+    await backup.start(thread)
   } catch (error) {
     log.error({ err: error }, 'cannot start')
     process.exitCode = 1
-    world.spawn('stop', close)
+    await close(thread)
     return
   }
   const running = {

@@ -7,11 +7,14 @@ import { InnerPort } from './cluster/cores/inner-port.ts'
 import { preface } from './cluster/cores/preface.ts'
 import type { ProcessWord } from './cluster/cores/words.ts'
 import type { Config } from './control/config.ts'
-import type { ProcessView } from './control/api/options.ts'
+import { Diagnosis } from './control/api/diagnosis.ts'
+import type { ProcessAnswer, ProcessView } from './control/api/options.ts'
+import type { LogRing } from './control/log-ring.ts'
 import type { Metric } from './control/metrics/text.ts'
 import type { Usage } from './control/system/machine.ts'
 import type { Clients } from './server/clients.ts'
 import type { Gate } from './server/gate.ts'
+import type { VhostOptions } from './server/options.ts'
 import type { Server, ServerGates } from './server/server.ts'
 import { liveVhost } from './server/http-live.ts'
 import type { Upstream } from './server/upstream.ts'
@@ -38,6 +41,7 @@ export interface HousePart {
 /** What it gets from the house, which is made with it. */
 interface CoreHouse {
   readonly clients: () => Clients
+  readonly log: LogRing
   readonly house: { readonly connections: number; reload(thread: Thread): Promise<unknown> }
 }
 
@@ -56,6 +60,11 @@ export class Core {
   }
 
   readonly edgeParts: Pick<EdgeParts, 'preface'> = {}
+
+  /** How a stream is treated that comes from an origin. */
+  pulled(vhost: VhostOptions): VhostOptions {
+    return vhost
+  }
 
   gates({ own, access, ...gates }: Gates): ServerGates {
     return { ...gates, access: [own, ...access] }
@@ -90,6 +99,11 @@ export class Core {
   get processes(): readonly ProcessView[] {
     return []
   }
+
+  /** What stands at a path of the API about another process. Null: there is none of this name. */
+  async ask(_thread: Thread, _process: string, _path: string, _query: string): Promise<ProcessAnswer | null> {
+    return null
+  }
 }
 
 export function makeCore(part: HousePart | null, world: World, house: CoreHouse): Core {
@@ -105,11 +119,12 @@ class EdgeCore extends Core {
   #server: Server | null = null
   #looked = { atMs: 0, cpuMs: 0 }
 
-  constructor(part: HousePart, world: World, { clients, house }: CoreHouse) {
+  constructor(part: HousePart, world: World, { clients, house, log }: CoreHouse) {
     super()
     const { number: edge, token, inner: origin } = part
     this.#part = part
     this.edgeParts = { preface: (id) => preface(token, { for: 'rtmp', edge, id }) }
+    const diagnosis = new Diagnosis(world, log)
     this.#line = new EdgeLine({
       world,
       origin,
@@ -117,6 +132,7 @@ class EdgeCore extends Core {
       edge,
       clients,
       process: () => this.#process(world, house.connections),
+      diagnose: (thread, path, query) => diagnosis.answer(thread, path, query),
       reload: (thread) => house.reload(thread),
     })
   }
@@ -148,6 +164,11 @@ class EdgeCore extends Core {
 
   override edgeOptions(options: EdgeOptions | null): EdgeOptions | null {
     return options && { ...options, endsWithOrigin: true }
+  }
+
+  /** The origin has merged its packets for a while as for players: they do not wait a second time. */
+  override pulled(vhost: VhostOptions): VhostOptions {
+    return Object.create(vhost, { minLatency: { value: true } }) as VhostOptions
   }
 
   override async start(server: Server): Promise<void> {
@@ -272,6 +293,11 @@ class OriginCore extends Core {
     return this.#words.map(([number, { pid, connections, cpuFraction, residentBytes }]) => {
       return { number, pid, connections, cpuFraction, residentBytes }
     })
+  }
+
+  override async ask(thread: Thread, process: string, path: string, query: string): Promise<ProcessAnswer | null> {
+    const [, edge] = /^edge-(\d+)$/.exec(process) ?? []
+    return (edge !== undefined && (await this.#port?.ask(thread, Number(edge), path, query))) || null
   }
 
   get #words(): readonly (readonly [number, ProcessWord])[] {

@@ -84,7 +84,7 @@ export class House {
     const now = (): Config => settings.config
     const agent = `${SERVER_NAME}/${version}`
     const certificates = new Certificates(world)
-    const core = makeCore(parts.part ?? null, world, { clients: () => this.#server.clients, house: this })
+    const core = this.#makeCore(parts)
     this.#core = core
     const options = serverOptions(settings, () => core.connectionsElsewhere, tlsOptions(certificates, now))
     const breaker = makeBreaker(now, world)
@@ -225,7 +225,7 @@ export class House {
       },
       hub: () => this.#server.hub,
       clients: () => this.#server.clients,
-      feed: (thread, key, vhost) => this.#server.feed(thread, key, vhost),
+      feed: (thread, key, vhost) => this.#server.feed(thread, key, this.#core.pulled(vhost)),
       optionsOf: (name) => this.#core.edgeOptions(this.#settings.vhost(name)?.cluster ?? null),
       ...this.#core.edgeParts,
       finder: this.#origins.finder,
@@ -273,6 +273,11 @@ export class House {
 
   #watchThreads({ threadHoldWarningMs }: Config): void {
     this.#world.scheduler.holdLimitMs = threadHoldWarningMs || FOREVER
+  }
+
+  #makeCore({ part, world, log }: HouseParts): ReturnType<typeof makeCore> {
+    const clients = (): Server['clients'] => this.#server.clients
+    return makeCore(part ?? null, world, { clients, log: log ?? new LogRing(), house: this })
   }
 
   #makeOrigins(userAgent: string): OriginCluster {

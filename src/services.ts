@@ -84,6 +84,7 @@ export interface ServicesParts {
     readonly usageElsewhere: Usage
     readonly processes: readonly ProcessView[]
     metrics(): readonly Metric[]
+    ask: ApiOptions['elsewhere']
   }
   readonly refusedByLimit: () => ReadonlyMap<string, number>
 }
@@ -218,6 +219,7 @@ export class Services {
         cluster: origins.state,
         processes: others?.processes ?? [],
       }),
+      elsewhere: async (...question) => (await others?.ask(...question)) ?? null,
       placesOf,
       history: this.#history,
       log,
@@ -231,7 +233,7 @@ export class Services {
   }
 
   #metrics(): string {
-    const { world, server, breaker, config, refused, refusedByLimit, origins, others, backups } = this.#parts
+    const { world, server, breaker, config, refused, refusedByLimit, origins, others, backups, log } = this.#parts
     return metrics({
       world,
       instance: this.#instance,
@@ -249,6 +251,7 @@ export class Services {
       cluster: () => origins.state,
       backups: () => backups.state,
       breakerLevel: () => breaker.level,
+      lostLogLines: () => log.lost,
     })
   }
 

@@ -229,7 +229,7 @@ describe('a container', () => {
     publisher.raw.end()
     await program.says('unpublished')
     await eventually('the recording', () => readdirSync(join(program.folder, 'dvr', 'live')).some(isRecording))
-    expect(readdirSync(join(program.folder, 'hls', 'live'))).toContain('cam.m3u8')
+    await eventually('the playlist', () => readdirSync(join(program.folder, 'hls', 'live')).includes('cam.m3u8'))
     expect(readFileSync(join(program.folder, 'run', 'srs.pid'), 'utf8')).toMatch(/^\d+\n$/)
     program.signal('SIGTERM')
     expect(await program.ended()).toBe(0)

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { FlvPlayer, HttpProbe, readFlv } from './server/http-probe.ts'
 import { startPlayer, startPublisher } from './server/rtmp-probe.ts'
 import { eventually, RawClient } from './server/support.ts'
 import { TestHouse } from './support/house.ts'
+import { freePort } from './support/port.ts'
 import { handshake, TestCertificate, tunnelTo } from './support/tls.ts'
 
 const PORT = 'enabled on; listen 127.0.0.1:0;'
@@ -235,7 +235,7 @@ describe('a certificate', () => {
     const player = await FlvPlayer.playing({ httpPort: await tunnelTo(https) }, '/live/cam.flv')
     expect(await handshake(https)).toMatchObject({ subject: 'old.example' })
     used.replaceBy(next)
-    await eventually('the change to be seen', () => server.logged('certificate read').length === 2)
+    await eventually('the change to be seen', () => server.logged('certificate read').length >= 2)
     for (const port of Object.values(securePorts(server)))
       expect(await handshake(port)).toMatchObject({ subject: 'new.example' })
     publisher.media('video inter', 40, 'goes on')
@@ -290,11 +290,3 @@ describe('a certificate', () => {
       expect(await handshake(port)).toMatchObject({ subject: 'one.example' })
   })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  return port
-}

@@ -14,7 +14,7 @@ import { SAMPLE_FILE, Session } from './session.mjs'
  */
 export function measureBeats({ contender, program, protocol, readers, beatMs, minLatency, windowMs }, { settleMs }) {
   return Session.run(contender, { minLatency, relays: true }, async (session) => {
-    const publish = session.target(protocol === 'raw' ? 'raw' : 'rtmp')
+    const publish = protocol === 'raw' ? session.target('raw') : session.publishTarget
     const play = session.target(protocol)
     const warmUp = Math.ceil(settleMs / beatMs)
     const count = warmUp + Math.ceil(windowMs / beatMs)

@@ -40,10 +40,15 @@ export class Session {
     return { protocol, host: HOST, port: this.server.ports[protocol], app: 'live', stream }
   }
 
+  get publishTarget() {
+    const { ports } = this.server
+    return { ...this.target('rtmp'), port: ports.publish ?? ports.rtmp }
+  }
+
   /** Begins to publish; `settleMs` later everything is in its usual state. */
   async publish(options, settleMs = 1_500) {
     const publisher = this.agent('publisher')
-    await publisher.call('start', { target: this.target('rtmp'), streams: 1, file: SAMPLE_FILE, ...options })
+    await publisher.call('start', { target: this.publishTarget, streams: 1, file: SAMPLE_FILE, ...options })
     await sleep(settleMs)
     return publisher
   }

@@ -44,6 +44,8 @@ export class LogRing {
   #characters = 0
   /** Lines since the start; that of the newest. */
   #number = 0
+  /** Of those, how many could not be written where they should be. */
+  lost = 0
 
   get number(): number {
     return this.#number

@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import pretty from 'pino-pretty'
 import type { Log } from '../st/log.ts'
+import { LineOutput } from '../st/real/line-output.ts'
 import type { LogLevel } from './config.ts'
 import { LogRing } from './log-ring.ts'
 
@@ -27,17 +28,24 @@ export interface ProcessLog {
 
 const MAX_TEXT_LENGTH = 512
 
-/** Opens the log. Every line is written before the call for it returns: the last one before a crash is there. */
+/**
+ * Opens the log. Every line is written before the call for it returns: the last one before a crash is there. Lines that
+ * cannot be written, because the disk is full or their reader is slow or gone, are left out; a line says how many.
+ */
 export function makeLog(options: LogOptions): ProcessLog {
-  const file = options.file === null ? null : openFile(options.file)
   const ring = new LogRing()
+  const losses = {
+    lost: (lines: number) => void (ring.lost += lines),
+    over: (lines: number) => log.warn({ lines }, 'lines of the log were lost'),
+  }
+  const output = options.file === null && options.pretty ? null : new LineOutput(options.file, losses)
   const streamWrite = (line: string): string => {
     ring.add(line)
     return line
   }
   const log = pino(
     { level: options.level, formatters: { log: shortened }, hooks: { streamWrite } },
-    file ?? standardOutput(options),
+    output ?? readable(options),
   )
   return {
     log,
@@ -45,7 +53,7 @@ export function makeLog(options: LogOptions): ProcessLog {
     setLevel: (level) => {
       log.level = level
     },
-    reopen: () => file?.reopen(),
+    reopen: () => output?.reopen(),
   }
 }
 
@@ -59,17 +67,7 @@ function shortened(fields: Record<string, unknown>): Record<string, unknown> {
   return short
 }
 
-function openFile(dest: string): ReturnType<typeof pino.destination> {
-  const file = pino.destination({ dest, mkdir: true })
-  // A full disk must not end the server.
-  file.on('error', (error: Error) => void process.stderr.write(`sluice: log file: ${error.message}\n`))
-  return file
-}
-
-function standardOutput({
-  pretty: isPretty,
-  utc,
-}: LogOptions): NodeJS.WritableStream | ReturnType<typeof pino.destination> {
-  if (!isPretty) return pino.destination(1)
+/** For people at a terminal. */
+function readable({ utc }: LogOptions): NodeJS.WritableStream {
   return pretty({ ignore: 'pid,hostname', translateTime: `${utc ? 'UTC' : 'SYS'}:HH:MM:ss.l`, sync: true })
 }

@@ -9,6 +9,8 @@ export interface Follower {
   readonly activeMs?: number
   /** For a timeout that may change meanwhile: counts instead of the one that was given, 5 s after its change at the latest. */
   readonly timeoutMs?: number | undefined
+  /** It reads, and does little: when something arrives its step is done at once although others wait for a turn. */
+  readonly isPrompt?: boolean
 }
 
 /**
@@ -26,6 +28,11 @@ export class Followers {
   /** Steps that are still to be done. */
   get left(): number {
     return this.#left
+  }
+
+  /** Whether the steps may be done as soon as something arrives. */
+  get isPrompt(): boolean {
+    return this.#followers[0]?.isPrompt ?? false
   }
 
   add(waiter: Waiter, follower: Follower): void {

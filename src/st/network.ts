@@ -15,8 +15,10 @@ export function formatEndpoint({ host, port }: Endpoint): string {
 
 /** What a connection tells the socket above it; called by the world while no thread runs, never re-entered. */
 export interface PipeHandler {
-  /** Bytes arrived; the buffer is the receiver's to keep, unless it is lent: valid during the call only. */
-  onData(bytes: Buffer, isLent?: boolean): void
+  /** It keeps nothing of what `onData` brings: the bytes may change when the call is over. */
+  readonly lendsInput?: boolean
+  /** Bytes arrived; the buffer is the receiver's to keep, unless it said otherwise. */
+  onData(bytes: Buffer): void
   /** The peer will send no more. */
   onEnd(): void
   /** All that was written has been handed to the kernel. */
@@ -83,6 +85,11 @@ export interface Network {
    * @param localHost the address to connect from, when the machine has several
    */
   connect(options: ConnectOptions, settle: (result: Pipe | Error) => void): () => void
+  /**
+   * For who reads much and keeps nothing: `bytes` came whole from a connection, have been written where they had to go,
+   * are in the kernel, and will not be looked at again. Their memory serves for another read.
+   */
+  giveBack?(bytes: Buffer): void
 }
 
 /** Where to connect to. */

@@ -237,9 +237,9 @@ export class Scheduler {
     this.#askTurn()
   }
 
-  /** Does the steps that `followers` have left: now, unless somebody waits for a turn. For Condition.arrive. */
+  /** Does the steps that `followers` have left: now, if they are prompt or nobody waits for a turn. For Condition.arrive. */
   advanceNow(followers: Followers): void {
-    if (this.#turnAsked) this.advance(followers)
+    if (this.#turnAsked && !followers.isPrompt) this.advance(followers)
     else followers.advance(this, followers.left)
   }
 

@@ -262,10 +262,9 @@ export class Socket implements PipeHandler {
     this.onClose(null)
   }
 
-  onData(arrived: Buffer, isLent = false): void {
-    this.receivedBytes += arrived.length
+  onData(bytes: Buffer): void {
+    this.receivedBytes += bytes.length
     if (this.#discards) return
-    const bytes = isLent && !this.lendsInput ? Buffer.from(arrived) : arrived
     if (this.#input === NO_INPUT) this.#input = [bytes]
     else this.#input.push(bytes)
     this.#inputBytes += bytes.length
@@ -275,7 +274,7 @@ export class Socket implements PipeHandler {
       this.#pipe.pause()
     }
     this.#readable.arrive()
-    if (isLent && this.#input.at(-1) === arrived) this.#input[this.#input.length - 1] = Buffer.from(arrived)
+    if (this.lendsInput && this.#input.at(-1) === bytes) this.#input[this.#input.length - 1] = Buffer.from(bytes)
   }
 
   onEnd(): void {

@@ -5,81 +5,17 @@ import { encodeMessage } from '../../src/rtmp/chunk-writer.ts'
 import { encodeCommand, encodeData } from '../../src/rtmp/command.ts'
 import { MSG } from '../../src/rtmp/message.ts'
 import type { SeededRandom } from '../../src/st/sim/random.ts'
+import { WEB_ATTACKS } from './web-attacks.ts'
+import { type Attack, type Attacker, anyName, HOST, head, type Victim, Wire } from './wire.ts'
 
 // What hostile peers do, each on one connection of its own: for the tests with hundreds of them, and for the soak run.
 
-const HOST = '127.0.0.1'
 const HELLO_BYTES = 1536
 const HANDSHAKE = Buffer.concat([Buffer.of(3), Buffer.alloc(2 * HELLO_BYTES)])
 const CHUNK_BYTES = 128
 /** An object in an object, `a` by name. */
 const NESTED = Buffer.from('03000161', 'hex')
 const RECORDED = 'test/fixtures/recorded'
-
-/** Whom they come to. */
-export interface Victim {
-  readonly rtmp: number
-  readonly http: number
-}
-
-/** What an attack is given. */
-export interface Attacker {
-  readonly victim: Victim
-  readonly random: SeededRandom
-  /** Those who stay go when this is over, if they have not been thrown out before. */
-  readonly stay: Promise<void>
-}
-
-/** A TCP connection of somebody who means no good. */
-class Wire {
-  readonly #socket: net.Socket
-  readonly closed: Promise<void>
-
-  private constructor(socket: net.Socket) {
-    this.#socket = socket
-    this.closed = new Promise((resolve) => socket.once('close', () => resolve()))
-  }
-
-  /** @returns a wire that is closed when it was refused */
-  static open(port: number): Promise<Wire> {
-    const socket = net.connect({ host: HOST, port, allowHalfOpen: true })
-    const wire = new Wire(socket)
-    socket.on('error', () => {})
-    socket.resume()
-    socket.on('end', () => socket.end())
-    return new Promise((resolve) => {
-      socket.once('connect', () => resolve(wire))
-      socket.once('close', () => resolve(wire))
-    })
-  }
-
-  get isOpen(): boolean {
-    return !this.#socket.destroyed && this.#socket.writable
-  }
-
-  write(...parts: (Buffer | string)[]): void {
-    for (const part of parts) if (this.isOpen) this.#socket.write(part)
-  }
-
-  /** From now on nothing is read. */
-  stopReading(): void {
-    this.#socket.pause()
-  }
-
-  end(): void {
-    this.#socket.end()
-  }
-
-  reset(): void {
-    if (!this.#socket.destroyed) this.#socket.resetAndDestroy()
-  }
-
-  /** Waits until it is thrown out, or has stayed for long enough; then it goes with a reset. */
-  async hold(stay: Promise<void>): Promise<void> {
-    await Promise.race([this.closed, stay])
-    this.reset()
-  }
-}
 
 function message(typeId: number, streamId: number, payload: Buffer, csid = 3): Buffer {
   return encodeMessage({ csid, timestampMs: 0, typeId, streamId, payload }, CHUNK_BYTES)
@@ -98,10 +34,6 @@ function publishing(stream: string): Buffer {
 
 function playing(stream: string): Buffer {
   return Buffer.concat([HANDSHAKE, CONNECT, CREATE, command(1, 'play', null, stream, -2000)])
-}
-
-function anyName(random: SeededRandom): string {
-  return `x${random.next().toString(36)}`
 }
 
 let recorded: readonly Buffer[] | null = null
@@ -154,12 +86,6 @@ const LARGE_METADATA = message(
   5,
 )
 
-const UPGRADE =
-  'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
-const FLV_BEGIN = Buffer.from('464c5601050000000900000000', 'hex')
-
-type Attack = (attacker: Attacker) => Promise<void>
-
 async function rtmp({ victim, stay }: Attacker, ...parts: Buffer[]): Promise<void> {
   const wire = await Wire.open(victim.rtmp)
   wire.write(...parts)
@@ -170,10 +96,6 @@ async function http({ victim, stay }: Attacker, ...parts: (Buffer | string)[]): 
   const wire = await Wire.open(victim.http)
   wire.write(...parts)
   await wire.hold(stay)
-}
-
-function head(target: string, more = ''): string {
-  return `GET ${target} HTTP/1.1\r\nHost: ${HOST}\r\n${more}\r\n`
 }
 
 /** Paths that want out of a folder, or mean something else to somebody. */
@@ -275,30 +197,10 @@ export const ATTACKS = {
   'a head of 2,001 headers': (attacker) =>
     http(attacker, head('/', Array.from({ length: 2_001 }, (_, at) => `h${at}: v\r\n`).join(''))),
   'a long target': (attacker) => http(attacker, `GET /${'a'.repeat(20_000)} HTTP/1.1\r\n`),
-  'noise over WebSocket': (attacker) => http(attacker, head('/live/steady0.flv', UPGRADE), attacker.random.bytes(300)),
-  'a WebSocket that is not read': async ({ victim, stay }) => {
-    const wire = await Wire.open(victim.http)
-    wire.stopReading()
-    wire.write(head('/live/steady0.flv', UPGRADE))
-    await wire.hold(stay)
-  },
-  'pings without end': (attacker) =>
-    http(attacker, head('/live/steady0.flv', UPGRADE), Buffer.alloc(50_000, Buffer.from('898000000000', 'hex'))),
-  'a published body of noise': (attacker) =>
-    http(
-      attacker,
-      `POST /live/${anyName(attacker.random)}.flv HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n`,
-      attacker.random.bytes(2_000),
-    ),
-  'a published body that stops': (attacker) =>
-    http(
-      attacker,
-      `POST /live/${anyName(attacker.random)}.flv HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n`,
-      FLV_BEGIN,
-    ),
   'a path that wants out': ({ victim, random }) => ask(victim, random.pick(BAD_PATHS)),
   'a playlist with a query of noise': ({ victim, random }) =>
     ask(victim, `/live/steady0.m3u8?${encodeURIComponent(random.bytes(30).toString('latin1'))}=${random.next()}`),
+  ...WEB_ATTACKS,
 } as const satisfies Record<string, Attack>
 
 /** What an attack is called. */

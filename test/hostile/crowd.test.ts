@@ -24,7 +24,8 @@ test('hundreds of hostile connections of every class at once: a healthy stream m
   await player.play('steady0')
   const flv = await FlvPlayer.playing(server, '/live/steady0.flv')
   const random = new SeededRandom(1)
-  const victim = { rtmp: server.rtmpPort, http: server.httpPort }
+  const { rtmpPort: rtmp, httpPort: http } = server
+  const victim = { rtmp, http, rtmps: rtmp, https: http }
   const here = new Set<number>()
   const attack = async (name: (typeof ATTACK_NAMES)[number], at: number): Promise<void> => {
     const over = new AbortController()
@@ -45,4 +46,4 @@ test('hundreds of hostile connections of every class at once: a healthy stream m
   expect(attacks.length).toBeGreaterThan(400)
   await eventually('all of them to be gone', () => server.server.connections === 3 && server.server.hub.size === 1)
   expect(wrong).toEqual([])
-}, 60_000)
+})

@@ -197,7 +197,10 @@ describe('a peer that goes beyond a limit is refused, counted and named in the l
     await eventually('the count', () => server.server.limits.totals.get(limit))
     const counted = [...server.server.limits.totals].filter(([, count]) => count > 0)
     expect(counted).toEqual([[limit, 1]])
-    const said = server.lines.filter(({ text }) => text === 'clients were refused')
+    const said = await eventually('the line', () => {
+      const lines = server.lines.filter(({ text }) => text === 'clients were refused')
+      return lines.length > 0 && lines
+    })
     expect(said).toHaveLength(1)
     expect(said[0]?.fields).toMatchObject({ count: 1, total: 1 })
     expect(said[0]?.fields['last']).toContain('127.0.0.1: ')

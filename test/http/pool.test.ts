@@ -1,5 +1,3 @@
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { HttpResponse } from '../../src/http/client.ts'
 import { HttpPool, type PoolRequest } from '../../src/http/pool.ts'
@@ -9,9 +7,12 @@ import { eventually } from '../server/support.ts'
 import { makeTestWorld, noting } from '../st/support/world.ts'
 import { TestPipe } from '../st/support/network.ts'
 import { CallbackServer } from '../support/callback-server.ts'
+import { freePort } from '../support/port.ts'
 import { makeWorld, runThread } from '../support/world.ts'
 
-const PATIENT_MS = 10_000
+const PATIENT_MS = 60_000
+/** Enough to ask on a busy machine, and not to wait for long. */
+const SHORT_MS = 1_000
 
 /** A pool in the real world; when the test is over it is stopped, and no thread may be left. */
 function makePool(): { world: World; pool: HttpPool; ask: typeof ask } {
@@ -155,12 +156,8 @@ describe('a connection', () => {
 
 describe('no answer', () => {
   test('because nobody listens', async () => {
-    const server = createServer().listen(0, '127.0.0.1')
-    await new Promise((resolve) => server.once('listening', resolve))
-    const { port } = server.address() as AddressInfo
-    await new Promise((resolve) => server.close(resolve))
     const { ask } = makePool()
-    expect(await ask(`http://127.0.0.1:${port}/`)).toBe('http_connect_failed')
+    expect(await ask(`http://127.0.0.1:${await freePort()}/`)).toBe('http_connect_failed')
   })
 
   test('because there is no such host', async () => {
@@ -183,7 +180,7 @@ describe('no answer', () => {
     const server = await CallbackServer.start()
     server.reply = reply
     const { ask } = makePool()
-    expect(await ask(server.url(), {}, code === 'http_timeout' ? 60 : PATIENT_MS)).toBe(code)
+    expect(await ask(server.url(), {}, code === 'http_timeout' ? SHORT_MS : PATIENT_MS)).toBe(code)
     expect(server.calls).toHaveLength(1)
   })
 

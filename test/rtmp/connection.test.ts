@@ -242,7 +242,7 @@ test('a follower gets every message whole from bytes that are only lent', async 
   const room = Buffer.alloc(1_000)
   for (let at = 0, count = 1; at < bytes.length; at += count, count = ((count * 7) % 997) + 1) {
     const lent = room.subarray(0, bytes.copy(room, 0, at, at + count))
-    side.pipe.handler.onData(lent, true)
+    side.pipe.handler.onData(lent)
     room.fill(0xff)
   }
   await side.stage.clock.settle()

@@ -55,7 +55,7 @@ describe('a player that misbehaves', () => {
   })
 
   test('that never reads is closed after send_timeout, and others are not disturbed', async () => {
-    const server = await serve({ play: { sendTimeoutMs: 400 } })
+    const server = await serve({ play: { sendTimeoutMs: 1_000 } })
     const publisher = await startPublisher(server)
     publisher.announceChunkSize(65_536)
     const good = await FlvPlayer.playing(server, '/live/cam.flv')

@@ -6,6 +6,9 @@ import { SeededRandom } from '../../src/st/sim/random.ts'
 /** What a message is. */
 export type MediaKind = 'video header' | 'video key' | 'video inter' | 'audio header' | 'audio frame'
 
+/** What its sound is; MP3 has no headers. */
+export type SoundCodec = 'aac' | 'mp3'
+
 /** An AVCDecoderConfigurationRecord up to its one PPS, which says what it is of. */
 const AVC_CONFIG = Buffer.from('0142c00affe100176742c00ad9020db0110000030001000003000a0f122648', 'hex')
 const PPS = Buffer.of(0x68)
@@ -15,6 +18,9 @@ const VIDEO_HEAD = { 'video header': [0x17, 0], 'video key': [0x17, 1], 'video i
 /** AAC LC, 44.1 kHz, stereo. */
 const AUDIO_HEADER = Buffer.of(0xaf, 0, 0x12, 0x10)
 const AUDIO_FRAME = Buffer.of(0xaf, 1)
+/** What every frame of MP3 begins with: layer 3, 128 kbit/s, 44.1 kHz, stereo. */
+export const MP3_HEADER: Buffer = Buffer.of(0xff, 0xfb, 0x90, 0)
+const MP3_FRAME = Buffer.concat([Buffer.of(0x2f), MP3_HEADER])
 const ID = /<([0-9a-f]{8}):([0-9a-f]{8})>/g
 const ID_BYTES = 19
 
@@ -51,16 +57,25 @@ export class SentPublish {
   readonly gopMs: number
   readonly messages: SentMessage[] = []
   readonly #random: SeededRandom
+  readonly #codec: SoundCodec
   readonly #frames = { audio: 0, video: 0 }
   #videoHeader = -1
   #audioHeader = -1
 
-  constructor(number: number, stream: string, has: { picture: boolean; sound: boolean }, gopMs: number, seed: number) {
+  constructor(
+    number: number,
+    stream: string,
+    has: { picture: boolean; sound: boolean },
+    gopMs: number,
+    seed: number,
+    codec: SoundCodec = 'aac',
+  ) {
     this.number = number
     this.stream = stream
     this.hasPicture = has.picture
     this.hasSound = has.sound
     this.gopMs = gopMs
+    this.#codec = codec
     this.#random = new SeededRandom(seed).fork(`media ${number}`)
   }
 
@@ -77,7 +92,7 @@ export class SentPublish {
       kind,
       track,
       timestampMs,
-      payload: payloadOf(kind, said),
+      payload: payloadOf(kind, said, this.#codec),
       said,
       frame: this.#frames.audio + this.#frames.video,
       trackFrame: this.#frames[track],
@@ -95,9 +110,9 @@ export class SentPublish {
   }
 }
 
-function payloadOf(kind: MediaKind, said: Buffer): Buffer {
+function payloadOf(kind: MediaKind, said: Buffer, codec: SoundCodec): Buffer {
   if (kind === 'audio header') return Buffer.concat([AUDIO_HEADER, said])
-  if (kind === 'audio frame') return Buffer.concat([AUDIO_FRAME, said])
+  if (kind === 'audio frame') return Buffer.concat([codec === 'aac' ? AUDIO_FRAME : MP3_FRAME, said])
   const head = Buffer.of(...VIDEO_HEAD[kind], 0, 0, 0)
   if (kind === 'video header') return Buffer.concat([head, AVC_CONFIG, Buffer.of(1), behindLength(PPS, said, 2)])
   return Buffer.concat([head, behindLength(kind === 'video key' ? IDR : SLICE, said, 4)])

@@ -3,8 +3,8 @@ import { SeededRandom } from '../../src/st/sim/random.ts'
 // What happens in a simulated world, as a list that is made from the seed before anything runs: so that it can be
 // printed, and made shorter when something went wrong.
 
-/** What a stream is made of. */
-export type Makeup = 'both' | 'picture' | 'sound'
+/** What a stream is made of; 'mp3' is sound too. */
+export type Makeup = 'both' | 'picture' | 'sound' | 'mp3'
 
 /** A publisher: stays for `forMs`, comes back when it is cut off. */
 export interface PublishAction {

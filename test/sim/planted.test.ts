@@ -8,5 +8,4 @@ test.each(PLANTED.filter(({ isRare }) => !isRare).map((bug) => [bug.name, bug] a
   async (_name, bug) => {
     expect(await seedsNeeded(bug, MOST_SEEDS)).not.toBeNull()
   },
-  120_000,
 )

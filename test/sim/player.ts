@@ -4,7 +4,7 @@ import { FLV_AUDIO, FLV_VIDEO } from '../../src/format/flv/tag.ts'
 import { RtmpClient } from '../../src/rtmp/client.ts'
 import { encodeCommand } from '../../src/rtmp/command.ts'
 import { MSG } from '../../src/rtmp/message.ts'
-import { StError } from '../../src/st/errors.ts'
+import { InterruptedError, StError } from '../../src/st/errors.ts'
 import type { SeededRandom } from '../../src/st/sim/random.ts'
 import { connect } from '../../src/st/socket.ts'
 import type { Thread } from '../../src/st/thread.ts'
@@ -45,6 +45,7 @@ export async function runPlayer(
       if (action.protocol === 'rtmp') await session.rtmp()
       else await session.flv()
     } catch (error) {
+      if (error instanceof InterruptedError) throw error
       if (!(error instanceof StError) && !(error instanceof CodecError)) throw error
     }
     await thread.sleep(random.between(200, 3_000))

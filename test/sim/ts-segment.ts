@@ -9,7 +9,8 @@ export interface TsFrame {
 const PACKET_BYTES = 188
 const SYNC = 0x47
 const VIDEO_PID = 0x100
-const AUDIO_PID = 0x101
+/** Of AAC, and of MP3. */
+const AUDIO_PIDS: ReadonlySet<number> = new Set([0x101, 0x104])
 const TABLES: ReadonlySet<number> = new Set([0, 0x1001])
 const TICKS_PER_MS = 90
 
@@ -53,7 +54,7 @@ function finish(pid: number, parts: Buffer[] | undefined, frames: TsFrame[]): vo
   if (!parts) return
   const bytes = Buffer.concat(parts)
   if (bytes.readUIntBE(0, 3) !== 1) throw new Error(`no start code on PID ${pid}`)
-  if (pid !== VIDEO_PID && pid !== AUDIO_PID) throw new Error(`there is a PID ${pid}`)
+  if (pid !== VIDEO_PID && !AUDIO_PIDS.has(pid)) throw new Error(`there is a PID ${pid}`)
   const declared = bytes.readUInt16BE(4)
   if (declared !== 0 && declared !== bytes.length - 6) throw new Error(`PES of ${bytes.length} bytes says ${declared}`)
   const hasDts = (bytes.readUInt8(7) & 0x40) !== 0

@@ -1,6 +1,6 @@
 import { CodecError } from '../../src/codec/errors.ts'
 import { HttpCallError, HttpPool } from '../../src/http/pool.ts'
-import { StError } from '../../src/st/errors.ts'
+import { InterruptedError, StError } from '../../src/st/errors.ts'
 import type { SeededRandom } from '../../src/st/sim/random.ts'
 import type { Thread } from '../../src/st/thread.ts'
 import type { HlsCheck, ListedSegment, ReadPlaylist } from './hls-check.ts'
@@ -40,6 +40,7 @@ export async function runViewer(
         const leaveMs = action.stayMs > 0 ? clock.nowMs() + action.stayMs : Infinity
         await viewer.watch(Math.min(untilMs, leaveMs))
       } catch (error) {
+        if (error instanceof InterruptedError) throw error
         if (!(error instanceof StError) && !(error instanceof CodecError)) throw error
       }
       await thread.sleep(random.between(200, 3_000))

@@ -1,50 +1,57 @@
-// The hostile peers of crowd-soak.ts, in a process of their own: RTMP-PORT HTTP-PORT ATTACKERS BURST SEED. Prints how many
-// connections there have been, line by line, until it is killed.
+// The hostile peers of crowd-soak.ts, in a process of their own: RTMP-PORT HTTP-PORT RTMPS-PORT HTTPS-PORT ATTACKERS SEED.
+// Prints how many connections there have been and how many there are, line by line, until it is killed. It reads lines:
+// `resume`: they come, and come again; `pause`: all go, and none come, as at first; `burst N`: N come at once.
+import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SeededRandom } from '../../src/st/sim/random.ts'
-import { ATTACK_NAMES, ATTACKS, type Victim } from '../hostile/attacks.ts'
+import { ATTACK_NAMES, ATTACKS } from '../hostile/attacks.ts'
+import type { Victim } from '../hostile/wire.ts'
 
-const BURST_EVERY_MS = 5 * 60_000
 const BURST_STAY_MS = 15_000
-const SAY_MS = 1_000
+const SAY_MS = 250
 
-const [rtmp = 0, http = 0, attackers = 0, burst = 0, seed = 0] = process.argv.slice(2).map(Number)
-const victim: Victim = { rtmp, http }
+const [rtmp = 0, http = 0, rtmps = 0, https = 0, attackers = 0, seed = 0] = process.argv.slice(2).map(Number)
+const victim: Victim = { rtmp, http, rtmps, https }
+const random = new SeededRandom(seed)
 let attacks = 0
+let here = 0
+let pause = new AbortController()
+pause.abort()
 
-await main()
+for (let at = 0; at < attackers; at++) void again(random.fork(`attacker ${at}`))
+createInterface({ input: process.stdin }).on('line', obey)
+await say()
 
-async function main(): Promise<void> {
-  const random = new SeededRandom(seed)
-  await Promise.all([
-    ...Array.from({ length: attackers }, (_, at) => again(random.fork(`attacker ${at}`))),
-    bursts(random.fork('bursts')),
-    say(),
-  ])
+function obey(line: string): void {
+  const [what, count] = line.split(' ')
+  if (what === 'pause') pause.abort()
+  else if (what === 'resume') pause = new AbortController()
+  else
+    for (let left = Number(count); left > 0; left--) void attack(random.fork(`burst ${attacks}`), sleep(BURST_STAY_MS))
 }
 
-async function again(random: SeededRandom): Promise<never> {
+async function again(own: SeededRandom): Promise<never> {
   for (;;) {
-    await attack(random, random.between(200, 40_000))
-    await sleep(random.between(50, 1_000))
+    const { signal } = pause
+    const stay = sleep(own.between(200, 40_000), undefined, { signal }).catch(() => {})
+    if (!signal.aborted) await attack(own, stay)
+    await sleep(own.between(50, 1_000))
   }
 }
 
-async function bursts(random: SeededRandom): Promise<never> {
-  for (;;) {
-    await sleep(BURST_EVERY_MS)
-    await Promise.all(Array.from({ length: burst }, (_, at) => attack(random.fork(`${attacks} ${at}`), BURST_STAY_MS)))
-  }
-}
-
-function attack(random: SeededRandom, stayMs: number): Promise<void> {
+async function attack(own: SeededRandom, stay: Promise<void>): Promise<void> {
   attacks++
-  return ATTACKS[random.pick(ATTACK_NAMES)]({ victim, random, stay: sleep(stayMs) })
+  here++
+  try {
+    await ATTACKS[own.pick(ATTACK_NAMES)]({ victim, random: own, stay })
+  } finally {
+    here--
+  }
 }
 
 async function say(): Promise<never> {
   for (;;) {
     await sleep(SAY_MS)
-    process.stdout.write(`${attacks}\n`)
+    process.stdout.write(`${attacks} ${here}\n`)
   }
 }

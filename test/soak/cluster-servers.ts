@@ -1,6 +1,6 @@
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort, isOpen } from '../e2e/support/port.ts'
+import { freePort, isOpen } from '../support/port.ts'
 import type { StartTool, Tool } from '../e2e/support/tool.ts'
 import { until } from '../support/until.ts'
 
@@ -11,6 +11,8 @@ export interface Held {
   readonly threads: number
   readonly connections: number
   readonly streams: number
+  /** Of HLS: who has not asked for a while is one for some seconds more. */
+  readonly viewers: number
   readonly announced: number
   readonly sought: number
   /** Open files of the process. */
@@ -52,8 +54,9 @@ export class SoakServer {
    * @param more directives of the root
    * @param ofHttp in `http_server { }`
    * @param ofVhost in the default vhost
+   * @param vhosts more of them
    */
-  write(more: string, ofVhost: string, ofHttp = ''): void {
+  write(more: string, ofVhost: string, ofHttp = '', vhosts = ''): void {
     writeFileSync(
       join(this.#folder, `${this.name}.conf`),
       `listen ${HOST}:${this.rtmp};
@@ -69,6 +72,7 @@ vhost __defaultVhost__ {
   play { mw_latency 100; }
   ${ofVhost}
 }
+${vhosts}
 `,
     )
   }
@@ -77,9 +81,15 @@ vhost __defaultVhost__ {
     return this.#tool !== null && !this.#tool.isOver
   }
 
-  async start(): Promise<void> {
+  /** @param ofNode options of Node itself */
+  async start(ofNode: readonly string[] = []): Promise<void> {
     this.starts++
-    const tool = this.#start(process.execPath, ['dist/main.js', '-c', join(this.#folder, `${this.name}.conf`)])
+    const tool = this.#start(process.execPath, [
+      ...ofNode,
+      'dist/main.js',
+      '-c',
+      join(this.#folder, `${this.name}.conf`),
+    ])
     this.#tool = tool
     await until(`${this.name} listens`, async () => {
       if (tool.isOver) await tool.succeeded()
@@ -101,6 +111,16 @@ vhost __defaultVhost__ {
     return this.#tool?.stdout ?? ''
   }
 
+  /** What it and Node said besides. */
+  get errors(): string {
+    return this.#tool?.stderr ?? ''
+  }
+
+  get pid(): number {
+    if (!this.#tool) throw new Error(`${this.name} has not been started`)
+    return this.#tool.pid
+  }
+
   async held(): Promise<Held> {
     const text = await (await fetch(`http://${HOST}:${this.api}/metrics`)).text()
     const value = (name: string, labels = '[^}]*'): number =>
@@ -109,9 +129,10 @@ vhost __defaultVhost__ {
       threads: value('sluice_threads'),
       connections: value('sluice_connections'),
       streams: value('srs_streams'),
+      viewers: value('sluice_clients', 'protocol="hls",role="play"') || 0,
       announced: value('sluice_registry_streams'),
       sought: value('sluice_streams_sought'),
-      files: readdirSync(`/proc/${this.#tool?.pid}/fd`).length,
+      files: readdirSync(`/proc/${this.pid}/fd`).length,
       failures: value('sluice_thread_failures_total'),
       residentMb: Math.round(value('sluice_resident_memory_bytes') / 1e6),
       heapMb: Math.round(value('sluice_heap_used_bytes') / 1e6),

@@ -1,4 +1,4 @@
-// `npm run soak -- MINUTES [--attackers N] [--burst N] [--seed N]`: one server under attack; see crowd-soak.ts.
+// `npm run soak -- MINUTES [--attackers N] [--burst N] [--seed N] [--snapshots FOLDER]`: one server under attack; see crowd-soak.ts.
 import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -21,6 +21,7 @@ async function main(): Promise<number> {
       seed: { type: 'string', default: '1' },
       attackers: { type: 'string', default: '100' },
       burst: { type: 'string', default: '1000' },
+      snapshots: { type: 'string' },
     },
   })
   const report = await soakCrowd(
@@ -29,13 +30,16 @@ async function main(): Promise<number> {
       attackers: Number(values.attackers),
       burst: Number(values.burst),
       seed: Number(values.seed),
+      snapshots: values.snapshots ?? null,
     },
     print,
   )
-  const { before, after, attacks, frames, segments, callbacks, faults } = report
+  const { before, after, attacks, frames, segments, callbacks, gaps, liveHeapMb, faults } = report
   print(`before ${JSON.stringify(before)}`)
   print(`after ${JSON.stringify(after)}`)
   print(`${attacks} hostile connections, ${frames} frames and ${segments} segments looked at, ${callbacks} callbacks`)
+  print(`live heap without attackers, every fifth minute: ${liveHeapMb.map((mb) => mb.toFixed(1)).join(' ')} MB`)
+  for (const gap of gaps) print(`gap of ${gap}`)
   print(`faults: ${faults.length}`)
   for (const fault of faults) print(fault)
   return faults.length === 0 ? 0 : 1

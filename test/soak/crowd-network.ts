@@ -1,4 +1,4 @@
-import type { ConnectOptions, Network } from '../../src/st/network.ts'
+import type { ConnectOptions, Network, Pipe } from '../../src/st/network.ts'
 import { RealNetwork } from '../../src/st/real/network.ts'
 
 const RTMP_PORT = 1935
@@ -7,6 +7,8 @@ const RTMP_PORT = 1935
 export class CrowdNetwork extends RealNetwork {
   readonly #ports: { readonly rtmp: number; readonly http: number }
   readonly #isSecure: boolean
+  /** Connections that are open. */
+  open = 0
 
   /** @param isSecure whether all that goes there goes over TLS */
   constructor(ports: { readonly rtmp: number; readonly http: number }, isSecure: boolean) {
@@ -18,6 +20,24 @@ export class CrowdNetwork extends RealNetwork {
   override connect(options: ConnectOptions, settle: Parameters<Network['connect']>[1]): () => void {
     const port = options.port === RTMP_PORT ? this.#ports.rtmp : this.#ports.http
     const where = { host: '127.0.0.1', port }
-    return super.connect(this.#isSecure ? { ...where, tls: { serverName: 'localhost' } } : where, settle)
+    return super.connect(this.#isSecure ? { ...where, tls: { serverName: 'localhost' } } : where, (result) => {
+      if (!(result instanceof Error)) this.#count(result)
+      settle(result)
+    })
+  }
+
+  #count(pipe: Pipe): void {
+    const attach = pipe.attach.bind(pipe)
+    this.open++
+    pipe.attach = (handler) =>
+      attach({
+        onData: (bytes) => handler.onData(bytes),
+        onEnd: () => handler.onEnd(),
+        onDrain: () => handler.onDrain(),
+        onClose: (error) => {
+          this.open--
+          handler.onClose(error)
+        },
+      })
   }
 }

@@ -12,11 +12,58 @@ import { runPlayer } from '../sim/player.ts'
 import { runPublisher } from '../sim/publisher.ts'
 import { runViewer } from '../sim/viewer.ts'
 import { RecordingLog, runThread } from '../support/world.ts'
+import { FrameTimes, Gaps } from './gaps.ts'
+import { runLivePlayer } from './live-player.ts'
+import { type LiveReader, SoundReader, TsReader, WebSocketReader } from './live-readers.ts'
+import { type Door, uplinkBy } from './uplinks.ts'
 
-/** Streams that are published all the time, and those whose publishers and players come and go. */
-const STEADY: readonly Makeup[] = ['both', 'both', 'picture', 'sound']
-const CHANGING: readonly Makeup[] = ['both', 'picture', 'sound']
-const PROTOCOLS = ['rtmp', 'flv', 'flv/1.0', 'hls'] as const
+type Protocol = PlayAction['protocol'] | 'ws' | 'ts' | 'aac' | 'mp3'
+
+/** A stream of the crowd. */
+interface Programme {
+  readonly name: string
+  readonly makeup: Makeup
+  /** How its publisher comes. */
+  readonly door: Door
+  readonly isOverTls: boolean
+  /** Its vhost: in that of `PLAIN_HOST` there is no HLS, so that `.ts` is MPEG-TS without end. */
+  readonly host: string
+  /** Its publisher and players come and go; 0: they stay. */
+  readonly stayMs: number
+  readonly protocols: readonly Protocol[]
+}
+
+/** A vhost without HLS. */
+export const PLAIN_HOST = 'plain.example'
+const HLS_HOST = 'server'
+const STAY_MS = 25_000
+const ALL = ['rtmp', 'flv', 'flv/1.0', 'hls', 'ws'] as const
+
+const PROGRAMMES: readonly Programme[] = [
+  ...(
+    [
+      ['steady0', 'both', 'rtmp', false, 0],
+      ['steady1', 'both', 'rtmp', true, 0],
+      ['steady2', 'picture', 'POST', false, 0],
+      ['steady3', 'sound', 'PUT', true, 0],
+      ['changing0', 'both', 'POST', true, STAY_MS],
+      ['changing1', 'picture', 'rtmp', true, STAY_MS],
+      ['changing2', 'sound', 'PUT', false, STAY_MS],
+    ] as const
+  ).map(([name, makeup, door, isOverTls, stayMs]) => {
+    return { name, makeup, door, isOverTls, host: HLS_HOST, stayMs, protocols: ALL }
+  }),
+  ...(
+    [
+      ['plain0', 'both', 'POST', false, 0, ['ts', 'aac']],
+      ['plain1', 'mp3', 'rtmp', false, 0, ['mp3', 'ts']],
+      ['plain2', 'both', 'PUT', true, STAY_MS, ['ts', 'aac']],
+      ['plain3', 'mp3', 'POST', false, STAY_MS, ['mp3', 'ts']],
+    ] as const
+  ).map(([name, makeup, door, isOverTls, stayMs, protocols]) => {
+    return { name, makeup, door, isOverTls, host: PLAIN_HOST, stayMs, protocols }
+  }),
+]
 const FRAMES_PER_SECOND = 10
 const FRAME_BYTES = 600
 /** Players come when there is something to play. */
@@ -24,6 +71,7 @@ const PLAYERS_LATER_MS = 3_000
 /** What was sent so long ago nobody can get any more. */
 const FORGET_MS = 5 * 60_000
 const MOST_FAULTS = 20
+const NO_PAUSE = { pauseAfterMs: 0, pauseMs: 0, control: null } as const
 
 /** How the healthy were in the last minute. */
 interface Minute {
@@ -34,9 +82,15 @@ interface Minute {
   readonly faults: number
 }
 
-/** Publishers and players that behave, over several networks; every byte that they get is looked at. */
+/** The ways to the server. */
+export interface CrowdNetworks {
+  readonly plain: Network
+  readonly tls: Network
+}
+
+/** Publishers and players that behave, in clear and over TLS; every byte that they get is looked at. */
 export class Crowd {
-  readonly #worlds: readonly World[]
+  readonly #worlds: { readonly plain: World; readonly tls: World }
   readonly #seed: number
   readonly #random: SeededRandom
   readonly #publishes: SentPublish[] = []
@@ -46,31 +100,35 @@ export class Crowd {
   readonly faults: string[] = []
   frames = 0
   segments = 0
-  #mostGapMs = 0
+  /** Of players of steady streams. */
+  readonly gaps = new Gaps()
+  readonly #steady: FrameTimes[] = []
   #last = { frames: 0, segments: 0 }
 
-  constructor(networks: readonly Network[], seed: number) {
-    this.#worlds = networks.map((network) => new World(new RealClock(), network, new RecordingLog()))
+  constructor({ plain, tls }: CrowdNetworks, seed: number) {
+    const world = (network: Network): World => new World(new RealClock(), network, new RecordingLog())
+    this.#worlds = { plain: world(plain), tls: world(tls) }
     this.#seed = seed
     this.#random = new SeededRandom(seed).fork('crowd')
   }
 
-  start(forMs: number): void {
-    for (const [at, makeup] of STEADY.entries()) this.#addStream(`steady${at}`, makeup, 0, forMs)
-    for (const [at, makeup] of CHANGING.entries()) this.#addStream(`changing${at}`, makeup, 25_000, forMs)
+  start(): void {
+    for (const programme of PROGRAMMES) this.#add(programme)
   }
 
   /** Of the time since the last call. */
   minute(): Minute {
     const { frames, segments } = this
+    for (const player of this.#steady.map((one) => one.takeStarved())) {
+      if (player !== null) this.#fault(`${player} got nothing in a minute`)
+    }
     const minute = {
       frames: frames - this.#last.frames,
       segments: segments - this.#last.segments,
-      mostGapMs: this.#mostGapMs,
+      mostGapMs: this.gaps.takeMinute(),
       faults: this.faults.length,
     }
     this.#last = { frames, segments }
-    this.#mostGapMs = 0
     this.#forget()
     return minute
   }
@@ -80,19 +138,20 @@ export class Crowd {
     for (const { world, thread } of this.#threads) await runThread(world, (own) => thread.stop(own, 'over'))
   }
 
-  #addStream(stream: string, makeup: Makeup, stayMs: number, forMs: number): void {
-    const [plain] = this.#worlds
-    if (plain) this.#publish(plain, stream, makeup, stayMs, forMs)
-    for (const [at, world] of this.#worlds.entries()) {
-      for (const protocol of PROTOCOLS) this.#play(world, `${protocol} ${at}`, stream, protocol, stayMs, forMs)
+  #add(programme: Programme): void {
+    const { plain, tls } = this.#worlds
+    this.#publish(programme.isOverTls ? tls : plain, programme)
+    for (const protocol of programme.protocols) {
+      this.#play(plain, `${protocol} in clear`, programme, protocol)
+      this.#play(tls, `${protocol} over TLS`, programme, protocol)
     }
   }
 
-  #publish(world: World, stream: string, makeup: Makeup, stayMs: number, forMs: number): void {
+  #publish(world: World, { name: stream, makeup, stayMs, door, host }: Programme): void {
     const action: PublishAction = {
       kind: 'publish',
       atMs: 0,
-      forMs,
+      forMs: Infinity,
       host: 'publisher',
       stream,
       makeup,
@@ -104,63 +163,65 @@ export class Crowd {
     const view = {
       publishes: this.#publishes,
       seed: this.#seed,
+      open: uplinkBy(door, host),
       publishing: (_stream: string, isOn: boolean): void => {
         const ended = isOn ? undefined : this.#publishes.findLast((one) => one.stream === stream)
         if (ended) this.#endedMs.set(ended, world.clock.nowMs())
       },
     }
     this.#spawn(world, `publisher of ${stream}`, (thread, random) =>
-      runPublisher(thread, action, thread.world.clock.nowMs() + forMs, view, random),
+      runPublisher(thread, action, Infinity, view, random),
     )
   }
 
-  #play(
-    world: World,
-    host: string,
-    stream: string,
-    protocol: PlayAction['protocol'],
-    stayMs: number,
-    forMs: number,
-  ): void {
-    const isSteady = stayMs === 0
-    const action: PlayAction = {
-      kind: 'play',
-      atMs: 0,
-      forMs,
-      host,
-      stream,
-      protocol,
-      stayMs: isSteady ? 0 : stayMs * this.#random.between(0.3, 1.5),
-      pauseAfterMs: 0,
-      pauseMs: 0,
-      control: null,
-    }
-    const until = (thread: Thread): number => thread.world.clock.nowMs() + forMs
-    this.#spawn(world, `${host} of ${stream}`, async (thread, random) => {
+  #play(world: World, host: string, { name: stream, ...programme }: Programme, protocol: Protocol): void {
+    const isSteady = programme.stayMs === 0
+    const stayMs = isSteady ? 0 : programme.stayMs * this.#random.between(0.3, 1.5)
+    const player = `${host} of ${stream}`
+    this.#spawn(world, player, async (thread, random) => {
       await thread.sleep(PLAYERS_LATER_MS)
+      // What comes of HLS comes segment by segment.
+      const frames = new FrameTimes(thread, isSteady && protocol !== 'hls' ? this.gaps : null, player)
+      if (isSteady) this.#steady.push(frames)
+      const received = (): void => {
+        frames.received()
+        this.frames++
+      }
+      const check = (): PlayerCheck => {
+        frames.begins()
+        return new PlayerCheck(host, stream, this.#publishes, isSteady)
+      }
+      const action = { kind: 'play', atMs: 0, forMs: Infinity, host, stream, stayMs, ...NO_PAUSE } as const
       if (protocol === 'hls') {
         const view = {
           check: this.#hlsCheck(stream),
           isCalm: isSteady,
-          received: (count: number) => this.#segment(count),
+          received: (count: number) => {
+            if (count > 0) frames.received()
+            this.#segment(count)
+          },
         }
-        return runViewer(thread, action, until(thread), view, random)
+        return runViewer(thread, { ...action, protocol }, Infinity, view, random)
       }
-      let lastMs = 0
-      const view = {
-        check: () => {
-          lastMs = 0
-          return new PlayerCheck(host, stream, this.#publishes, isSteady)
-        },
-        received: () => {
-          const nowMs = thread.world.clock.nowMs()
-          if (isSteady && lastMs > 0) this.#mostGapMs = Math.max(this.#mostGapMs, nowMs - lastMs)
-          lastMs = nowMs
-          this.frames++
-        },
+      if (protocol === 'ws' || protocol === 'ts' || protocol === 'aac' || protocol === 'mp3') {
+        const live = {
+          host: programme.host,
+          file: `${stream}.${protocol === 'ws' ? 'flv' : protocol}`,
+          isWebSocket: protocol === 'ws',
+          stayMs,
+          reader: () => this.#reader(protocol, player, stream, check()),
+          received,
+        }
+        return runLivePlayer(thread, live, Infinity, random)
       }
-      return runPlayer(thread, action, until(thread), view, random)
+      return runPlayer(thread, { ...action, protocol }, Infinity, { check, received }, random)
     })
+  }
+
+  #reader(protocol: 'ws' | 'ts' | 'aac' | 'mp3', player: string, stream: string, check: PlayerCheck): LiveReader {
+    if (protocol === 'ws') return new WebSocketReader(check)
+    if (protocol === 'ts') return new TsReader(player, stream, this.#publishes)
+    return new SoundReader(player, stream, this.#publishes, protocol === 'aac')
   }
 
   #segment(frames: number): void {
@@ -181,15 +242,19 @@ export class Crowd {
         await body(own, random)
       } catch (error) {
         if (error instanceof InterruptedError) return
-        if (this.faults.length < MOST_FAULTS) this.faults.push(`${name}: ${String(error)}`)
+        this.#fault(`${name}: ${String(error)}`)
       }
     })
     this.#threads.push({ world, thread })
   }
 
+  #fault(what: string): void {
+    if (this.faults.length < MOST_FAULTS) this.faults.push(what)
+  }
+
   #forget(): void {
     for (const [publish, endedMs] of this.#endedMs) {
-      if ((this.#worlds[0]?.clock.nowMs() ?? 0) - endedMs < FORGET_MS) continue
+      if (this.#worlds.plain.clock.nowMs() - endedMs < FORGET_MS) continue
       publish.messages.length = 0
       this.#endedMs.delete(publish)
     }

@@ -390,4 +390,21 @@ describe('follow', () => {
     await clock.settle()
     expect(notes).toEqual(['t ok'])
   })
+
+  test('is reached at once by what arrives, while others wait for a turn only when it is prompt', async () => {
+    const steps = { prompt: 0, patient: 0 }
+    const arrivals = { prompt: new Condition('prompt'), patient: new Condition('patient') }
+    for (const name of ['prompt', 'patient'] as const) {
+      const follower = { isPrompt: name === 'prompt', step: () => ++steps[name] < 100 }
+      world.spawn('t', (thread) => arrivals[name].follow(thread, follower, FOREVER))
+    }
+    waits('other')
+    await clock.settle()
+    condition.signal()
+    arrivals.prompt.arrive()
+    arrivals.patient.arrive()
+    expect(steps).toEqual({ prompt: 2, patient: 1 })
+    await clock.settle()
+    expect(steps).toEqual({ prompt: 2, patient: 2 })
+  })
 })

@@ -48,12 +48,13 @@ describe('read', () => {
 
   test('bytes that are only lent are copied for who reads them later', async () => {
     const lent = Buffer.from('one')
-    pipe.handler.onData(lent, true)
+    socket.lendsInput = true
+    pipe.handler.onData(lent)
     lent.write('???')
     reader()
     await clock.settle()
     lent.write('two')
-    pipe.handler.onData(lent, true)
+    pipe.handler.onData(lent)
     lent.write('???')
     await clock.settle()
     expect(notes).toEqual(['read one', 'read two'])
@@ -71,8 +72,8 @@ describe('read', () => {
       return socket.followInput(thread, { step }, FOREVER)
     })
     await clock.settle()
-    pipe.handler.onData(lent, true)
-    pipe.handler.onData(lent, true)
+    pipe.handler.onData(lent)
+    pipe.handler.onData(lent)
     lent.write('???')
     expect([...notes, String(socket.tryRead())]).toEqual(['same true', 'one'])
   })

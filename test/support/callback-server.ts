@@ -1,7 +1,8 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
+import { freePort } from './port.ts'
 
 /** One request that the server got. */
 export interface Call {
@@ -44,8 +45,8 @@ export class CallbackServer {
   /** Gone when the test is over. */
   static async start(tls?: https.ServerOptions): Promise<CallbackServer> {
     const server = new CallbackServer(tls)
+    server.#port = await freePort()
     await server.restart()
-    server.#port = (server.#server.address() as AddressInfo).port
     onTestFinished(() => server.stop())
     return server
   }

@@ -18,8 +18,13 @@ export class Program {
   #err = ''
   #code: number | null | undefined
 
+  readonly #args: readonly string[]
+  readonly #env: Readonly<Record<string, string>>
+
   private constructor(args: readonly string[], folder: string, env: Readonly<Record<string, string>>) {
     this.folder = folder
+    this.#args = args
+    this.#env = env
     this.#child = spawn(process.execPath, [PROGRAM, ...args], { env: { ...process.env, ...env } })
     this.#child.stdout?.on('data', (bytes: Buffer) => {
       this.#out += bytes.toString()
@@ -57,6 +62,15 @@ export class Program {
     return program
   }
 
+  /** Starts it once more, in its folder and with its configuration. */
+  again(): Program {
+    const program = new Program(this.#args, this.folder, this.#env)
+    onTestFinished(() => {
+      program.#child.kill('SIGKILL')
+    })
+    return program
+  }
+
   /** Writes the configuration anew. */
   rewrite(conf: string): void {
     writeFileSync(join(this.folder, 'a.conf'), conf.replaceAll('FOLDER', this.folder))
@@ -68,6 +82,20 @@ export class Program {
 
   get err(): string {
     return this.#err
+  }
+
+  /** From now on nobody reads its standard output, which is closed. */
+  closeOutput(): void {
+    this.#child.stdout?.destroy()
+  }
+
+  /** From now on its standard output is not read. */
+  stopReading(): void {
+    this.#child.stdout?.pause()
+  }
+
+  readOn(): void {
+    this.#child.stdout?.resume()
   }
 
   signal(name: NodeJS.Signals): void {

@@ -1,11 +1,12 @@
 const POLL_MS = 20
-const LIMIT_MS = 30_000
+/** Far more than it takes on a machine that is ten times slower: a condition that is never true is found all the same. */
+const LIMIT_MS = 60_000
 
 /**
  * Waits until `look` gives something else than false, null or undefined, and returns it. Looks at once, then every
  * 20 ms: for conditions of other processes, which tell nobody when they come true.
  * @param what is awaited, for the error
- * @throws Error when it has not come true after 30 s
+ * @throws Error when it has not come true after 60 s
  */
 export async function until<T>(
   what: string,

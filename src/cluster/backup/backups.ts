@@ -5,6 +5,7 @@ import type { World } from '../../st/world.ts'
 import { LeaseElection } from './election.ts'
 import type { BackupOptions } from './options.ts'
 import { RedisLeases, type RedisOptions } from './redis-leases.ts'
+import { SharedRoot } from './shared-root.ts'
 import { StreamStorage } from './stream-storage.ts'
 import { BackupError, type BackupView, type Contest, roleOf, switchWriter, viewOf } from './views.ts'
 
@@ -28,6 +29,7 @@ interface Counters {
 export class Backups implements HlsBackups {
   readonly #parts: BackupsParts
   readonly #redis: RedisLeases
+  readonly #roots = new Map<string, SharedRoot>()
   readonly #contests = new Map<string, Contest>()
   readonly #counters: Counters = { turns: 0, fenced: 0, missing: 0 }
 
@@ -71,7 +73,7 @@ export class Backups implements HlsBackups {
     const settings = this.#settings(vhost)
     if (!settings) return null
     const options = (): BackupOptions => this.#settings(vhost)?.hlsBackup ?? settings.hlsBackup
-    const storage = new StreamStorage(world.disk, settings.hls.hlsPath, playlistName)
+    const storage = new StreamStorage(world.disk, this.#root(settings.hls.hlsPath), playlistName)
     const name = settings.hlsBackup.name || fileName(world.platform.machine.name)
     return {
       name,
@@ -86,6 +88,14 @@ export class Backups implements HlsBackups {
   /** When no stream is left. */
   stop(): void {
     this.#redis.close()
+  }
+
+  /** Of a folder; there are as many as vhosts have. */
+  #root(path: string): SharedRoot {
+    const known = this.#roots.get(path)
+    const root = known ?? new SharedRoot(this.#parts.world.disk, path)
+    if (!known) this.#roots.set(path, root)
+    return root
   }
 
   #elect(candidate: Candidate, own: Omit<Contest, 'candidate' | 'election'>): Election {

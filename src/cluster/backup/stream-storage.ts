@@ -3,6 +3,7 @@ import { type Disk, DiskError } from '../../st/disk.ts'
 import type { Thread } from '../../st/thread.ts'
 import type { SharedStorage, SideFacts, WritingTurn } from '../../server/hls/shared/share.ts'
 import { Fence, leaseText, type LeaseFacts, readLease } from './fence.ts'
+import type { SharedRoot } from './shared-root.ts'
 import {
   clearFolder,
   createFile,
@@ -46,27 +47,30 @@ export interface Side extends SideFacts {
  */
 export class StreamStorage implements SharedStorage {
   readonly #disk: Disk
-  readonly #root: string
+  readonly #root: SharedRoot
   readonly #playlistName: string
   readonly #base: string
 
-  /** @param root `hls_path` */
-  constructor(disk: Disk, root: string, playlistName: string) {
+  constructor(disk: Disk, root: SharedRoot, playlistName: string) {
     this.#disk = disk
     this.#root = root
     this.#playlistName = playlistName
     const { dir, base } = posix.parse(playlistName)
-    this.#base = posix.join(root, dir, `.${base}.standby`)
+    this.#base = posix.join(root.path, dir, `.${base}.standby`)
   }
 
   /** A file below `hls_path`; null when it is not there. @throws DiskError, TimeoutError, InterruptedError */
-  read(thread: Thread, name: string): Promise<Buffer | null> {
+  async read(thread: Thread, name: string): Promise<Buffer | null> {
+    const bytes = await readWhole(thread, this.#disk, this.path(name))
+    if (bytes) return bytes
+    await this.#root.check(thread)
+    // It may have come with the storage.
     return readWhole(thread, this.#disk, this.path(name))
   }
 
   /** Where a file is, as it is configured. */
   path(name: string): string {
-    return posix.join(this.#root, name)
+    return posix.join(this.#root.path, name)
   }
 
   /** Its size; null when it is not there. @throws as `read` */
@@ -82,6 +86,7 @@ export class StreamStorage implements SharedStorage {
 
   /** The newest turn; null when there is none. @throws as `read` */
   async look(thread: Thread): Promise<Look | null> {
+    await this.#root.check(thread)
     const { leases } = await this.#names(thread)
     const number = Math.max(...leases)
     if (leases.length === 0) return null
@@ -97,6 +102,7 @@ export class StreamStorage implements SharedStorage {
    */
   async take(thread: Thread, facts: LeaseFacts, least: number): Promise<Fence | null> {
     const disk = this.#disk
+    await this.#root.use(thread)
     await makeFolders(thread, disk, this.#base)
     const before = await this.#names(thread)
     const all = [...before.leases, ...before.folders]
@@ -114,7 +120,7 @@ export class StreamStorage implements SharedStorage {
     }
     const leftovers = await this.#endAllBefore(thread, number, after)
     await makeFolders(thread, disk, posix.dirname(this.path(this.#playlistName)))
-    const place = { root: this.#root, folder, leasePath: this.#lease(number) }
+    const place = { root: this.#root.path, folder, leasePath: this.#lease(number) }
     return new Fence(disk, place, { number, facts, leftovers })
   }
 

@@ -10,7 +10,8 @@ import type { Thread } from '../../st/thread.ts'
 import type { World } from '../../st/world.ts'
 import { jsonLine, JsonLines } from './json-lines.ts'
 import { preface } from './preface.ts'
-import type { ClientWord, CountWord, FromEdge, FromOrigin, ProcessWord, RefusalWord } from './words.ts'
+import { type Entry, Untold } from './untold.ts'
+import type { AnswerWord, ClientWord, CountWord, FromEdge, FromOrigin, ProcessWord, RefusalWord } from './words.ts'
 
 const CONNECT_MS = 2_000
 const WELCOME_MS = 5_000
@@ -36,6 +37,8 @@ export interface EdgeLineParts {
   readonly edge: number
   readonly clients: () => Clients
   readonly process: () => ProcessWord
+  /** What stands at a path of the API about this process. */
+  readonly diagnose: (thread: Thread, path: string, query: string) => Promise<AnswerWord>
   /** The origin has read its configuration again. */
   readonly reload: (thread: Thread) => Promise<unknown>
 }
@@ -65,6 +68,7 @@ export class EdgeLine implements Gate {
   readonly #parts: EdgeLineParts
   readonly #questions = new Map<number, Question>()
   readonly #visitors = new Map<string, Visitor>()
+  readonly #untold = new Untold()
   #thread: Thread | null = null
   #socket: Socket | null = null
   #life = ''
@@ -93,8 +97,7 @@ export class EdgeLine implements Gate {
     this.#questions.set(entry, question)
     this.#ask(entry, question)
     const leave = (): void => {
-      this.#visitors.get(client.id)?.entries.delete(entry)
-      this.#say({ say: 'leave', entry, id: client.id })
+      this.#left({ client, entry, event })
     }
     try {
       if (question.answer === undefined) await question.answered.wait(thread, ANSWER_MS)
@@ -129,33 +132,51 @@ export class EdgeLine implements Gate {
       socket.write(preface(token, { for: 'line', edge }))
       const lines = new JsonLines(socket)
       const welcome = await lines.next<FromOrigin>(thread, WELCOME_MS)
-      this.#socket = socket
       await this.#welcomed(thread, socket, welcome.say === 'welcome' ? welcome.life : '')
       counts = thread.spawn('edge-counts', (own) => this.#count(own))
       for (;;) this.#heard(await lines.next<FromOrigin>(thread, SILENCE_MS))
     } finally {
+      this.#socket = null
       await counts?.stop(thread, 'no line')
       await socket.closeGently(thread, LINGER_MS)
-      this.#socket = null
     }
   }
 
-  /** Says who is in. An origin that has lost only the line has ended them all. */
+  /** Says who is in, and who has left since the last line. An origin that has lost only the line has ended them all. */
   async #welcomed(thread: Thread, socket: Socket, life: string): Promise<void> {
-    if (life === this.#life) this.#endAll()
+    if (life === this.#life) {
+      this.#endAll()
+      this.#untold.take()
+    }
     this.#life = life
+    const told = new Set<number>()
+    const resume = ({ client, entry, event }: Entry): void => {
+      if (!told.has(entry)) socket.write(jsonLine({ say: 'resume', entry, event, client: this.#word(client) }))
+      told.add(entry)
+    }
     const visitors = [...this.#visitors.values()]
     const all = visitors.flatMap(({ client, entries }) =>
       [...entries].map(([entry, event]) => ({ client, entry, event })),
     )
-    for (const [entry, question] of this.#questions) this.#ask(entry, question)
-    for (const [index, { client, entry, event }] of all.entries()) {
-      // It may have left while others were told of.
-      const isIn = this.#visitors.get(client.id)?.entries.has(entry)
-      if (isIn) this.#say({ say: 'resume', entry, event, client: this.#word(client) })
+    for (const [index, one] of all.entries()) {
+      resume(one)
       if (index % RESUMES_PER_TURN === RESUMES_PER_TURN - 1) await socket.drain(thread, SILENCE_MS)
     }
+    // From here on nothing may come between: what happens next is said on this line.
+    this.#socket = socket
+    const { entries, gone } = this.#untold.take()
+    for (const one of entries) resume(one)
+    for (const { client, entry } of entries) this.#say({ say: 'leave', entry, id: client.id })
+    for (const word of gone) this.#say(word)
+    for (const [entry, question] of this.#questions) this.#ask(entry, question)
     this.#say({ say: 'resumed' })
+  }
+
+  #left(one: Entry): void {
+    const { client, entry } = one
+    const wasIn = this.#visitors.get(client.id)?.entries.delete(entry)
+    if (this.#hasLine) this.#say({ say: 'leave', entry, id: client.id })
+    else if (wasIn) this.#untold.add(one)
   }
 
   #endAll(): void {
@@ -179,9 +200,16 @@ export class EdgeLine implements Gate {
       case 'reload':
         this.#parts.world.spawn('reload', async (thread) => void (await this.#parts.reload(thread)))
         break
+      case 'ask':
+        this.#parts.world.spawn('edge-answer', (thread) => this.#tell(thread, word))
+        break
       case 'welcome':
         break
     }
+  }
+
+  async #tell(thread: Thread, { question, path, query }: FromOrigin & { readonly say: 'ask' }): Promise<void> {
+    this.#say({ say: 'told', question, answer: await this.#parts.diagnose(thread, path, query) })
   }
 
   #ask(entry: number, { event, client }: Question): void {
@@ -206,8 +234,13 @@ export class EdgeLine implements Gate {
   }
 
   #gone(client: Client, { reason, isError }: EndedClient): void {
-    if (!this.#visitors.delete(client.id)) return
-    this.#say({ say: 'gone', count: countOf(client), reason, isError })
+    const visitor = this.#visitors.get(client.id)
+    if (!visitor) return
+    if (!this.#hasLine) for (const [entry, event] of visitor.entries) this.#untold.add({ client, entry, event })
+    this.#visitors.delete(client.id)
+    const word = { say: 'gone', count: countOf(client), reason, isError } as const
+    if (this.#hasLine) this.#say(word)
+    else this.#untold.addGone(word)
   }
 
   async #count(thread: Thread): Promise<void> {
@@ -230,6 +263,10 @@ export class EdgeLine implements Gate {
       this.#say({ say: 'counts', counts: counts.slice(at, at + COUNTS_PER_LINE) })
       await thread.yield()
     }
+  }
+
+  get #hasLine(): boolean {
+    return this.#socket?.closed === false
   }
 
   /** Without a line nothing is said: the next one begins with all that counts. */

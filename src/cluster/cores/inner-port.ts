@@ -5,7 +5,7 @@ import type { Gate } from '../../server/gate.ts'
 import type { ProxyOptions } from '../../server/options.ts'
 import type { Server } from '../../server/server.ts'
 import { Condition } from '../../st/condition.ts'
-import { asError, ClosedError, InterruptedError, StError } from '../../st/errors.ts'
+import { asError, ClosedError, InterruptedError, StError, TimeoutError } from '../../st/errors.ts'
 import { Listener } from '../../st/listener.ts'
 import type { Endpoint } from '../../st/network.ts'
 import type { Socket } from '../../st/socket.ts'
@@ -15,7 +15,7 @@ import { EDGE_HOST, PEER_HEADER } from './http-pass.ts'
 import { MIRROR_THREAD } from './mirror.ts'
 import { OriginLine } from './origin-line.ts'
 import { type Purpose, readPreface } from './preface.ts'
-import type { ProcessWord } from './words.ts'
+import type { AnswerWord, ProcessWord } from './words.ts'
 
 /** For an edge to say who was there before this origin started. */
 const RESUME_MS = 5_000
@@ -69,6 +69,16 @@ export class InnerPort {
   /** What each edge says of its process; null: it has not yet. By the number of the edge. */
   get processes(): ReadonlyMap<number, ProcessWord | null> {
     return new Map([...this.#lines].map(([edge, { process }]) => [edge, process]))
+  }
+
+  /** Asks an edge about its process. Null: it is not there, or does not answer. @throws InterruptedError */
+  async ask(thread: Thread, edge: number, path: string, query: string): Promise<AnswerWord | null> {
+    try {
+      return (await this.#lines.get(edge)?.ask(thread, path, query)) ?? null
+    } catch (error) {
+      if (error instanceof TimeoutError) return null
+      throw error
+    }
   }
 
   /** Whether it stands for a client of an edge. */

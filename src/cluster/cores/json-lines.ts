@@ -6,6 +6,8 @@ import type { Thread } from '../../st/thread.ts'
 const LF = 0x0a
 /** What a client says of itself has limits of its own, far below. */
 const MAX_LINE_BYTES = 256 * 1024
+/** An edge may answer with a part of its log: a million characters, and what they need as JSON in JSON. */
+export const MAX_ANSWER_BYTES = 8 * 1024 * 1024
 const NOTHING = Buffer.alloc(0)
 
 /** One object as a line. */
@@ -16,11 +18,13 @@ export function jsonLine(value: object): Buffer {
 /** Objects from a connection, one a line. What follows a line stays where it is: it may be something else. */
 export class JsonLines {
   readonly #socket: Socket
+  readonly #maxBytes: number
   #left: Buffer = NOTHING
   #scanned = 0
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, maxBytes = MAX_LINE_BYTES) {
     this.#socket = socket
+    this.#maxBytes = maxBytes
   }
 
   /**
@@ -34,7 +38,7 @@ export class JsonLines {
       const end = this.#left.indexOf(LF, this.#scanned)
       if (end >= 0) return this.#take(end) as T
       this.#scanned = this.#left.length
-      if (this.#scanned > MAX_LINE_BYTES) throw new CodecError('line_invalid', 'a line is too long')
+      if (this.#scanned > this.#maxBytes) throw new CodecError('line_invalid', 'a line is too long')
       const leftMs = Math.ceil(deadlineMs - clock.nowMs())
       if (leftMs <= 0) throw new TimeoutError('read of a line', timeoutMs)
       const bytes = await this.#socket.read(thread, leftMs)

@@ -1,13 +1,15 @@
 import { Condition } from '../../st/condition.ts'
 import type { Socket } from '../../st/socket.ts'
 import type { Thread } from '../../st/thread.ts'
-import { jsonLine, JsonLines } from './json-lines.ts'
+import { jsonLine, JsonLines, MAX_ANSWER_BYTES } from './json-lines.ts'
 import { Mirror, type MirrorParts } from './mirror.ts'
-import type { ClientWord, FromEdge, FromOrigin, ProcessWord } from './words.ts'
+import type { AnswerWord, ClientWord, FromEdge, FromOrigin, ProcessWord } from './words.ts'
 
 /** An edge says something every second. */
 const SILENCE_MS = 15_000
 const OTHERS_MS = 1_000
+/** For an edge to answer; it may be busy. */
+const ANSWER_MS = 5_000
 /** An edge that does not read. */
 const MAX_PENDING_BYTES = 16 * 1024 * 1024
 
@@ -20,6 +22,8 @@ export class OriginLine {
   readonly #mirrors = new Map<string, Mirror>()
   readonly #resumed = new Condition('clients of an edge')
   #isResumed = false
+  readonly #questions = new Map<number, { answer: AnswerWord | null; readonly told: Condition }>()
+  #question = 0
   process: ProcessWord | null = null
 
   /**
@@ -38,7 +42,7 @@ export class OriginLine {
     const beat = thread.spawn('edge-others', (own) => this.#beat(own))
     try {
       this.say({ say: 'welcome', life: this.#life })
-      const lines = new JsonLines(this.#socket)
+      const lines = new JsonLines(this.#socket, MAX_ANSWER_BYTES)
       for (;;) this.#heard(await lines.next<FromEdge>(thread, SILENCE_MS))
     } finally {
       await beat.stop(thread, 'no line')
@@ -52,6 +56,20 @@ export class OriginLine {
   /** Waits until it is known who was there already. @throws TimeoutError, InterruptedError */
   async untilResumed(thread: Thread, timeoutMs: number): Promise<void> {
     while (!this.#isResumed) await this.#resumed.wait(thread, timeoutMs)
+  }
+
+  /** Asks what stands at a path of the API about the edge. @throws TimeoutError, InterruptedError */
+  async ask(thread: Thread, path: string, query: string): Promise<AnswerWord> {
+    const number = ++this.#question
+    const question = { answer: null as AnswerWord | null, told: new Condition('answer of an edge') }
+    this.#questions.set(number, question)
+    try {
+      this.say({ say: 'ask', question: number, path, query })
+      while (!question.answer) await question.told.wait(thread, ANSWER_MS)
+      return question.answer
+    } finally {
+      this.#questions.delete(number)
+    }
   }
 
   say(word: FromOrigin): void {
@@ -90,7 +108,17 @@ export class OriginLine {
         break
       case 'process':
         this.process = word.process
+        break
+      case 'told':
+        this.#told(word)
     }
+  }
+
+  #told({ question: number, answer }: FromEdge & { readonly say: 'told' }): void {
+    const question = this.#questions.get(number)
+    if (!question) return
+    question.answer = answer
+    question.told.broadcast()
   }
 
   #gone({ count, reason, isError }: FromEdge & { readonly say: 'gone' }): void {

@@ -45,6 +45,14 @@ export type FromEdge =
   | { readonly say: 'gone'; readonly count: CountWord; readonly reason: string; readonly isError: boolean }
   | { readonly say: 'counts'; readonly counts: readonly CountWord[] }
   | { readonly say: 'process'; readonly process: ProcessWord }
+  /** The answer to a question about the process. */
+  | { readonly say: 'told'; readonly question: number; readonly answer: AnswerWord }
+
+/** An answer about a process: text, or why there is none. */
+export interface AnswerWord {
+  readonly text: string | null
+  readonly refusal: string
+}
 
 /** Why not. */
 export interface RefusalWord {
@@ -64,5 +72,7 @@ export type FromOrigin =
   | { readonly say: 'end'; readonly id: string; readonly reason: string; readonly farewell: string }
   /** Often. How many connections the other processes have. */
   | { readonly say: 'others'; readonly connections: number }
+  /** What stands at a path of the API about this process? */
+  | { readonly say: 'ask'; readonly question: number; readonly path: string; readonly query: string }
   /** The configuration is to be read again. */
   | { readonly say: 'reload' }

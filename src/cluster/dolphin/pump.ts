@@ -1,12 +1,14 @@
 /** Passes bytes between two connections, as they are. */
-import { FOREVER } from '../../st/clock.ts'
+import { type Clock, FOREVER } from '../../st/clock.ts'
 import { asError, InterruptedError, StError } from '../../st/errors.ts'
 import type { Follower } from '../../st/followers.ts'
+import type { Network } from '../../st/network.ts'
 import type { Socket } from '../../st/socket.ts'
 import type { Thread } from '../../st/thread.ts'
+import type { World } from '../../st/world.ts'
 
 /** What may wait on the way in each direction, beside one read of the kernel: a slow reader slows its sender down. */
-const UNREAD_LIMIT_BYTES = 64 * 1024
+const UNREAD_LIMIT_BYTES = 16 * 1024
 
 /** What both directions know. */
 interface Link {
@@ -25,8 +27,8 @@ interface Link {
  */
 export async function pump(thread: Thread, one: Socket, other: Socket, idleMs: number): Promise<string> {
   const link: Link = { activeMs: thread.world.clock.nowMs(), failure: null }
-  const there = new Direction(one, other, link)
-  const back = new Direction(other, one, link)
+  const there = new Direction(one, other, link, thread.world)
+  const back = new Direction(other, one, link, thread.world)
   const backThread = thread.spawn('pump', (own) => back.run(own, idleMs))
   try {
     await there.run(thread, idleMs)
@@ -41,12 +43,17 @@ export async function pump(thread: Thread, one: Socket, other: Socket, idleMs: n
 
 /** One direction. While all goes well its thread sleeps through it: a step for each arrival passes on what has come. */
 class Direction implements Follower {
+  /** Else what thousands of connections brought in one turn of the event loop would all be here at once. */
+  readonly isPrompt = true
   readonly #from: Socket
   readonly #to: Socket
   readonly #link: Link
-  #nowMs: () => number = () => 0
+  readonly #clock: Clock
+  readonly #network: Network
 
-  constructor(from: Socket, to: Socket, link: Link) {
+  constructor(from: Socket, to: Socket, link: Link, { clock, network }: World) {
+    this.#clock = clock
+    this.#network = network
     this.#from = from
     this.#to = to
     this.#link = link
@@ -60,16 +67,15 @@ class Direction implements Follower {
   /** Passes on what is there. @returns false: the receiver has to take it first, or there is no more */
   step(): boolean {
     for (let bytes = this.#from.tryRead(); bytes; bytes = this.#from.tryRead()) {
-      this.#link.activeMs = this.#nowMs()
+      this.#link.activeMs = this.#clock.nowMs()
       if (!this.#to.write(bytes)) return false
+      this.#network.giveBack?.(bytes)
     }
     return !this.#from.isAtEnd()
   }
 
   /** @throws InterruptedError */
   async run(thread: Thread, idleMs: number): Promise<void> {
-    const { clock } = thread.world
-    this.#nowMs = () => clock.nowMs()
     try {
       do {
         await this.#to.drain(thread, idleMs)

@@ -7,17 +7,16 @@ import { backupRoutes } from './backup-routes.ts'
 import { liveRoutes } from './live-routes.ts'
 import { clusterRoutes } from './cluster-routes.ts'
 import { configRoutes } from './config-routes.ts'
+import { diagnosisRoutes } from './diagnosis.ts'
 import { forwardRoutes } from './forward-routes.ts'
 import { historyRoutes } from './history-routes.ts'
-import { logRoutes } from './log-routes.ts'
 import { describeApi } from './openapi.ts'
 import { operationRoutes } from './operation-routes.ts'
 import type { ApiOptions } from './options.ts'
 import { recordingRoutes } from './recording-routes.ts'
-import { type Call, Listing, type Route } from './route.ts'
+import { type Call, payloadText, type Route } from './route.ts'
 import { ANY_OBJECT, each, object, TEXT } from './schema.ts'
 import { systemRoutes } from './system-routes.ts'
-import { threadRoutes } from './thread-routes.ts'
 import { topologyRoutes } from './topology-routes.ts'
 
 /** No route takes a body; what is longer is not read for nothing. */
@@ -80,9 +79,8 @@ class Api {
       ...operationRoutes(options),
       ...clusterRoutes(options),
       ...forwardRoutes(options),
-      ...threadRoutes(options),
       ...historyRoutes(options),
-      ...logRoutes(options),
+      ...diagnosisRoutes(options),
       ...configRoutes(options),
       ...topologyRoutes(options),
       ...backupRoutes(options),
@@ -132,7 +130,8 @@ class Api {
     const call: Call = { thread, request, query: new URLSearchParams(request.query), id }
     const payload = await route.answer(call)
     const isDocument = route.path === '/api/v1/openapi.json'
-    const body = isDocument ? JSON.stringify(payload) : await this.#text(thread, payload)
+    const members = { code: 0, ...this.#common, ...payload }
+    const body = isDocument ? JSON.stringify(payload) : await payloadText(thread, members)
     await exchange.answer(thread, 200, JSON_HEADERS, body)
   }
 
@@ -162,17 +161,6 @@ class Api {
     if (metrics === null) throw new ApiError('exporterDisabled', 'exporter.enabled is off')
     if (method !== 'GET' && method !== 'HEAD') throw new ApiError('notAllowed', '/metrics knows GET, HEAD')
     await exchange.answer(thread, 200, METRICS_HEADERS, metrics)
-  }
-
-  /** The members that every answer has, and those of this one. */
-  async #text(thread: Thread, payload: object): Promise<string> {
-    const members: Readonly<Record<string, unknown>> = { code: 0, ...this.#common, ...payload }
-    const texts: string[] = []
-    for (const [name, value] of Object.entries(members)) {
-      const text = value instanceof Listing ? await value.toText(thread) : JSON.stringify(value)
-      texts.push(`${JSON.stringify(name)}:${text}`)
-    }
-    return `{${texts.join(',')}}`
   }
 
   async #refuse(thread: Thread, exchange: HttpExchange, error: ApiError): Promise<void> {

@@ -11,6 +11,7 @@ export const API_ERRORS = {
   noVhost: { code: 2014, status: 404 },
   noStream: { code: 2048, status: 404 },
   noClient: { code: 2049, status: 404 },
+  noProcess: { code: 404, status: 404 },
   badRequest: { code: 400, status: 400 },
   unauthorized: { code: 401, status: 401 },
   notFound: { code: 404, status: 404 },

@@ -1,5 +1,5 @@
 /** The last lines of the log, of all or of one connection. */
-import type { LogEntry } from '../log-ring.ts'
+import type { LogEntry, LogRing } from '../log-ring.ts'
 import type { ApiOptions } from './options.ts'
 import { Listing, type Route, wholeNumber } from './route.ts'
 import { about, ANY_OBJECT, INT, list, object, TEXT } from './schema.ts'
@@ -37,13 +37,16 @@ export function logRoutes({ log }: ApiOptions): readonly Route[] {
       members: { lines: list(LINE), last: about(INT, 'The number of the newest line of all.') },
       errors: [400],
       isPrivate: true,
-      answer: ({ query }) => {
-        const after = wholeNumber(query, 'after', 0, Number.MAX_SAFE_INTEGER)
-        const count = wholeNumber(query, 'count', DEFAULT_COUNT)
-        return { lines: new Listing(log.find({ id: query.get('id'), after, count }), view), last: log.number }
-      },
+      answer: ({ query }) => linesOf(log, query),
     },
   ]
+}
+
+/** @throws ApiError 400 */
+export function linesOf(log: LogRing, query: URLSearchParams): object {
+  const after = wholeNumber(query, 'after', 0, Number.MAX_SAFE_INTEGER)
+  const count = wholeNumber(query, 'count', DEFAULT_COUNT)
+  return { lines: new Listing(log.find({ id: query.get('id'), after, count }), view), last: log.number }
 }
 
 function view({ timeMs, ...line }: LogEntry): object {

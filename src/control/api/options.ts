@@ -32,6 +32,13 @@ interface HostPort {
   readonly port: number | null
 }
 
+/** The answer of a process that has no API of its own. */
+export interface ProcessAnswer {
+  /** JSON of the members; null: it is refused. */
+  readonly text: string | null
+  readonly refusal: string
+}
+
 /** What there is to say of this server among others. */
 export interface Topology {
   /** Where it listens, by protocol. */
@@ -174,6 +181,8 @@ export interface ApiOptions {
   readonly clusters: (query: ClusterQuery) => object
   readonly forwards: () => Iterable<ForwardView>
   readonly topology: () => Topology
+  /** Asks another process of this server. Null: there is none of this name. @throws ApiError, InterruptedError */
+  readonly elsewhere: (thread: Thread, process: string, path: string, query: string) => Promise<ProcessAnswer | null>
   /** By the stream's key. */
   readonly placesOf: (key: string) => StreamPlaces
   readonly history: Pick<History, 'look'>

@@ -58,6 +58,16 @@ export class Listing<T> {
   }
 }
 
+/** An answer as JSON. @throws InterruptedError */
+export async function payloadText(thread: Thread, payload: object): Promise<string> {
+  const texts: string[] = []
+  for (const [name, value] of Object.entries(payload)) {
+    const text = value instanceof Listing ? await value.toText(thread) : JSON.stringify(value)
+    texts.push(`${JSON.stringify(name)}:${text}`)
+  }
+  return `{${texts.join(',')}}`
+}
+
 const ITEMS_PER_TURN = 256
 
 /** SRS's; but a smaller number is a smaller page, which it is not there. */

@@ -1,6 +1,7 @@
 /** What the threads of the server wait for: for those who ask why nothing happens. */
 import { threadGroups, threadState } from '../../st/thread-list.ts'
 import type { Thread } from '../../st/thread.ts'
+import type { World } from '../../st/world.ts'
 import type { ApiOptions } from './options.ts'
 import { Listing, page, PAGING, type Route } from './route.ts'
 import { about, INT, list, NUM, object, orNull, TEXT } from './schema.ts'
@@ -36,23 +37,26 @@ export function threadRoutes({ world }: ApiOptions): readonly Route[] {
         total: about(INT, 'How many there are on all pages.'),
       },
       errors: [400],
-      answer: ({ query }) => {
-        const id = query.get('id')
-        const all = [...world.threads].filter((thread) => id === null || thread.id === id)
-        const groups = threadGroups(all).slice(0, MAX_GROUPS)
-        return {
-          threads: new Listing(page(all, query), view),
-          groups: groups.map(({ name, waitsFor, count, longestMs }) => ({
-            name,
-            waits_for: waitsFor,
-            threads: count,
-            longest: seconds(longestMs),
-          })),
-          total: all.length,
-        }
-      },
+      answer: ({ query }) => threadsOf(world, query),
     },
   ]
+}
+
+/** @throws ApiError 400 */
+export function threadsOf(world: World, query: URLSearchParams): object {
+  const id = query.get('id')
+  const all = [...world.threads].filter((thread) => id === null || thread.id === id)
+  const groups = threadGroups(all).slice(0, MAX_GROUPS)
+  return {
+    threads: new Listing(page(all, query), view),
+    groups: groups.map(({ name, waitsFor, count, longestMs }) => ({
+      name,
+      waits_for: waitsFor,
+      threads: count,
+      longest: seconds(longestMs),
+    })),
+    total: all.length,
+  }
 }
 
 function view(thread: Thread): object {

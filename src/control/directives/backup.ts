@@ -38,7 +38,8 @@ const BACKUP = block('A coordinator of the HLS backup: copies the segments of tw
   dir: text({
     default: './objs/backup',
     reload: false,
-    meaning: 'Where the copies are, in a directory for each server.',
+    meaning:
+      'Where the copies are, in a directory for each server, and what players have been told, for the next start.',
   }),
   window: integer({ min: 3, max: 100 }, { default: 6, reload: false, meaning: 'Segments in a playlist.' }),
   late: decimal(

@@ -51,6 +51,8 @@ export interface MetricsOptions {
   readonly refusedByLimit: () => ReadonlyMap<string, number>
   /** 0: all are let in; 1 to 3: high, critical, dying. */
   readonly breakerLevel: () => number
+  /** Lines of the log that could not be written. */
+  readonly lostLogLines: () => number
   readonly cluster: () => ClusterState
   readonly backups: () => BackupState
   /** Metrics that only this server has. */
@@ -139,7 +141,7 @@ function backupMetrics({ streams, turns, fenced, missing, isRedisUp }: BackupSta
   ]
 }
 
-function runtimeMetrics({ world, instance, loopDelay }: MetricsOptions): Metric[] {
+function runtimeMetrics({ world, instance, loopDelay, lostLogLines }: MetricsOptions): Metric[] {
   const { p50Ms, p99Ms, maxMs } = loopDelay()
   const delays = [
     { labels: { quantile: '0.5' }, value: p50Ms / 1000 },
@@ -153,6 +155,7 @@ function runtimeMetrics({ world, instance, loopDelay }: MetricsOptions): Metric[
     gauge('sluice_threads_ready', 'Threads that wait for their turn.', world.scheduler.readyCount),
     counter('sluice_thread_failures_total', 'Threads that ended by a fault of the program.', world.failures),
     counter('sluice_thread_holds_total', 'How often a thread held the event loop for too long.', world.holds),
+    counter('sluice_log_lines_lost_total', 'Lines of the log that could not be written.', lostLogLines()),
     gauge('sluice_heap_used_bytes', 'Memory of JavaScript objects.', memory.heapUsed),
     gauge('sluice_heap_total_bytes', 'Memory that is reserved for JavaScript objects.', memory.heapTotal),
     gauge('sluice_buffers_bytes', 'Memory of buffers outside the heap.', memory.arrayBuffers),

@@ -38,6 +38,10 @@ export class RealNetwork implements Network {
     return open.join({ onPipe, forTls })
   }
 
+  giveBack(bytes: Buffer): void {
+    this.#pipes?.memory.giveBack(bytes)
+  }
+
   /** A server that does nothing yet with its connections; they wait in the kernel until this turn is over. */
   #listen(host: string, port: number): Promise<net.Server> {
     // The high-water mark of 1 makes 'drain' follow every write that the kernel did not take whole.

@@ -2,6 +2,7 @@ import { getSystemErrorName } from 'node:util'
 import type { Endpoint, Pipe, PipeHandler } from '../network.ts'
 import type { ShutdownRequest, SocketName, StreamBinding, TcpHandle, WriteRequest } from './handle.ts'
 import { plainHost } from './net-pipe.ts'
+import { ReadMemory } from './read-memory.ts'
 
 /** Reads go here, and are copied to where they are kept if they are: no read needs 64 KB of its own. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024)
@@ -27,6 +28,7 @@ interface OwnedShutdown extends ShutdownRequest {
 /** Makes TCP connections from Node's handles; one for all connections, since it holds what they share. */
 export class TcpPipes {
   readonly binding: StreamBinding
+  readonly memory = new ReadMemory()
   /** For the next write: nearly all are taken by the kernel at once and leave it unused. */
   #request: WriteRequest
 
@@ -61,6 +63,12 @@ export class TcpPipes {
   /** The outcome of the read that is being reported. */
   get lastRead(): number {
     return this.binding.streamBaseState[this.binding.kReadBytesOrError] ?? 0
+  }
+
+  copyOfRead(count: number): Buffer {
+    const bytes = this.memory.take(count)
+    READ_BUFFER.copy(bytes, 0, 0, count)
+    return bytes
   }
 
   shutdown(pipe: TcpPipe, handle: TcpHandle): void {
@@ -132,7 +140,7 @@ class TcpPipe implements Pipe {
   read(): void {
     const count = this.#shared.lastRead
     if (this.#closed || count === 0) return
-    if (count > 0) this.#handler?.onData(READ_BUFFER.subarray(0, count), true)
+    if (count > 0) this.#handler?.onData(this.#handler.lendsInput ? lentRead(count) : this.#shared.copyOfRead(count))
     else if (count === END_OF_FILE) this.#handler?.onEnd()
     else this.#close(systemError('read', count))
   }
@@ -185,6 +193,10 @@ function onShutdown(this: ShutdownRequest, status: number): void {
   const { pipe } = this as OwnedShutdown
   // A connection that is gone has said so by its read.
   if (status < 0) pipe.destroy()
+}
+
+function lentRead(count: number): Buffer {
+  return READ_BUFFER.subarray(0, count)
 }
 
 function nameOf(handle: TcpHandle, side: 'getpeername' | 'getsockname'): Endpoint | null {

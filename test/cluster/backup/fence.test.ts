@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Fence, FencedError, type LeaseFacts } from '../../../src/cluster/backup/fence.ts'
+import { SharedRoot } from '../../../src/cluster/backup/shared-root.ts'
 import { StreamStorage } from '../../../src/cluster/backup/stream-storage.ts'
 import { FENCED } from '../../../src/server/hls/shared/share.ts'
 import { ProcessDisk, SimDisk } from '../../../src/st/sim/disk.ts'
@@ -34,7 +35,10 @@ class Servers {
     })
     return new Promise((resolve, reject) => {
       world.spawn(name, (thread) =>
-        body(thread, new StreamStorage(world.disk, 'shared', PLAYLIST)).then(resolve, reject),
+        body(thread, new StreamStorage(world.disk, new SharedRoot(world.disk, 'shared'), PLAYLIST)).then(
+          resolve,
+          reject,
+        ),
       )
     })
   }
@@ -177,8 +181,28 @@ describe('a turn at writing', () => {
       await fence.remove(thread, PLAYLIST)
       await storage.forget(thread, fence)
     })
-    expect(servers.paths).toEqual([])
+    expect(servers.paths).toEqual(['shared/.standby-storage'])
   })
+})
+
+test('a folder where the storage is not mounted any more is not taken for it', async () => {
+  const servers = new Servers()
+  const seen = await servers.run('a', async (thread, storage) => {
+    const { files } = servers.disk
+    const before = await storage.read(thread, PLAYLIST)
+    const fence = await take(thread, storage)
+    await fence.write(thread, PLAYLIST, Buffer.from('x'))
+    for (const path of servers.paths) files.remove(path, 0)
+    const failures = [
+      await failureOf(storage.read(thread, PLAYLIST)),
+      await failureOf(storage.look(thread)),
+      await failureOf(storage.take(thread, facts('a'), 1)),
+    ]
+    return { before, failures, left: servers.paths }
+  })
+  expect(seen.before).toBeNull()
+  for (const failure of seen.failures) expect(failure).toMatchObject({ name: 'DiskError', errno: 'ESTALE' })
+  expect(seen.left).toEqual([])
 })
 
 test('servers that stand by are seen, with what they hold and how long ago they said so', async () => {

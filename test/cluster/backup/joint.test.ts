@@ -120,6 +120,7 @@ describe('the log of what is served', () => {
       side: 'one',
       session: 's',
       seqNo: number,
+      before: null,
       durationMs: 2_000,
       facts: placed('one', 1, 0, 0).facts,
       name: `a b-${number}-x.ts`,

@@ -68,6 +68,49 @@ test('each edge pulls a stream once, however many watch it there', async () => {
   expect(metric(text, 'sluice_edge_connections{edge="2"}')).toBe(12)
 })
 
+test('packets are merged once, not at the origin and at the edge again', async () => {
+  const family = await SimFamily.start(12, 2, { vhost: 'min_latency off; play { mw_latency 350; }' })
+  const { stage } = family
+  stage.publish('edge1', 'cam')
+  await stage.run(1_000)
+  const [here, atOrigin, there] = ['edge1', 'origin', 'edge2'].map((host) => stage.play(host, 'cam'))
+  await stage.run(10_000)
+  // A picture comes each 40 ms: how old they are at most, beside what all have in common.
+  const oldest = (seen: readonly Seen[] = []): number => {
+    const live = seen.filter(({ label }) => label.startsWith('video inter')).slice(25)
+    return Math.max(...live.map(({ atMs, label }) => atMs - 40 * Number(label.split(' ')[2])))
+  }
+  expect(oldest(here)).toBeGreaterThan(300)
+  expect(oldest(atOrigin) - oldest(here)).toBeLessThan(50)
+  expect(oldest(there) - oldest(here)).toBeLessThan(50)
+  expect(family.failures).toBe(0)
+})
+
+test('threads and log lines of every process are asked for at the one API', async () => {
+  const family = await SimFamily.start(13, 2)
+  const { stage } = family
+  stage.publish('edge1', 'cam')
+  await stage.run(500)
+  stage.play('edge2', 'cam')
+  await stage.run(1_000)
+  const namesOf = async (query: string): Promise<string[]> => {
+    const { text } = await family.api(`/api/v1/threads?count=1000&${query}`)
+    return (JSON.parse(text) as { threads: { name: string }[] }).threads.map(({ name }) => name)
+  }
+  expect(await namesOf('process=edge-1')).toContain('edge-publish')
+  expect(await namesOf('process=edge-2')).toContain('edge-pull')
+  expect(await namesOf('process=origin')).toEqual(await namesOf(''))
+  const logs = await family.api('/api/v1/logs?process=edge-2&count=5')
+  expect([logs.status, (JSON.parse(logs.text) as { lines: unknown[] }).lines]).toEqual([200, []])
+  expect(await family.api('/api/v1/threads?process=edge-2&count=x')).toMatchObject({ status: 400 })
+  for (const process of ['edge-3', 'nobody'])
+    expect(await family.api(`/api/v1/threads?process=${process}`)).toMatchObject({ status: 404 })
+  family.edges[1]?.host.crash('process')
+  await stage.run(500)
+  expect(await family.api('/api/v1/threads?process=edge-2')).toMatchObject({ status: 404 })
+  expect(family.failures).toBe(0)
+})
+
 test('the totals of the API and of the metrics are the sums over all clients', async () => {
   const family = await SimFamily.start(3, 2)
   const { stage } = family
@@ -144,6 +187,25 @@ test('when the origin is killed and comes back, players and publishers stay, and
   expect(rows).toHaveLength(3)
   for (const { id } of rows) await family.api(`/api/v1/clients/${id}`, 'DELETE')
   expect(counts(backEnd.calls)).toMatchObject({ on_unpublish: 1, on_stop: 2, on_close: 3 })
+  expect(family.failures).toBe(0)
+})
+
+test('of clients that leave while there is no origin the next one tells the end', async () => {
+  const family = await SimFamily.start(14, 2)
+  const { stage, backEnd, origin } = family
+  stage.publish('edge1', 'cam')
+  await stage.run(500)
+  stage.play('edge1', 'cam')
+  stage.play('edge2', 'cam')
+  await stage.run(3_000)
+  origin.host.crash('process')
+  await stage.run(500)
+  stage.network.find('player of edge2')?.crash('process')
+  await stage.run(500)
+  await family.boot(origin)
+  await stage.run(3_000)
+  expect(counts(backEnd.calls)).toEqual({ on_connect: 3, on_publish: 1, on_play: 2, on_stop: 1, on_close: 1 })
+  expect(await clients(family)).toHaveLength(2)
   expect(family.failures).toBe(0)
 })
 

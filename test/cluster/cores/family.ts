@@ -113,7 +113,7 @@ export class SimFamily {
       http_api { enabled on; listen ${this.apiPort}; raw_api { enabled on; allow_reload on; } }
       stats { enabled off; } circuit_breaker { enabled off; } exporter { enabled on; listen 9972; } ${this.root}
       vhost __defaultVhost__ {
-        min_latency on; http_remux { enabled on; } http_hooks { enabled on; ${hooks} } ${this.vhost}
+        ${this.vhost.includes('min_latency') ? '' : 'min_latency on;'} http_remux { enabled on; } http_hooks { enabled on; ${hooks} } ${this.vhost}
       }`
   }
 }

@@ -98,7 +98,7 @@ describe.each(SEEDS)('seed %i, origins by stream', (seed) => {
     await allPlay('another proxy')
     expect(front.mostPendingBytes).toBeLessThan(MOST_PENDING_BYTES)
     await close(stage, running)
-  }, 60_000)
+  })
 })
 
 test('a slow player neither grows the proxy nor holds up another', async () => {

@@ -16,7 +16,8 @@ import { startPlayer, startPublisher, RtmpProbe } from '../../server/rtmp-probe.
 import { eventually } from '../../server/support.ts'
 import { CallbackServer } from '../../support/callback-server.ts'
 import { TestHouse } from '../../support/house.ts'
-import { clients, cluster, conf, freePort, openEdge } from './support.ts'
+import { freePort } from '../../support/port.ts'
+import { clients, cluster, conf, openEdge } from './support.ts'
 
 const ANSWER_MS = 10_000
 

@@ -4,8 +4,9 @@ import { RtmpProbe, startPlayer, startPublisher } from '../../server/rtmp-probe.
 import { eventually } from '../../server/support.ts'
 import { CallbackServer } from '../../support/callback-server.ts'
 import { TestHouse } from '../../support/house.ts'
+import { freePort } from '../../support/port.ts'
 import { runThread } from '../../support/world.ts'
-import { cluster, conf, freePort, openEdge } from './support.ts'
+import { cluster, conf, openEdge } from './support.ts'
 
 /** Publishes without waiting for the answer. */
 async function askToPublish(server: TestHouse, name = 'cam'): Promise<RtmpProbe> {
@@ -65,7 +66,7 @@ describe('a publisher on an edge', () => {
     const silent = await CallbackServer.start()
     silent.reply = () => 'silence'
     const origin = await TestHouse.open(conf())
-    const block = cluster([await freePort(), silent.port, origin.rtmpPort], 'origin_timeout 200ms;')
+    const block = cluster([await freePort(), silent.port, origin.rtmpPort], 'origin_timeout 2s;')
     const edge = await TestHouse.open(conf({ vhost: block }))
     await startPublisher(edge)
     await (await startPlayer(origin)).next('video key k1')

@@ -1,4 +1,3 @@
-import { createServer, type AddressInfo } from 'node:net'
 import { TestHouse } from '../../support/house.ts'
 
 /** What a test says of a server. */
@@ -26,10 +25,11 @@ ${more}
 `
 }
 
-/** The cluster block of an edge. */
+/** The cluster block of an edge; a stream that nobody plays any more is soon left, if it does not say otherwise. */
 export function cluster(origins: readonly (number | string)[], more = ''): string {
   const names = origins.map((origin) => (typeof origin === 'number' ? `127.0.0.1:${origin}` : origin))
-  return `cluster { mode remote; origin ${names.join(' ')}; linger 300ms; ${more} }`
+  const linger = more.includes('linger') ? '' : 'linger 300ms;'
+  return `cluster { mode remote; origin ${names.join(' ')}; ${linger} ${more} }`
 }
 
 /** An edge of one origin, which is asked over RTMP. */
@@ -39,15 +39,6 @@ export function openEdge(
   settings: HouseSettings = {},
 ): Promise<TestHouse> {
   return TestHouse.open(conf({ ...settings, vhost: `${settings.vhost ?? ''} ${cluster([origin.rtmpPort], more)}` }))
-}
-
-/** A port at which nobody listens. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  return port
 }
 
 /** The streams of the API. */

@@ -136,5 +136,5 @@ describe.each([1, 2, 3])('seed %i', (seed) => {
     await stage.run(5_000)
     expect([...world.threads].map(({ name }) => name)).toEqual([])
     expect(world.failures).toBe(0)
-  }, 60_000)
+  })
 })

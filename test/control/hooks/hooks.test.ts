@@ -219,7 +219,7 @@ describe('a back end', () => {
     ['ends the connection', 'close', 'on_publish is not answered'],
     ['never answers', 'silence', 'on_publish is not answered'],
   ])('that %s refuses a publisher and a player, who are told', async (_what, reply, text) => {
-    const timeoutMs = reply === 'silence' ? 100 : 10_000
+    const timeoutMs = reply === 'silence' ? 1_000 : 10_000
     const server = await serveWithHooks((url) => ({
       onPublish: [url],
       onUnpublish: [url],

@@ -93,7 +93,7 @@ function answer(below: Below, { body }: Call): Reply | Promise<Reply> {
 }
 
 describe('of 1,000 random publishes and plays with kills in between', () => {
-  test.each([1, 2])('every one that was let in ends once (seed %i)', { timeout: 120_000 }, async (seed) => {
+  test.each([1, 2])('every one that was let in ends once (seed %i)', async (seed) => {
     const below = random(seed)
     const server = await serveWithHooks(allAt, {
       publish: { takeoverAfterMs: seed === 2 ? 0 : 60_000 },

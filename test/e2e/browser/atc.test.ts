@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { Program } from '../../support/program.ts'
 import { until } from '../../support/until.ts'
-import { freePort } from '../support/port.ts'
+import { freePort } from '../../support/port.ts'
 import { RandomFront } from '../support/random-front.ts'
 import { type StartTool, withTools } from '../support/tool.ts'
 import { PlayerSite, TestBrowser } from './support.ts'
@@ -133,11 +133,12 @@ test('of one encoder two servers, of which one is late and killed twice, have th
     await one.start()
     encode(start, origins)
     await until('the first server has segments', async () => (await one.newest('mp4')) > 0)
+    const front = await RandomFront.before(origins.map(({ httpPort }) => httpPort))
+    const pages = await Promise.all(VHOSTS.map((vhost) => play(front.url(`/live/cam.m3u8?vhost=${vhost}`))))
+    // When the players are there: a browser on a busy machine may take as long to start as the comparison lasts.
     const judges = VHOSTS.map((vhost) =>
       start('node', ['dist/main.js', 'compare', one.playlist(vhost), other.playlist(vhost), '--seconds', `${SECONDS}`]),
     )
-    const front = await RandomFront.before(origins.map(({ httpPort }) => httpPort))
-    const pages = await Promise.all(VHOSTS.map((vhost) => play(front.url(`/live/cam.m3u8?vhost=${vhost}`))))
     await other.start()
     await bothGoOn(origins, 3)
     for (let times = 0; times < KILLS; times++) {

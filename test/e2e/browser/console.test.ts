@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core'
 import { expect, onTestFinished, test } from 'vitest'
 import { startPlayer } from '../../server/rtmp-probe.ts'
 import { Program } from '../../support/program.ts'
-import { publishWithFfmpeg, Recordings, TestBrowser } from './support.ts'
+import { PATIENT_MS, publishWithFfmpeg, Recordings, TestBrowser } from './support.ts'
 
 const browser = TestBrowser.use()
 const recordings = Recordings.use()
@@ -20,7 +20,7 @@ vhost __defaultVhost__ {
   dvr { dvr_path FOLDER/dvr/[app]/[stream].flv; dvr_mount /recordings/; }
 }
 `
-const POLL = { timeout: 20_000 }
+const POLL = { timeout: PATIENT_MS }
 const PHONE = { width: 390, height: 844 }
 
 /** A server with a console, and what of it a test looks at. */

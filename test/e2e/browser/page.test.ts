@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { expect, onTestFinished, test } from 'vitest'
 import type { TestServer } from '../../support/server.ts'
-import { publish, publishWithFfmpeg, Recordings, serve, soundFrom, TestBrowser } from './support.ts'
+import { PATIENT_MS, publish, publishWithFfmpeg, Recordings, serve, soundFrom, TestBrowser } from './support.ts'
 
 const browser = TestBrowser.use()
 const recordings = Recordings.use()
@@ -10,7 +10,7 @@ const recordings = Recordings.use()
 const PICTURES = "document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames"
 const SECONDS = "document.querySelector('video').currentTime"
 const SOUND_BYTES = "document.querySelector('video').webkitAudioDecodedByteCount"
-const POLL = { timeout: 20_000 }
+const POLL = { timeout: PATIENT_MS }
 
 /** The default page; what it complains of, and what it asks of others, fails the test. */
 async function openPage(server: TestServer): Promise<Page> {
@@ -40,7 +40,11 @@ async function untilCards(page: Page, count: number): Promise<void> {
 }
 
 async function untilGrowing(page: Page, counter: string, step: number): Promise<void> {
-  const read = (): Promise<number> => page.evaluate(counter)
+  const read = async (): Promise<number> => {
+    // A page that has ended it says why.
+    if ((await page.locator('video').count()) === 0) throw new Error(await page.locator('main').innerText())
+    return page.evaluate(counter)
+  }
   await expect.poll(read, POLL).toBeGreaterThan(0)
   await expect.poll(read, POLL).toBeGreaterThan((await read()) + step)
 }

@@ -71,7 +71,11 @@ describe('ffmpeg publishes, and plays what it published', () => {
     await withTools(async (start) => {
       const publisher = publishFile(start, clip.path, way.publish(stream))
       await live.isLive(stream, FRAMES_BEFORE[variant])
+      // It waits for them: on a busy machine a player may need as long to start as the clip lasts.
+      publisher.kill('SIGSTOP')
       const players = way.play(stream).map((url) => startPlayer(start, url))
+      await live.hasPlayers(stream, players.length)
+      publisher.kill('SIGCONT')
       for (const player of players) {
         const { packets } = await played(player)
         expect(packets.audio.length).toBeLessThan(clip.packets.audio.length)

@@ -46,7 +46,7 @@ describe('ffmpeg', () => {
         expect(refused.stderr).toMatch(/certificate/i)
       }
       const player = verified(urls.https, used.cert)
-      await until('the player', () => server.house.connections === 1)
+      await until('the player', () => server.logged('playing').length === 1)
       await publishFile(start, clips.get(VARIANT).path, urls.rtmp).succeeded()
       await player.succeeded()
     })

@@ -6,7 +6,7 @@ import { until } from '../../support/until.ts'
 import { CallbackServer } from '../../support/callback-server.ts'
 import { Clips, PACKET_LIST, readDecoded } from '../support/clips.ts'
 import { asLines, parseFrames, sameSpan } from '../support/frames.ts'
-import { freePort } from '../support/port.ts'
+import { freePort } from '../../support/port.ts'
 import { isRunning } from '../support/processes.ts'
 import { publishFile, withTools } from '../support/tool.ts'
 import { startVlc } from '../support/vlc.ts'
@@ -44,6 +44,13 @@ class Family {
   pids(part: 'origin' | 'edge'): number[] {
     const started = parseLines(this.program.out).filter(({ msg }) => msg === 'process is started')
     return started.flatMap((line) => (line['part'] === part ? [Number(line['child'])] : []))
+  }
+
+  /** Kills the newest process of a kind. */
+  kill(part: 'origin' | 'edge', pid = this.pids(part).at(-1)): void {
+    // 0 would be this process and all its own.
+    if (!pid) throw new Error(`no ${part} was started`)
+    process.kill(pid, 'SIGKILL')
   }
 
   /** The id of an edge that has players: the few clients of a test may all be at one. */
@@ -105,8 +112,8 @@ test('ffmpeg and VLC play at all edges what ffmpeg publishes at one, and HLS com
     await publishFile(start, clips.get(CLIP).path, `${family.rtmp}cam`).succeeded()
     const last = clips.get(CLIP).packets.video.at(-1)?.crc ?? ''
     for (const player of players) {
-      await until('the last picture', () => player.stdout.includes(last))
-      const played = parseFrames(player.stdout.slice(0, player.stdout.lastIndexOf('\n')))
+      await until('the last picture', () => player.lines.includes(last))
+      const played = parseFrames(player.lines)
       expect(asLines(played).video).toEqual(asLines(sameSpan(clips.get(CLIP).packets, played)).video)
     }
     const media = await (await fetch(`${family.http}cam.m3u8`)).text()
@@ -142,14 +149,14 @@ test('clients are spread evenly; kill -9 of the origin leaves them, kill -9 of a
     await family.hasPlayers(4)
     // A question to the back end that is out when the origin dies is asked again: who has pictures has its answer.
     await until('pictures', () => players.every(({ stdout }) => stdout.length > 0))
-    process.kill(family.pids('origin')[0] ?? 0, 'SIGKILL')
+    family.kill('origin')
     await until('a new origin', () => family.pids('origin').length === 2)
     await family.hasPlayers(4)
     const pictures = players.map(({ stdout }) => stdout.length)
     await until('more pictures', () => players.every(({ stdout }, index) => stdout.length > (pictures[index] ?? 0)))
     expect(players.some(({ isOver }) => isOver)).toBe(false)
     expect([heard('on_publish'), heard('on_play'), heard('on_stop')]).toEqual([1, 4, 0])
-    process.kill(family.edgeOfPlayers(), 'SIGKILL')
+    family.kill('edge', family.edgeOfPlayers())
     await until('a new edge', () => family.pids('edge').length === 3)
     // Those of the edge, whichever they were, and nobody else's.
     await until('the ends', async () => {

@@ -6,7 +6,7 @@ import { Clips, PACKET_LIST, readDecoded } from '../support/clips.ts'
 import { asLines, parseFrames, sameSpan } from '../support/frames.ts'
 import { LiveServer } from '../support/live-server.ts'
 import { NginxRtmp } from '../support/nginx-rtmp.ts'
-import { freePort } from '../support/port.ts'
+import { freePort } from '../../support/port.ts'
 import { isRunning } from '../support/processes.ts'
 import { publishFile, withTools } from '../support/tool.ts'
 import { startVlc } from '../support/vlc.ts'
@@ -34,10 +34,11 @@ test('in front of nginx, by stream: ffmpeg plays what ffmpeg publishes, packet b
     await Promise.all(names.map((name) => publishFile(start, clip.path, `${url}${name}`).succeeded()))
     const last = clip.packets.video.at(-1)?.crc ?? ''
     for (const player of players) {
-      await until('the last picture', () => player.stdout.includes(last))
-      const played = parseFrames(player.stdout.slice(0, player.stdout.lastIndexOf('\n')))
+      await until('the last picture', () => player.lines.includes(last))
+      const played = parseFrames(player.lines)
       expect(asLines(played).video).toEqual(asLines(sameSpan(clip.packets, played)).video)
-      expect(played.video.length).toBeGreaterThan(70)
+      // From a key frame on, whichever was the next one when it had come: the last one at the latest.
+      expect(played.video.length).toBeGreaterThanOrEqual(25)
     }
   })
 })
@@ -77,9 +78,9 @@ test('servers that it starts come back when they are killed, and end with it', a
       const [, pid] = /"child":(\d+),"command":.*"msg":"program started"/.exec(line) ?? []
       return pid === undefined ? [] : [Number(pid)]
     })
-  const [first = 0] = pids()
-  process.kill(first, 'SIGKILL')
-  await until('a new one', () => pids().length === 3)
+  await until('both are started', () => pids().length >= 2)
+  process.kill(pids()[0] ?? NaN, 'SIGKILL')
+  await until('a new one', () => pids().length >= 3)
   await withTools(async (start) => {
     await until('a server answers', async () => {
       const { code } = await publishFile(start, clips.get(CLIP).path, url).ended()

@@ -26,9 +26,10 @@ test('ffmpeg plays from nginx what was published here, packet by packet', async 
     await publisher.succeeded()
     // nginx keeps its players when the publisher has gone.
     const last = clip.packets.video.at(-1)?.crc ?? ''
-    await until('the last picture', () => player.stdout.includes(last))
-    const played = parseFrames(player.stdout.slice(0, player.stdout.lastIndexOf('\n')))
-    expect(played.video.length).toBeGreaterThan(70)
+    await until('the last picture', () => player.lines.includes(last))
+    const played = parseFrames(player.lines)
+    // From a key frame on, whichever was the next one when both had come to nginx: the last one at the latest.
+    expect(played.video.length).toBeGreaterThanOrEqual(25)
     const published = asLines(sameSpan(clip.packets, played))
     expect(asLines(played).video).toEqual(published.video)
     expect(asLines(played).audio).toEqual(published.audio.slice(0, played.audio.length))

@@ -28,7 +28,7 @@ function conf(redis: Redis, coworkers = ''): string {
   return `listen 127.0.0.1:0;
 http_server { enabled on; listen 127.0.0.1:0; }
 http_api { enabled on; listen 127.0.0.1:0; }
-redis { enabled on; server 127.0.0.1:${redis.port}; lease 2s; timeout 500ms; }
+redis { enabled on; server 127.0.0.1:${redis.port}; lease 4s; timeout 3s; }
 vhost __defaultVhost__ {
   min_latency on;
   http_remux { enabled on; }
@@ -81,6 +81,20 @@ async function isAnnounced(redis: Redis, stream: string, isThere = true): Promis
   )
 }
 
+/** Publishes with our own client, and goes when it may. @throws RtmpRefusedError */
+async function publishOnce(at: Origin, stream: string): Promise<void> {
+  const { world } = makeWorld()
+  await runThread(world, async (thread) => {
+    const where = { host: '127.0.0.1', port: Number(at.rtmp), tcUrl: `rtmp://127.0.0.1:${at.rtmp}/live`, app: 'live' }
+    const client = await RtmpClient.open(thread, where, TIMEOUT_MS)
+    try {
+      await client.publish(stream)
+    } finally {
+      client.close()
+    }
+  })
+}
+
 /** Plays with our own client and follows one redirect. @returns where the frames came from */
 async function follow(at: Origin, stream: string): Promise<string> {
   const { world } = makeWorld()
@@ -131,6 +145,7 @@ test('a player finds its stream at whichever origin it is: our client and HTTP f
     expect(asLines(packets).video).toEqual(
       asLines(sameSpan(clips.get('B-frames and AAC').packets, packets)).video.slice(0, packets.video.length),
     )
+    await until('the redirects in the log', () => says(two, 'redirected') >= 3)
     expect(says(two, 'redirected')).toBe(3)
     publisher.kill('SIGTERM')
     await isAnnounced(redis, 'cam', false)
@@ -145,10 +160,11 @@ test('a stream has one publisher in the cluster; the lease of a killed origin en
     await isAnnounced(redis, 'cam')
     const second = publish(start, two, 'cam')
     expect((await second.ended()).code).not.toBe(0)
+    await until('the refusal in the log', () => says(two, 'refused') > 0)
     expect(says(two, 'refused')).toBe(1)
     one.tool.kill('SIGKILL')
-    const third = publish(start, two, 'cam')
-    expect((await third.ended()).code).not.toBe(0)
+    // Our own client: an ffmpeg may take as long to start as the lease lasts.
+    await expect(publishOnce(two, 'cam')).rejects.toThrow(RtmpRefusedError)
     await isAnnounced(redis, 'cam', false)
     publish(start, two, 'cam')
     await isAnnounced(redis, 'cam')
@@ -164,16 +180,14 @@ test('Redis is killed and started again: streams go on and begin, coworkers are 
     const publisher = publish(start, one, 'before')
     await isAnnounced(redis, 'before')
     await redis.kill()
-    for (const origin of [one, two])
-      await until('it is noticed', () => says(origin, 'registry cannot be reached') === 1)
+    for (const origin of [one, two]) await until('it is noticed', () => says(origin, 'registry cannot be reached') > 0)
     publish(start, one, 'meanwhile')
     for (const stream of ['before', 'meanwhile']) {
       expect(await follow(two, stream)).toBe(`rtmp://127.0.0.1:${one.rtmp}/live/${stream}`)
     }
     await redis.restart()
     for (const stream of ['before', 'meanwhile']) await isAnnounced(redis, stream)
-    for (const origin of [one, two])
-      await until('it is back', () => says(origin, 'registry can be reached again') === 1)
+    for (const origin of [one, two]) await until('it is back', () => says(origin, 'registry can be reached again') > 0)
     expect([says(one, 'registry cannot be reached'), says(two, 'registry cannot be reached')]).toEqual([1, 1])
     expect(publisher.isOver).toBe(false)
   })

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { HlsOptions } from '../../../src/server/hls/options.ts'
 import { Clips, DECODED_LIST, type Decoded, parseDecoded, readDecoded } from '../support/clips.ts'
 import { LiveServer } from '../support/live-server.ts'
-import { type StartTool, type Tool, withTools } from '../support/tool.ts'
+import { publishForever, type StartTool, withTools } from '../support/tool.ts'
 
 const CLIP = 'B-frames and AAC'
 /** User and group `nobody` of Debian: VLC refuses to run as root. */
@@ -12,10 +12,6 @@ const NOBODY = '65534'
 const PICTURES = 125
 
 const clips = Clips.use(CLIP)
-
-function publishForever(start: StartTool, path: string, url: string): Tool {
-  return start('ffmpeg', ['-v', 'error', '-re', '-stream_loop', '-1', '-i', path, '-c', 'copy', '-f', 'flv', url])
-}
 
 /** Where a run of pictures stands in the clip, over and over; -1: they are not the clip's, or one is missing. */
 function placeOf(pictures: readonly string[], clip: readonly string[]): number {

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { parseLines, Program } from '../../support/program.ts'
 import { until } from '../../support/until.ts'
 import { Clips, DECODED_LIST, parseDecoded } from '../support/clips.ts'
-import { freePort } from '../support/port.ts'
+import { freePort } from '../../support/port.ts'
 import { Redis } from '../support/redis.ts'
 import { type StartTool, type Tool, withTools } from '../support/tool.ts'
 

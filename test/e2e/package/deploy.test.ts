@@ -6,7 +6,7 @@ import { parseAllDocuments } from 'yaml'
 import { loadConfig } from '../../../src/control/config.ts'
 import { until } from '../../support/until.ts'
 import { Clips } from '../support/clips.ts'
-import { freePort, isOpen } from '../support/port.ts'
+import { freePort, isOpen } from '../../support/port.ts'
 import { publishFile, type StartTool, type Tool, withTools } from '../support/tool.ts'
 
 const SAMPLE = 'test/fixtures/media/h264-aac.flv'

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { until } from '../../support/until.ts'
 import { allCommands, allSnippets, type Command, whyNotRun } from '../../docs/snippets.ts'
 import { Clips } from '../support/clips.ts'
-import { freePort } from '../support/port.ts'
+import { freePort } from '../../support/port.ts'
 import { type StartTool, type Tool, withTools } from '../support/tool.ts'
 
 const PROGRAM = resolve('dist/main.js')

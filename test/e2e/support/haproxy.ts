@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { until } from '../../support/until.ts'
-import { freePort, isOpen } from './port.ts'
+import { freePort, isOpen } from '../../support/port.ts'
 import type { StartTool, Tool } from './tool.ts'
 
 /** From where HAProxy connects to the server: another address than that of its own clients. */

@@ -8,6 +8,13 @@ import { startServer, type TestServer, type VhostChanges } from '../../support/s
 import { TestCertificate } from '../../support/tls.ts'
 import { until } from '../../support/until.ts'
 
+/** An encoder on a busy machine is not taken for dead. */
+const PATIENT_MS = 60_000
+
+function patient(changes: VhostChanges): VhostChanges {
+  return { ...changes, publish: { normalTimeoutMs: PATIENT_MS, firstpktTimeoutMs: PATIENT_MS, ...changes.publish } }
+}
+
 /** A server in this process for all tests of a file; each test has a stream name of its own. */
 export class LiveServer {
   #server: TestServer | null = null
@@ -16,7 +23,7 @@ export class LiveServer {
   static use(changes: VhostChanges = {}, options: Partial<ServerOptions> = {}): LiveServer {
     const live = new LiveServer()
     beforeAll(async () => {
-      live.#server = await startServer(changes, options)
+      live.#server = await startServer(patient(changes), options)
     })
     afterAll(() => live.#server?.stop())
     return live
@@ -32,7 +39,7 @@ export class LiveServer {
       const context = makeSecureContext(certificate.pem, readFileSync(certificate.key, 'utf8'))
       const certificateFor = (): SecureContext => context
       const tls = { rtmps: { certificateFor, protocols: [] }, https: { certificateFor, protocols: ['http/1.1'] } }
-      live.#server = await startServer(changes, { tls })
+      live.#server = await startServer(patient(changes), { tls })
     })
     afterAll(async () => {
       await live.#server?.stop()

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { until } from '../../support/until.ts'
-import { freePort, isOpen } from './port.ts'
+import { freePort, isOpen } from '../../support/port.ts'
 import type { StartTool, Tool } from './tool.ts'
 
 const MODULE = '/usr/lib/nginx/modules/ngx_rtmp_module.so'

@@ -1,6 +1,6 @@
 import * as net from 'node:net'
 import { until } from '../../support/until.ts'
-import { freePort } from './port.ts'
+import { freePort } from '../../support/port.ts'
 import type { StartTool, Tool } from './tool.ts'
 
 /** Debian's Redis, with nothing on disk: what a kill leaves of it is nothing. */
@@ -34,6 +34,10 @@ export class Redis {
   async kill(): Promise<void> {
     this.#tool?.kill('SIGKILL')
     await this.#tool?.ended()
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#tool?.kill(name)
   }
 
   /** Asks by an inline command. @returns the first line of the answer; '' when nobody answers */

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 
 /** No test runs a tool for longer than this; one that hangs must not hang the suite. */
-const LIMIT_MS = 60_000
+const LIMIT_MS = 120_000
 
 /** How a tool ended, and all that it printed. */
 export interface ToolResult {
@@ -59,6 +59,15 @@ export class Tool {
     return this.#stdout
   }
 
+  get stderr(): string {
+    return this.#stderr
+  }
+
+  /** The whole lines of it: behind the last line break is a line that has not come whole. */
+  get lines(): string {
+    return this.#stdout.slice(0, this.#stdout.lastIndexOf('\n') + 1)
+  }
+
   get isOver(): boolean {
     return this.#isOver
   }
@@ -71,7 +80,7 @@ export class Tool {
     if (!this.#isOver) this.#child.kill(signal)
   }
 
-  /** Waits for its end. @throws Error with what it printed when that takes longer than 60 s */
+  /** Waits for its end. @throws Error with what it printed when that takes longer than 120 s */
   async ended(): Promise<ToolResult> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
@@ -102,6 +111,11 @@ export type StartTool = (program: string, args: readonly string[], options?: Too
 /** An ffmpeg that publishes a recording at its own speed, packet by packet as it is. */
 export function publishFile(start: StartTool, path: string, url: string, options: readonly string[] = []): Tool {
   return start('ffmpeg', ['-v', 'error', '-re', '-i', path, '-c', 'copy', ...options, '-f', 'flv', url])
+}
+
+/** The same over and over. */
+export function publishForever(start: StartTool, path: string, url: string): Tool {
+  return start('ffmpeg', ['-v', 'error', '-re', '-stream_loop', '-1', '-i', path, '-c', 'copy', '-f', 'flv', url])
 }
 
 /** Runs `body` with tools; those that still run afterwards are killed, each by its own id. */

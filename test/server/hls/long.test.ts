@@ -45,33 +45,29 @@ async function lookAt(stage: HlsStage): Promise<object> {
 test.each<[string, Partial<HlsOptions>]>([
   ['encrypted MPEG-TS on disk', { hlsPath: './html', hlsKeys: true }],
   ['Low-Latency HLS in memory', { hlsUseFmp4: true, hlsLowLatency: true }],
-])(
-  'two hours of %s: memory stays, the window is right, files are removed',
-  async (_form, hls) => {
-    const stage = new HlsStage({ ...OPTIONS, ...hls })
-    const publisher = stage.publish()
-    const looks: object[] = []
-    let warmBytes = 0
-    let first = 0
-    for (let minute = 0; minute < MINUTES; minute++) {
-      for (let second = 0; second < 60; second++) {
-        const fromMs = (minute * 60 + second) * 1_000
-        await publisher.burst(synthetic(1_000, { fromMs, fps: 10, bytes: 600 }))
-        await stage.clock.pass(1_000)
-      }
-      if (minute === 0) [first = 0] = readMedia(await stage.playlist()).numbers
-      if (minute === WARM_MINUTE) warmBytes = usedBytes()
-      if (minute >= SETTLED_MINUTE) looks.push(await lookAt(stage))
+])('two hours of %s: memory stays, the window is right, files are removed', async (_form, hls) => {
+  const stage = new HlsStage({ ...OPTIONS, ...hls })
+  const publisher = stage.publish()
+  const looks: object[] = []
+  let warmBytes = 0
+  let first = 0
+  for (let minute = 0; minute < MINUTES; minute++) {
+    for (let second = 0; second < 60; second++) {
+      const fromMs = (minute * 60 + second) * 1_000
+      await publisher.burst(synthetic(1_000, { fromMs, fps: 10, bytes: 600 }))
+      await stage.clock.pass(1_000)
     }
-    const [settled] = looks
-    expect(settled).toMatchObject({ lengthMs: WINDOW_MS + FRAGMENT_MS, segments: WINDOW_MS / FRAGMENT_MS + 1 })
-    for (const look of looks) expect(look).toEqual(settled)
-    expect(usedBytes() - warmBytes).toBeLessThan(GROWTH_LIMIT_BYTES)
-    const { numbers } = readMedia(await stage.playlist())
-    expect((numbers[0] ?? 0) - first).toBeCloseTo(((MINUTES - 1) * 60_000) / FRAGMENT_MS, -1)
-    await publisher.end()
-    await stage.clock.pass(60_000)
-    expect([stage.service.files.size, stage.disk.files.size, stage.world.threads.size]).toEqual([0, 0, 0])
-  },
-  60_000,
-)
+    if (minute === 0) [first = 0] = readMedia(await stage.playlist()).numbers
+    if (minute === WARM_MINUTE) warmBytes = usedBytes()
+    if (minute >= SETTLED_MINUTE) looks.push(await lookAt(stage))
+  }
+  const [settled] = looks
+  expect(settled).toMatchObject({ lengthMs: WINDOW_MS + FRAGMENT_MS, segments: WINDOW_MS / FRAGMENT_MS + 1 })
+  for (const look of looks) expect(look).toEqual(settled)
+  expect(usedBytes() - warmBytes).toBeLessThan(GROWTH_LIMIT_BYTES)
+  const { numbers } = readMedia(await stage.playlist())
+  expect((numbers[0] ?? 0) - first).toBeCloseTo(((MINUTES - 1) * 60_000) / FRAGMENT_MS, -1)
+  await publisher.end()
+  await stage.clock.pass(60_000)
+  expect([stage.service.files.size, stage.disk.files.size, stage.world.threads.size]).toEqual([0, 0, 0])
+})

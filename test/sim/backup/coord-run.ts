@@ -165,7 +165,7 @@ class CoordinatorRun {
       const host = this.#network.add(name, `10.0.1.${index + 1}`)
       const node = { host, world: null, backup: null }
       this.#coordinators.push(node)
-      await this.#startCoordinator(node)
+      this.#startCoordinator(node)
     }
     this.#startWatchers()
     await this.#simulation.run(15_000)
@@ -179,7 +179,7 @@ class CoordinatorRun {
     await this.#stop()
   }
 
-  async #startCoordinator(node: CoordinatorNode): Promise<void> {
+  #startCoordinator(node: CoordinatorNode): void {
     const world = node.host.boot(this.#log(node.host.name))
     const [name, other] = node.host.name === 'c1' ? ['c1', 'c2'] : ['c2', 'c1']
     const options: BackupOptions = {
@@ -207,8 +207,9 @@ class CoordinatorRun {
       maxConnections: 1_000,
     }
     node.world = world
-    node.backup = new Backup(world, options, '1')
-    await node.backup.start()
+    const backup = new Backup(world, options, '1')
+    node.backup = backup
+    world.spawn('start', (thread) => backup.start(thread))
   }
 
   #startWatchers(): void {
@@ -248,7 +249,7 @@ class CoordinatorRun {
     } else if (fault === 'stop server') server.host.life?.stall(lastsMs)
     else if (fault === 'kill coordinator' || fault === 'crash coordinator') {
       coordinator.host.crash(fault === 'kill coordinator' ? 'process' : 'machine')
-      end(() => void this.#startCoordinator(coordinator))
+      end(() => this.#startCoordinator(coordinator))
     } else if (fault === 'stop coordinator') coordinator.host.life?.stall(lastsMs)
     else if (fault === 'cut peers') {
       this.#network.cut(one, other)

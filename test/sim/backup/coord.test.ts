@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { Coordinator } from '../../../src/cluster/backup/coordinator/coordinator.ts'
 import { Election } from '../../../src/cluster/backup/coordinator/election.ts'
 import { PeerLink } from '../../../src/cluster/backup/coordinator/link.ts'
+import { FileSystem } from '../../../src/st/sim/file-system.ts'
 import { ServedLog } from '../../../src/cluster/backup/coordinator/served-log.ts'
 import { Side } from '../../../src/cluster/backup/coordinator/side.ts'
 import { BackupStream } from '../../../src/cluster/backup/coordinator/stream.ts'
@@ -20,37 +21,43 @@ function patch(type: { readonly prototype: object }, name: string, make: (origin
   return () => Object.defineProperty(prototype, name, original)
 }
 
-describe('two servers, two coordinators, and what goes wrong with them', () => {
-  test.each([1, 2, 3])(
-    'seed %i',
-    async (seed) => {
-      const { violation, faults } = await runCoordinators(seed)
-      expect(violation?.message, faults.join(', ')).toBeUndefined()
-    },
-    60_000,
-  )
+/** Of a coordinator that forgot what it had told, and of logs that met when they had parted. */
+const REGRESSIONS = [
+  [20158, 'a discontinuity that was needed where the log was blank'],
+  [30103, 'fewer discontinuities than in the life before'],
+  [30127, 'a hole that only one of the two has'],
+  [30366, 'what the other one had shown already'],
+  [30744, 'the other server, a segment earlier'],
+] as const
 
-  test.each<Fault>(['kill server', 'switch'])(
-    '%s: players miss nothing of the programme',
-    async (fault) => {
-      const { violation, missedMs } = await runCoordinators(7, null, [fault])
-      expect(violation).toBeNull()
-      expect(missedMs).toBe(0)
-    },
-    60_000,
-  )
+describe('two servers, two coordinators, and what goes wrong with them', () => {
+  test.each(REGRESSIONS)('seed %i: %s', async (seed) => {
+    const { violation, faults } = await runCoordinators(seed)
+    expect(violation?.message, faults.join(', ')).toBeUndefined()
+  })
+
+  test.each([1, 2, 3])('seed %i', async (seed) => {
+    const { violation, faults } = await runCoordinators(seed)
+    expect(violation?.message, faults.join(', ')).toBeUndefined()
+  })
+
+  test.each<Fault>(['kill server', 'switch'])('%s: players miss nothing of the programme', async (fault) => {
+    const { violation, missedMs } = await runCoordinators(7, null, [fault])
+    expect(violation).toBeNull()
+    expect(missedMs).toBe(0)
+  })
 
   test('coordinators that cannot see each other both go on, and are one again when they can', async () => {
     const { violation, pausesMs, conflicts } = await runCoordinators(3, null, ['cut peers'], 15_000)
     expect(violation).toBeNull()
     expect(conflicts).toBeGreaterThan(0)
     for (const pauseMs of pausesMs) expect(pauseMs).toBeLessThan(6_000)
-  }, 60_000)
+  })
 
   test('a seed means the same each time', async () => {
     const [one, other] = [await runCoordinators(11), await runCoordinators(11)]
     expect(one).toEqual(other)
-  }, 60_000)
+  })
 })
 
 /** Found within so many seeds; the faults are those that bring them to light. */
@@ -103,6 +110,11 @@ const PLANTED: readonly (readonly [name: string, faults: readonly Fault[], plant
       ),
   ],
   [
+    'a memory that is not on the disk itself',
+    ['crash coordinator', 'cut peers', 'crash coordinator', 'cut peers'],
+    () => patch(FileSystem, 'sync', () => () => {}),
+  ],
+  [
     'entries that the other coordinator does not get',
     ['kill coordinator'],
     () => patch(Coordinator, 'take', () => () => Promise.resolve(true)),
@@ -138,22 +150,19 @@ const PLANTED: readonly (readonly [name: string, faults: readonly Fault[], plant
       ),
   ],
 ]
-const MOST_SEEDS = 10
+const FIRST_SEED = 11
+const MOST_SEEDS = 20
 
-test.each(PLANTED)(
-  'finds %s',
-  async (_name, faults, plant) => {
-    const takeOut = plant()
-    try {
-      let found: string | null = null
-      for (let seed = 1; seed <= MOST_SEEDS && found === null; seed++) {
-        const { violation } = await runCoordinators(seed, null, faults)
-        found = violation?.message ?? null
-      }
-      expect(found).not.toBeNull()
-    } finally {
-      takeOut()
+test.each(PLANTED)('finds %s', async (_name, faults, plant) => {
+  const takeOut = plant()
+  try {
+    let found: string | null = null
+    for (let count = 0; count < MOST_SEEDS && found === null; count++) {
+      const { violation } = await runCoordinators(FIRST_SEED + count, null, faults)
+      found = violation?.message ?? null
     }
-  },
-  120_000,
-)
+    expect(found).not.toBeNull()
+  } finally {
+    takeOut()
+  }
+})

@@ -357,7 +357,8 @@ vhost __defaultVhost__ {
     const crashes = this.#plan.faults.filter(
       ({ what }) => what === 'kill' || what === 'power' || what.startsWith('disk'),
     )
-    const left = this.#storage.files.paths.filter((path) => path.startsWith('shared/'))
+    const isLeft = (path: string): boolean => path.startsWith('shared/') && path !== 'shared/.standby-storage'
+    const left = this.#storage.files.paths.filter(isLeft)
     if (crashes.length === 0 && left.length > 0) throw new Violation('files', `these are left: ${left.join(' ')}`)
   }
 

@@ -14,6 +14,5 @@ describe('edges and origins through crashes, partitions, resets and stalls', () 
         expect(frames).toBeGreaterThan(0)
       }
     },
-    120_000,
   )
 })

@@ -176,7 +176,7 @@ async function playFlv(thread: Thread, plan: PlayPlan, untilMs: number, seen: Se
 }
 
 /** Undefined: nothing came in time. */
-async function inTime<T>(reading: Promise<T>): Promise<T | undefined> {
+export async function inTime<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading
   } catch (error) {
@@ -186,7 +186,7 @@ async function inTime<T>(reading: Promise<T>): Promise<T | undefined> {
 }
 
 /** Looks at all that one connection gets: in order, nothing twice, a picture after the one that it needs. */
-class ConnectionCheck {
+export class ConnectionCheck {
   readonly #thread: Thread
   readonly #plan: PlayPlan
   readonly #seen: Seen

@@ -6,8 +6,10 @@ import { Copier } from './copier.ts'
 import { PeerLink } from './link.ts'
 import type { Beginnings, CoordinatorOptions } from './options.ts'
 import type { Parts } from './parts.ts'
+import type { Sent } from './entries.ts'
+import { Memory, readMemories } from './memory.ts'
+import { ageOf, restore, type Restored } from './restore.ts'
 import { nameOfKey, keyOf, type SegmentReport, type StreamName } from './segment-report.ts'
-import type { Entry } from './served-log.ts'
 import { Shelf } from './shelf.ts'
 import { BackupStream } from './stream.ts'
 
@@ -39,6 +41,23 @@ export class Coordinator {
     return [...this.#streams.values()]
   }
 
+  /** Goes on from what another life has told players. Before anything else. @throws InterruptedError */
+  async restore(thread: Thread): Promise<void> {
+    const { dir, disposeMs, maxSegmentBytes, maxStreams, window } = this.options
+    for (const remembered of await readMemories(thread, dir)) {
+      const name = nameOfKey(remembered.key)
+      const isRoom = this.#streams.size < maxStreams
+      if (!name || !isRoom || ageOf(thread, remembered) > disposeMs) {
+        await new Memory(dir, remembered.key, window, 0).forget(thread)
+        continue
+      }
+      const restored = await restore(thread, this.shelf, remembered, maxSegmentBytes)
+      const stream = this.#begin(name, restored)
+      const last = stream.log.last?.entry.number
+      this.#world.log.info({ stream: stream.key, last }, 'backup: a stream goes on from what was told')
+    }
+  }
+
   /** Removes what another life has left, and begins to look for the other coordinator. */
   start(): void {
     this.#spawn('backup-clear', (thread) =>
@@ -50,7 +69,7 @@ export class Coordinator {
     this.#spawn('backup-link', (thread) => this.link.run(thread))
   }
 
-  /** Returns when all threads are gone; the copies are removed. */
+  /** Returns when all threads are gone. What players were told last stays on the disk, for the next life. */
   async stop(thread: Thread): Promise<void> {
     this.#isStopping = true
     for (const one of this.#threads) await one.stop(thread, 'coordinator stops')
@@ -70,7 +89,7 @@ export class Coordinator {
   }
 
   /** Takes what the leader has chosen. @returns false when it is none of a stream that there is room for @throws InterruptedError */
-  async take(thread: Thread, key: string, entries: readonly Entry[]): Promise<boolean> {
+  async take(thread: Thread, key: string, entries: readonly Sent[]): Promise<boolean> {
     const name = nameOfKey(key)
     const stream = name && this.#streamOf(name)
     await stream?.take(thread, entries)
@@ -85,14 +104,18 @@ export class Coordinator {
       this.refused++
       return null
     }
-    const stream = new BackupStream(this.#parts, name)
-    this.#streams.set(key, stream)
     this.#world.log.info({ stream: key }, 'backup: a stream begins')
+    return this.#begin(name, null)
+  }
+
+  #begin(name: StreamName, restored: Restored | null): BackupStream {
+    const stream = new BackupStream(this.#parts, name, restored)
+    this.#streams.set(stream.key, stream)
     this.#spawn('backup-stream', async (thread) => {
       try {
         await stream.run(thread)
       } finally {
-        this.#streams.delete(key)
+        this.#streams.delete(stream.key)
       }
     })
     return stream

@@ -7,19 +7,31 @@ const MOST_ENTRIES = 1_000
 /** Names that a coordinator gives: no way out of the folder that it serves. */
 const NAME = /^[^/\\\p{Cc}]{1,300}\.(?:ts|m4s|mp4)$/u
 
-/** Null when one of them is not understood. */
-export function readEntries(value: unknown): readonly Entry[] | null {
-  return Array.isArray(value) && value.length <= MOST_ENTRIES && value.every(isEntry) ? value : null
+/** An entry on its way, and how long ago its segment ended when it was sent, ms. */
+export interface Sent {
+  readonly entry: Entry
+  readonly ageMs: number
 }
 
-function isEntry(value: unknown): value is Entry {
+/** Null when one of them is not understood. */
+export function readEntries(value: unknown): readonly Sent[] | null {
+  return Array.isArray(value) && value.length <= MOST_ENTRIES && value.every(isSent) ? value : null
+}
+
+function isSent(value: unknown): value is Sent {
+  return isObject(value) && isEntry(value['entry']) && isFinite(value['ageMs']) && value['ageMs'] >= 0
+}
+
+export function isEntry(value: unknown): value is Entry {
   if (!isObject(value)) return false
-  const { number, seqNo, durationMs, side, session, name, hash, initName, initHash, discontinuities, facts } = value
+  const { number, seqNo, durationMs, side, session, before, name, hash, initName, initHash, discontinuities, facts } =
+    value
   return (
     [number, seqNo, discontinuities].every(isCount) &&
     [side, session].every(isText) &&
     isFinite(durationMs) &&
     typeof value['discontinuity'] === 'boolean' &&
+    (before === null || isName(before)) &&
     isName(name) &&
     isHash(hash) &&
     (initName === null ? initHash === null : isName(initName) && isHash(initHash)) &&

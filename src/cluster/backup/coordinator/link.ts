@@ -45,7 +45,7 @@ export class PeerLink {
   term = 0
   /** Of the local clock: when it became what it is. */
   sinceMs: number
-  /** How often it has led without knowing what the other one had told players while it stood still. */
+  /** How often it has led without knowing what the other one had told players while it stood still, or was not there. */
   blanks = 0
   /** How often two have led at a time. */
   conflicts = 0
@@ -53,6 +53,8 @@ export class PeerLink {
   #heardMs: number
   #failedBeats = 0
   #hasStoodStill = false
+  /** Whether the other one may have told players something that this one has not heard of. */
+  #isBehind: boolean
   readonly #life: string
   #said = 0
   #tickMs: number
@@ -63,6 +65,8 @@ export class PeerLink {
     this.#pool = pool
     this.#options = options
     this.#last = last
+    // In the life before this one, or after it.
+    this.#isBehind = options.peer !== null
     this.#life = world.newId()
     this.sinceMs = this.#heardMs = this.#tickMs = world.clock.nowMs()
     if (!options.peer) this.#become('leader')
@@ -95,6 +99,17 @@ export class PeerLink {
   /** Whether this one writes the logs, at this moment. */
   get leads(): boolean {
     return this.role === 'leader' && (!this.#options.peer || this.#world.clock.nowMs() - this.#tickMs <= this.#awakeMs)
+  }
+
+  /**
+   * Whether the other one may have told players more of a stream than this one knows: this one has stood still, or was not
+   * there, and has not heard since; or it follows and lacks what the other one has.
+   * @param last the last number of its own log
+   */
+  lacks(key: string, last: number): boolean {
+    if (!this.#options.peer) return false
+    if (this.role === 'joining' || this.#world.clock.nowMs() - this.#tickMs > this.#awakeMs) return true
+    return this.role === 'follower' && this.isPeerThere && (this.peer?.last[key] ?? 0) > last
   }
 
   /** Who has stood still for longer may not be the leader any more. */
@@ -156,6 +171,7 @@ export class PeerLink {
     this.#heardMs = nowMs
     this.#failedBeats = 0
     this.#hasStoodStill = true
+    this.#isBehind = true
     this.peer = null
     this.#become('joining')
   }
@@ -179,7 +195,7 @@ export class PeerLink {
       return
     }
     // Who has not just begun knows what players have been told.
-    if (peer.role !== 'joining') this.#hasStoodStill = false
+    if (peer.role !== 'joining') this.#hasStoodStill = this.#isBehind = false
     const yields = isBefore(peer, this.#options)
     if (peer.role === 'leader') {
       if (this.role === 'leader') this.#meet(peer, yields)
@@ -206,8 +222,8 @@ export class PeerLink {
     this.sinceMs = this.#world.clock.nowMs()
     if (role === 'leader') {
       this.term++
-      if (this.#hasStoodStill) this.blanks++
-      this.#hasStoodStill = false
+      if (this.#isBehind) this.blanks++
+      this.#hasStoodStill = this.#isBehind = false
     }
     this.#log.info({ role, term: this.term, peer: this.peer?.name ?? '' }, 'backup: this coordinator is now')
   }

@@ -20,7 +20,8 @@ const PIECE_TIMEOUT_MS = 30_000
 export function playerHandler(coordinator: Coordinator): HttpHandler {
   return async (thread, exchange) => {
     const [, app = '', stream = ''] = PLAYLIST.exec(exchange.request.path) ?? []
-    if (stream !== '') return answerPlaylist(thread, exchange, findStream(coordinator, exchange, app, stream))
+    if (stream !== '')
+      return answerPlaylist(thread, exchange, coordinator, findStream(coordinator, exchange, app, stream))
     const [, folder = '', name = ''] = FILE.exec(exchange.request.path) ?? []
     for (const one of coordinator.streams) {
       const found = one.name.app === folder ? one.find(name) : null
@@ -41,9 +42,18 @@ function findStream(
   return coordinator.stream({ vhost: asked, app, stream }) ?? coordinator.stream({ vhost: DEFAULT_VHOST, app, stream })
 }
 
-async function answerPlaylist(thread: Thread, exchange: HttpExchange, stream: BackupStream | null): Promise<boolean> {
+async function answerPlaylist(
+  thread: Thread,
+  exchange: HttpExchange,
+  { link }: Coordinator,
+  stream: BackupStream | null,
+): Promise<boolean> {
   const playlist = stream?.log.playlist()
-  if (!playlist) return false
+  if (!stream || !playlist) return false
+  if (link.lacks(stream.key, stream.log.last?.entry.number ?? 0)) {
+    await exchange.answerText(thread, 503, 'This coordinator does not know what the other one has served.', NOT_KEPT)
+    return true
+  }
   const text = writeMediaPlaylist(playlist)
   const tag = `"${shortHash(hashOf(Buffer.from(text)))}"`
   const seconds = Math.max(1, Math.floor(playlist.targetDurationSeconds / 2))

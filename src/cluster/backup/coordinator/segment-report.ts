@@ -119,7 +119,7 @@ function isPath(value: unknown): value is string {
   return isText(value) && value.length <= MAX_URL_LENGTH && !value.split(/[/\\]/).includes('..')
 }
 
-function isText(value: unknown): value is string {
+export function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
 }
 

@@ -2,7 +2,7 @@
 import { type MediaPlaylist, targetDurationSeconds } from '../../../format/m3u8/media-playlist.ts'
 import { escapeName } from '../../../format/m3u8/text.ts'
 import type { SegmentFacts } from '../../../format/segment-facts.ts'
-import type { Placed } from './joint.ts'
+import { beginsAfter, goesOn, type Placed } from './joint.ts'
 import type { KeptFile } from './shelf.ts'
 
 /** A segment in the log, as both coordinators have it. */
@@ -12,6 +12,8 @@ export interface Entry {
   readonly side: string
   readonly session: string
   readonly seqNo: number
+  /** The name of the one before it, at whoever has this; null: it is the first. */
+  readonly before: string | null
   readonly durationMs: number
   readonly facts: SegmentFacts
   /** The name of the file in the playlist, which no other bytes ever have; and that of what it needs before. */
@@ -35,6 +37,23 @@ export interface Served {
   readonly initFile: KeptFile | null
 }
 
+/**
+ * An entry of the other coordinator as it goes on from the last one that was told here: as it is, when that is what it came
+ * after there. When the two have not seen each other it may be another one, and then it is looked at anew. Null: players
+ * have seen it.
+ */
+export function following(last: Served | null, { entry, placed }: Served): Entry | null {
+  if (!last) return entry
+  const told = last.entry
+  const isNext = entry.before === told.name
+  if (!isNext && !beginsAfter(last.placed, placed)) return null
+  const isOneOn = entry.number === told.number + 1
+  const discontinuity = isNext ? entry.discontinuity : !isOneOn || !goesOn(last.placed, placed)
+  const own = told.discontinuities + Number(discontinuity)
+  const discontinuities = isOneOn ? own : Math.max(own, entry.discontinuities)
+  return { ...entry, before: told.name, discontinuity, discontinuities }
+}
+
 /** What has left the playlist stays fetchable for so many times its length: RFC 8216 6.2.2. */
 const KEPT_WINDOWS = 3
 
@@ -47,6 +66,12 @@ export class ServedLog {
 
   constructor(window: number) {
     this.#window = window
+  }
+
+  /** Goes on from what another life has told. @param firstNumber where the playlist begins */
+  restore(served: readonly Served[], firstNumber: number): void {
+    for (const one of served) this.push(one)
+    this.#firstNumber = Math.max(this.#firstNumber, firstNumber)
   }
 
   get last(): Served | null {

@@ -30,6 +30,12 @@ export function hashOf(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
+/** What kind of file has this name. */
+export function endingOf(name: string): KeptFile['ending'] {
+  const ending = posix.extname(name)
+  return ending === '.ts' ? 'ts' : ending === '.mp4' ? 'mp4' : 'm4s'
+}
+
 /** As much of a hash as stands in names. */
 export function shortHash(hash: string): string {
   return hash.slice(0, HASH_LETTERS)
@@ -44,6 +50,8 @@ export class Shelf {
   /** What was written or read lately, the oldest first. */
   readonly #shared = new Map<KeptFile, Buffer>()
   #sharedBytes = 0
+  /** Paths of another life that are served on. */
+  readonly #adopted = new Set<string>()
   #count = 0
   diskFailures = 0
 
@@ -99,12 +107,34 @@ export class Shelf {
     return found
   }
 
+  /** Goes on with a file of another life. @returns null when it is not there, or not what it was. @throws InterruptedError */
+  async adopt(thread: Thread, path: string, hash: string, maxBytes: number): Promise<KeptFile | null> {
+    const known = this.#files.get(hash)
+    if (known?.path === path) return known
+    const { disk } = thread.world
+    let bytes = 0
+    await this.#attempt(thread, async () => {
+      bytes = (await disk.info(thread, path, DISK_TIMEOUT_MS))?.bytes ?? 0
+    })
+    if (bytes === 0 || bytes > maxBytes) return null
+    const file = { hash, ending: endingOf(path), bytes, path, memory: null }
+    const found = await this.read(thread, file)
+    if (!found || hashOf(found) !== hash) {
+      this.#unshare(file)
+      return null
+    }
+    this.#adopted.add(path)
+    this.#files.set(hash, file)
+    return file
+  }
+
   /** @throws InterruptedError */
   async remove(thread: Thread, file: KeptFile): Promise<void> {
     if (this.#files.get(file.hash) === file) this.#files.delete(file.hash)
     this.#unshare(file)
     const { path } = file
     if (path === null) return
+    this.#adopted.delete(path)
     await this.#attempt(thread, () => thread.world.disk.remove(thread, path, DISK_TIMEOUT_MS))
   }
 
@@ -129,7 +159,7 @@ export class Shelf {
     for (const { name, kind } of await disk.list(thread, path, DISK_TIMEOUT_MS)) {
       const inside = posix.join(path, name)
       const life = OURS.exec(name)?.[1]
-      if (kind === 'file' && life !== undefined && life !== this.#life) {
+      if (kind === 'file' && life !== undefined && life !== this.#life && !this.#adopted.has(inside)) {
         await disk.remove(thread, inside, DISK_TIMEOUT_MS)
       } else if (kind === 'folder' && depth < MAX_DEPTH) await this.#clear(thread, inside, depth + 1)
     }
@@ -179,7 +209,7 @@ async function writeNew(thread: Thread, path: string, bytes: Buffer): Promise<vo
   }
 }
 
-async function makeFolders(thread: Thread, path: string): Promise<void> {
+export async function makeFolders(thread: Thread, path: string): Promise<void> {
   const parts = path.split('/')
   for (let count = 1; count <= parts.length; count++) {
     const folder = parts.slice(0, count).join('/')

@@ -1,16 +1,19 @@
 /** One stream: the copies of both sides, and the log of what is served. */
-import { posix } from 'node:path'
 import { Condition } from '../../../st/condition.ts'
 import { TimeoutError } from '../../../st/errors.ts'
 import { Mutex } from '../../../st/mutex.ts'
 import type { Thread } from '../../../st/thread.ts'
 import { Election } from './election.ts'
-import { beginsAfter, endsTogether, fits, goesOn } from './joint.ts'
+import type { Sent } from './entries.ts'
+import { beginsAfter, endsTogether, fits } from './joint.ts'
+import { Memory } from './memory.ts'
+import { Numbering } from './numbering.ts'
 import type { Parts } from './parts.ts'
 import { readState } from './link.ts'
+import { placedOf, type Restored } from './restore.ts'
 import { haveBody, keyOf, type SegmentReport, type StreamName } from './segment-report.ts'
-import { type Entry, ServedLog, type Served } from './served-log.ts'
-import { type KeptFile, shortHash } from './shelf.ts'
+import { type Entry, following, ServedLog, type Served } from './served-log.ts'
+import { endingOf, type KeptFile } from './shelf.ts'
 import { type Copy, Side } from './side.ts'
 
 /** So often it looks at the clock. */
@@ -24,10 +27,10 @@ const REPLICATE_ATTEMPTS = 2
 const TELL_TIMEOUT_MS = 500
 /** For the entries that came before. */
 const TAKE_TIMEOUT_MS = 10_000
+/** For the disk to have those that another thread has just chosen: longer than its patience. */
+const TELL_LOCK_TIMEOUT_MS = 30_000
 /** An entry whose segment is under way here is not fetched from elsewhere for so long. */
 const OWN_COPY_MS = 500
-/** One of two logs that is ahead by so little waits for the other. */
-const SMALL_LEAD = 2
 
 export class BackupStream {
   readonly name: StreamName
@@ -35,30 +38,37 @@ export class BackupStream {
   readonly sides: readonly Side[]
   readonly log: ServedLog
   readonly election: Election
+  readonly memory: Memory
   readonly #parts: Parts
+  readonly #numbering: Numbering
   readonly #changed = new Condition('segments')
   /** A switch by hand that is to come. */
   #wanted: { readonly side: string; readonly sinceMs: number } | null = null
   #usedMs: number
-  /** Those of the link that the log knows of. */
-  #blanks: number
   /** Entries whose segment this one does not have. */
   lost = 0
   /** What is about to be published: the other one may ask for it. */
   #pending: Served | null = null
   readonly #workers = new Set<Thread>()
   readonly #taking = new Mutex()
+  readonly #telling = new Mutex()
 
-  constructor(parts: Parts, name: StreamName) {
+  /** @param restored what another life has told of it; null: nothing */
+  constructor(parts: Parts, name: StreamName, restored: Restored | null) {
     const { options, world } = parts
     this.#parts = parts
-    this.#blanks = parts.link.blanks
     this.name = name
     this.key = keyOf(name)
+    this.#numbering = new Numbering(parts, this.key, name.stream)
+    this.memory = new Memory(options.dir, this.key, options.window, restored?.generation ?? 0)
     this.sides = options.sides.map((side) => new Side(side, options.late, 2 * options.window))
     this.log = new ServedLog(options.window)
     this.election = new Election(options.holdMs)
     this.#usedMs = world.clock.nowMs()
+    if (!restored) return
+    this.log.restore(restored.served, restored.firstNumber)
+    const last = restored.served.at(-1)
+    if (last) this.election.shown(last.entry.side, this.#nowMs, true)
   }
 
   get #nowMs(): number {
@@ -93,7 +103,8 @@ export class BackupStream {
 
   /** The thread: writes the log while this coordinator leads, until nothing has come for `dispose`. @throws InterruptedError */
   async run(thread: Thread): Promise<void> {
-    const { disposeMs } = this.#parts.options
+    const { disposeMs, window } = this.#parts.options
+    let kept = window
     try {
       while (this.#nowMs - this.#usedMs < disposeMs) {
         for (const side of this.sides) side.look(this.#nowMs)
@@ -101,9 +112,11 @@ export class BackupStream {
         await this.#untilChanged(thread, LOOK_MS)
       }
       this.#parts.world.log.info({ stream: this.key }, 'backup: the stream is over')
+      kept = 0
+      await this.memory.forget(thread)
     } finally {
       for (const worker of this.#workers) await worker.stop(thread, 'stream is over')
-      await this.#removeAll(thread)
+      await this.#removeAll(thread, kept)
     }
   }
 
@@ -111,20 +124,40 @@ export class BackupStream {
    * Takes entries of the leader, in their order, with their segments: its own copies, else the leader's.
    * @throws TimeoutError when those before take too long, InterruptedError
    */
-  async take(thread: Thread, entries: readonly Entry[]): Promise<void> {
+  async take(thread: Thread, entries: readonly Sent[]): Promise<void> {
     this.#usedMs = this.#nowMs
     await this.#taking.lock(thread, TAKE_TIMEOUT_MS)
     try {
-      const served: Served[] = []
-      for (const entry of entries) if (this.#isNew(entry)) served.push(await this.#servedOf(thread, entry))
+      const taken: Served[] = []
+      for (const sent of entries) if (this.#isNew(sent.entry)) taken.push(await this.#servedOf(thread, sent))
       // All at once: who has just begun would show a playlist that ends before that of its life before. Meanwhile the
       // leader may have gone, and this coordinator have gone on by itself.
-      const isWelcome = this.#parts.link.role !== 'leader'
-      const gone = served.flatMap((one) => (isWelcome && this.#isNew(one.entry) ? this.#push(one) : [one]))
-      for (const one of gone) await this.#release(thread, one)
+      await this.#tell(thread, taken, () => this.#parts.link.role !== 'leader')
     } finally {
       this.#taking.unlock(thread)
     }
+  }
+
+  /**
+   * Gives players what comes next: as far as it does come next, and is allowed to when the disk has it.
+   * @throws TimeoutError when the disk does not answer, InterruptedError
+   */
+  async #tell(thread: Thread, chosen: readonly Served[], isAllowed: () => boolean): Promise<void> {
+    const gone: Served[] = []
+    await this.#telling.lock(thread, TELL_LOCK_TIMEOUT_MS)
+    try {
+      const told: Served[] = []
+      for (const one of isAllowed() ? chosen : []) {
+        const entry = this.#isNew(one.entry) ? following(told.at(-1) ?? this.log.last, one) : null
+        if (entry) told.push({ ...one, entry })
+      }
+      if (told.length > 0) await this.memory.save(thread, [...this.log.kept, ...told])
+      if (isAllowed()) for (const one of told) gone.push(...this.#push(one))
+      else if (told.length > 0) await this.memory.save(thread, this.log.kept)
+    } finally {
+      this.#telling.unlock(thread)
+    }
+    for (const one of [...gone, ...chosen]) await this.#release(thread, one)
   }
 
   /** The file that a playlist of now or of a moment ago names; null: there is none. */
@@ -139,9 +172,9 @@ export class BackupStream {
   async #lead(thread: Thread): Promise<void> {
     if (this.#missingThere().length > 0 && this.#parts.link.isPeerThere) await this.#send(thread, this.#missingThere())
     for (let copy = this.#next(); copy; copy = this.#next()) {
-      const served = servedOf(this.#entryOf(copy), copy, this.#nowMs)
+      const served = servedOf(this.#numbering.entryOf(copy, this.log.last), copy, this.#nowMs)
       if (!(await this.#replicate(thread, served)) || !this.#isNew(served.entry)) return
-      for (const gone of this.#push(served)) await this.#release(thread, gone)
+      await this.#tell(thread, [served], () => this.#parts.link.leads)
     }
   }
 
@@ -169,55 +202,15 @@ export class BackupStream {
     if (newest) this.election.set(to.name, this.#nowMs)
   }
 
-  #entryOf(copy: Copy): Entry {
-    const last = this.log.last
-    const { side, session, seqNo, durationMs, facts, file, initFile } = copy
-    const number = this.#nextNumber()
-    const discontinuity = last !== null && (number !== last.entry.number + 1 || !goesOn(last.placed, copy))
-    const { beginnings, world } = this.#parts
-    const before = last?.entry.discontinuities ?? beginnings.firstDiscontinuity(world.clock.wallMs())
-    const { stream } = this.name
-    return {
-      number,
-      side,
-      session,
-      seqNo,
-      durationMs,
-      facts,
-      name: `${stream}-${number}-${shortHash(file.hash)}.${file.ending}`,
-      hash: file.hash,
-      initName: initFile && `${stream}-${shortHash(initFile.hash)}.${initFile.ending}`,
-      initHash: initFile?.hash ?? null,
-      discontinuity,
-      discontinuities: before + Number(discontinuity),
-    }
-  }
-
-  /** Goes on from the last one; from the other coordinator's, when that has gone further by itself. */
-  #nextNumber(): number {
-    const { link, world, beginnings } = this.#parts
-    const after = (this.log.last?.entry.number ?? -1) + 1
-    // Numbers by the clock are beyond whatever the other one has told players meanwhile.
-    const isBlank = !this.log.last || this.#blanks !== link.blanks
-    const next = isBlank ? Math.max(after, beginnings.firstSequence(world.clock.wallMs())) : after
-    this.#blanks = link.blanks
-    const others = link.peer?.last[this.key] ?? -1
-    const isFar = others >= next + (this.log.last ? SMALL_LEAD : 0)
-    return isFar ? others + 1 : next
-  }
-
   #isNew({ number }: Entry): boolean {
     return number > (this.log.last?.entry.number ?? -1)
   }
 
   /** What the other coordinator does not have of what is in the playlist here. */
-  #missingThere(): Entry[] {
+  #missingThere(): Served[] {
     const { link, options } = this.#parts
     const others = link.peer?.last[this.key] ?? -1
-    return this.log.kept
-      .slice(-options.window)
-      .map(({ entry }) => entry)
-      .filter(({ number }) => number > others)
+    return this.log.kept.slice(-options.window).filter(({ entry }) => entry.number > others)
   }
 
   /**
@@ -229,7 +222,7 @@ export class BackupStream {
     this.#pending = served
     try {
       for (let attempt = 0; attempt < REPLICATE_ATTEMPTS && link.isPeerThere; attempt++) {
-        if (await this.#send(thread, [...this.#missingThere(), served.entry])) break
+        if (await this.#send(thread, [...this.#missingThere(), served])) break
       }
     } finally {
       this.#pending = null
@@ -237,8 +230,10 @@ export class BackupStream {
     return link.leads
   }
 
-  async #send(thread: Thread, entries: readonly Entry[]): Promise<boolean> {
+  async #send(thread: Thread, served: readonly Served[]): Promise<boolean> {
     const { link } = this.#parts
+    const nowMs = this.#nowMs
+    const entries = served.map(({ entry, placed }) => ({ entry, ageMs: Math.max(0, nowMs - placed.localEndMs) }))
     const body = JSON.stringify({ from: link.say(), stream: this.key, entries })
     const answer = await link.post(thread, 'peer/append', body, REPLICATE_TIMEOUT_MS)
     const state = answer && readState(answer)
@@ -246,19 +241,19 @@ export class BackupStream {
     return state !== null
   }
 
-  async #servedOf(thread: Thread, entry: Entry): Promise<Served> {
+  async #servedOf(thread: Thread, sent: Sent): Promise<Served> {
+    const { entry } = sent
+    const placed = placedOf(sent, this.#nowMs)
     const own = await this.#ownCopy(thread, entry)
     if (own) return servedOf(entry, own, this.#nowMs)
-    const { side, session, seqNo, durationMs, facts, hash, initHash } = entry
+    const { side, hash, initHash } = entry
     const { copier, shelf } = this.#parts
-    const nowMs = this.#nowMs
-    const placed = { side, session, seqNo, durationMs, facts, offsetMs: nowMs - facts.endMs, localEndMs: nowMs }
     const { name } = this
     const file = await copier.keepPeers(thread, shelf, { side, name, hash }, endingOf(entry.name))
     const init = initHash === null ? null : { side, name, hash: initHash }
     const initFile = init && (await copier.keepPeers(thread, shelf, init, 'mp4'))
     if (!file) this.lost++
-    return { entry, placed, sinceMs: nowMs, file, initFile }
+    return { entry, placed, sinceMs: this.#nowMs, file, initFile }
   }
 
   /** The copy that is here, or under way. */
@@ -279,6 +274,7 @@ export class BackupStream {
     const { entry } = served
     const before = this.log.last?.entry
     this.#usedMs = this.#nowMs
+    this.#numbering.told()
     const gone = this.log.push(served)
     if (before && before.side !== entry.side) {
       const { side, number, discontinuity } = entry
@@ -326,10 +322,11 @@ export class BackupStream {
     if (initFile && !isNeeded(initFile)) await shelf.remove(thread, initFile)
   }
 
-  async #removeAll(thread: Thread): Promise<void> {
-    const all = [...this.log.kept, ...this.sides.flatMap(({ copies }) => copies)]
-    const files = new Set(all.flatMap(({ file, initFile }) => [file, initFile]))
-    for (const file of files) if (file) await this.#parts.shelf.remove(thread, file)
+  /** @param kept so many of those that players were told last stay for the next life */
+  async #removeAll(thread: Thread, kept: number): Promise<void> {
+    const last = new Set(filesOf(kept === 0 ? [] : this.log.kept.slice(-kept)))
+    const files = new Set(filesOf([...this.log.kept, ...this.sides.flatMap(({ copies }) => copies)]))
+    for (const file of files) if (file && !last.has(file)) await this.#parts.shelf.remove(thread, file)
   }
 
   async #untilChanged(thread: Thread, timeoutMs: number): Promise<void> {
@@ -341,10 +338,10 @@ export class BackupStream {
   }
 }
 
-function servedOf(entry: Entry, copy: Copy, sinceMs: number): Served {
-  return { entry, placed: copy, sinceMs, file: copy.file, initFile: copy.initFile }
+function filesOf(all: readonly Pick<Served, 'file' | 'initFile'>[]): (KeptFile | null)[] {
+  return all.flatMap(({ file, initFile }) => [file, initFile])
 }
 
-function endingOf(name: string): KeptFile['ending'] {
-  return posix.extname(name) === '.ts' ? 'ts' : 'm4s'
+function servedOf(entry: Entry, copy: Copy, sinceMs: number): Served {
+  return { entry, placed: copy, sinceMs, file: copy.file, initFile: copy.initFile }
 }

@@ -38,6 +38,7 @@ function streamView(stream: BackupStream, nowMs: number): object {
     last_ms: last && Math.round(nowMs - last.sinceMs),
     discontinuities: last?.entry.discontinuities ?? null,
     lost,
+    remembered: stream.memory.isKept,
     sides: sides.map((side) => sideView(side, sides, nowMs)),
   }
 }
