@@ -22,8 +22,6 @@ let playlists = 0
 let segments = 0
 const bed = new Int32Array(new SharedArrayBuffer(4))
 let napMs = 0
-/** @type {ReturnType<typeof setImmediate> | undefined} */
-let nap
 
 function open(target, readsNothing) {
   const player = { bytes: 0, lastMs: 0, longestGapMs: 0, isOpen: true, socket: null }
@@ -79,14 +77,15 @@ async function connectAll({ target, count, readsNothing = false }) {
  * each of them must be woken by the server's own writes, the more often the slower the server writes.
  */
 function napAgain() {
+  if (napMs === 0) return
   Atomics.wait(bed, 0, 0, napMs)
-  nap = setImmediate(napAgain)
+  setImmediate(napAgain)
 }
 
 /** @param {{ readEveryMs?: number } | undefined} how 0: as soon as something comes */
 function beginWindow({ readEveryMs = 0 } = {}) {
   napMs = readEveryMs
-  if (readEveryMs > 0) nap = setImmediate(napAgain)
+  setImmediate(napAgain)
   const nowMs = monotonicMs()
   playlists = 0
   segments = 0
@@ -95,7 +94,7 @@ function beginWindow({ readEveryMs = 0 } = {}) {
 
 /** @param {{ starvedAfterMs?: number } | undefined} limits a player is starved when nothing came for so long */
 function endWindow({ starvedAfterMs = STARVED_AFTER_MS } = {}) {
-  clearImmediate(nap)
+  napMs = 0
   const nowMs = monotonicMs()
   let bytes = 0
   let minBytes = Infinity
