@@ -20,6 +20,8 @@ let lastError = ''
 /** Answers to viewers of HLS. */
 let playlists = 0
 let segments = 0
+const bed = new Int32Array(new SharedArrayBuffer(4))
+let napMs = 0
 
 function open(target, readsNothing) {
   const player = { bytes: 0, lastMs: 0, longestGapMs: 0, isOpen: true, socket: null }
@@ -70,7 +72,20 @@ async function connectAll({ target, count, readsNothing = false }) {
   return { connected: players.filter((player) => player.isOpen).length, failed, waiting: inFlight, lastError }
 }
 
-function beginWindow() {
+/**
+ * Sleeps between its reads. A player elsewhere costs a server no more than its packets; one on this machine that waits for
+ * each of them must be woken by the server's own writes, the more often the slower the server writes.
+ */
+function napAgain() {
+  if (napMs === 0) return
+  Atomics.wait(bed, 0, 0, napMs)
+  setImmediate(napAgain)
+}
+
+/** @param {{ readEveryMs?: number } | undefined} how 0: as soon as something comes */
+function beginWindow({ readEveryMs = 0 } = {}) {
+  napMs = readEveryMs
+  setImmediate(napAgain)
   const nowMs = monotonicMs()
   playlists = 0
   segments = 0
@@ -79,6 +94,7 @@ function beginWindow() {
 
 /** @param {{ starvedAfterMs?: number } | undefined} limits a player is starved when nothing came for so long */
 function endWindow({ starvedAfterMs = STARVED_AFTER_MS } = {}) {
+  napMs = 0
   const nowMs = monotonicMs()
   let bytes = 0
   let minBytes = Infinity

@@ -16,6 +16,8 @@ const SMALL = 1_500
 const HLS_STARVED_AFTER_MS = 3 * HLS_FRAGMENT_MS
 /** Long enough to see that, and a whole number of segments. */
 const HLS_WINDOW_MS = 5 * HLS_FRAGMENT_MS
+/** Live players read so often; those of HLS, who ask, when something comes. */
+const READ_EVERY_MS = 10
 /** Until the playlist has the segments with which a viewer begins. */
 const HLS_READY_MS = 4 * HLS_FRAGMENT_MS
 
@@ -76,7 +78,7 @@ function measure({ contender, protocol }, players, options) {
     const opened = await load.call('connect', { target: session.target(protocol), count: players })
     if (opened.connected < players) throw new Error(`only ${opened.connected} connected: ${opened.lastError}`)
     await sleep(options.settleMs)
-    await Promise.all([load.call('begin'), publisher?.call('begin')])
+    await Promise.all([load.call('begin', { readEveryMs: isHls ? 0 : READ_EVERY_MS }), publisher?.call('begin')])
     const usage = new Usage(pids, SERVER_CORE)
     const loadUsage = new Usage(load.pid, LOAD_CORE)
     await sleep(isHls ? Math.max(HLS_WINDOW_MS, options.windowMs) : options.windowMs)

@@ -67,7 +67,7 @@ export class ChunkReader {
     this.#limits = limits
   }
 
-  /** Adds bytes that have arrived. The buffer is the reader's from here on and may not change. */
+  /** Adds bytes that have arrived. It may not change before it is read or `letGo` is called. */
   push(bytes: Buffer): void {
     if (bytes.length === 0) return
     if (this.#pos === this.#bytes.length && !this.#queue) this.#use(bytes)
@@ -88,6 +88,13 @@ export class ChunkReader {
       if (isChunkOver && this.#readHeader()) continue
       if (!this.#refill()) return null
     }
+  }
+
+  /** What has been pushed may change from now on: the little that has not been read is copied. */
+  letGo(): void {
+    if (this.#pos === this.#bytes.length && !this.#queue) return
+    this.#use(Buffer.concat([this.#bytes.subarray(this.#pos), ...(this.#queue ?? [])]))
+    this.#queue = null
   }
 
   /** What has been pushed behind the last message that was read; null: that is in the middle of another one. */
@@ -118,12 +125,38 @@ export class ChunkReader {
   #readPayload(): RtmpMessage | null {
     const stream = this.#stream
     const bytes = this.#bytes
+    const spanBytes = this.#spanOf(stream)
+    if (spanBytes > 0) return this.#readSpan(stream, spanBytes)
     const count = Math.min(this.#chunkLeft, bytes.length - this.#pos)
     this.#countPartial(count)
     stream.append(bytes, this.#pos, count)
     this.#pos += count
     this.#chunkLeft -= count
     return stream.arrivedBytes === stream.header.messageBytes ? this.#finish(stream) : null
+  }
+
+  /**
+   * How far a message of several chunks reaches from its first byte of payload on, when all of it is there and nothing but
+   * the shortest header, of one byte, stands between two chunks; 0: it must be read chunk by chunk.
+   */
+  #spanOf({ csid, header, arrivedBytes }: ChunkStream): number {
+    const { messageBytes, isExtended } = header
+    const chunkBytes = this.#chunkBytes
+    if (messageBytes <= chunkBytes || arrivedBytes > 0 || isExtended || csid >= CSID_OFFSET) return 0
+    const spanBytes = messageBytes + Math.ceil(messageBytes / chunkBytes) - 1
+    const end = this.#pos + spanBytes
+    if (end > this.#bytes.length) return 0
+    const goesOn = (FMT_CONTINUE << FMT_SHIFT) | csid
+    for (let at = this.#pos + chunkBytes; at < end; at += chunkBytes + 1) if (this.#bytes[at] !== goesOn) return 0
+    return spanBytes
+  }
+
+  #readSpan(stream: ChunkStream, spanBytes: number): RtmpMessage {
+    this.#countPartial(stream.header.messageBytes)
+    stream.appendAll(this.#bytes, this.#pos, spanBytes, this.#chunkBytes)
+    this.#pos += spanBytes
+    this.#chunkLeft = 0
+    return this.#finish(stream)
   }
 
   #countPartial(count: number): void {

@@ -50,6 +50,19 @@ export class ChunkStream {
     this.arrivedBytes = arrivedBytes
   }
 
+  /** Takes the whole of the open message: its chunks from `offset` on, `spanBytes` with the one byte before each further one. */
+  appendAll(from: Buffer, offset: number, spanBytes: number, chunkBytes: number): void {
+    const { messageBytes } = this.header
+    const block = allocate(spanBytes)
+    from.copy(block, 0, offset, offset + spanBytes)
+    // A copy within a buffer makes no object, one between two buffers does.
+    for (let to = chunkBytes, at = chunkBytes + 1; to < messageBytes; to += chunkBytes, at += chunkBytes + 1) {
+      block.copyWithin(to, at, at + chunkBytes)
+    }
+    this.#payload = block.subarray(0, messageBytes)
+    this.arrivedBytes = messageBytes
+  }
+
   /** Hands the open message out, of which every byte has arrived. */
   take(): RtmpMessage {
     const { typeId, streamId } = this.header
@@ -67,12 +80,15 @@ export class ChunkStream {
 
   #grow(needBytes: number): void {
     const wishBytes = Math.max(needBytes, 2 * this.#payload.length, FIRST_BLOCK_BYTES)
-    const newBytes = Math.min(wishBytes, this.header.messageBytes)
-    // A big payload gets memory of its own: in the pool it would keep 8 KB alive, and be kept by its neighbours.
-    const grown = newBytes < POOLED_BYTES ? Buffer.allocUnsafe(newBytes) : Buffer.allocUnsafeSlow(newBytes)
+    const grown = allocate(Math.min(wishBytes, this.header.messageBytes))
     this.#payload.copy(grown, 0, 0, this.arrivedBytes)
     this.#payload = grown
   }
+}
+
+/** A big payload gets memory of its own: in the pool it would keep 8 KB alive, and be kept by its neighbours. */
+function allocate(bytes: number): Buffer {
+  return bytes < POOLED_BYTES ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes)
 }
 
 function copyBytes(from: Buffer, offset: number, to: Buffer, toOffset: number, count: number): void {

@@ -124,17 +124,26 @@ export class RtmpConnection {
         return sink.timeoutMs
       },
       step: (): boolean => {
-        for (let message = this.tryRead(); message; message = this.tryRead()) {
-          reader.activeMs = clock.nowMs()
-          if (sink.take(message)) continue
-          rest = message
-          return false
+        try {
+          for (let message = this.tryRead(); message; message = this.tryRead()) {
+            reader.activeMs = clock.nowMs()
+            if (sink.take(message)) continue
+            rest = message
+            return false
+          }
+          sink.flush()
+          return !this.socket.isAtEnd()
+        } finally {
+          this.#reader.letGo()
         }
-        sink.flush()
-        return !this.socket.isAtEnd()
       },
     }
-    await this.socket.followInput(thread, reader, timeoutMs)
+    this.socket.lendsInput = true
+    try {
+      await this.socket.followInput(thread, reader, timeoutMs)
+    } finally {
+      this.socket.lendsInput = false
+    }
     return rest
   }
 

@@ -15,7 +15,9 @@ export function formatEndpoint({ host, port }: Endpoint): string {
 
 /** What a connection tells the socket above it; called by the world while no thread runs, never re-entered. */
 export interface PipeHandler {
-  /** Bytes arrived; the buffer is the receiver's to keep. */
+  /** It keeps nothing of what `onData` brings: the bytes may change when the call is over. */
+  readonly lendsInput?: boolean
+  /** Bytes arrived; the buffer is the receiver's to keep, unless it said otherwise. */
   onData(bytes: Buffer): void
   /** The peer will send no more. */
   onEnd(): void

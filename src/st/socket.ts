@@ -37,6 +37,8 @@ export class Socket implements PipeHandler {
   #inputBytes = 0
   /** As much unread input slows the peer down; less for who only passes it on. One read of the kernel is kept whole. */
   inputLimitBytes = INPUT_LIMIT_BYTES
+  /** What `followInput` reads may change after its step; who sets this keeps nothing of it. */
+  lendsInput = false
   #paused = false
   #discards = false
   #ended = false
@@ -162,10 +164,7 @@ export class Socket implements PipeHandler {
     return this.#pipe.write(bytes, behind)
   }
 
-  /**
-   * Waits until the kernel has taken all that was written.
-   * @throws TimeoutError (the peer does not read), InterruptedError, ClosedError
-   */
+  /** Waits until the kernel has taken all. @throws TimeoutError (the peer does not read), InterruptedError, ClosedError */
   drain(thread: Thread, timeoutMs: number): Promise<void> {
     return this.#pipe.pendingBytes === 0 && !this.#closed ? DONE : this.#drain(thread, timeoutMs)
   }
@@ -275,6 +274,7 @@ export class Socket implements PipeHandler {
       this.#pipe.pause()
     }
     this.#readable.arrive()
+    if (this.lendsInput && this.#input.at(-1) === bytes) this.#input[this.#input.length - 1] = Buffer.from(bytes)
   }
 
   onEnd(): void {

@@ -76,7 +76,7 @@ export class Publication {
 
   /** Where a player begins that enters now, or about there, in ms on the timeline. */
   get beginMs(): number {
-    return this.#gop.kept[0]?.dtsMs ?? this.#timeline.nowMs
+    return this.#gop.beginMs ?? this.#timeline.nowMs
   }
 
   get ended(): boolean {
@@ -186,7 +186,7 @@ export class Publication {
   }
 
   #read(reader: PacketReader): PacketReader {
-    for (const { packet, headers } of this.#gop.kept) if (packet) reader.push(packet, headers)
+    this.#gop.replay(reader)
     if (this.#ended) reader.end()
     else this.#readers.add(reader)
     return reader

@@ -23,6 +23,7 @@ export class SoundCache {
    */
   add(packet: Packet, headers: HeaderSet, keptMs: number): void {
     if (packet.kind !== 'audio' || packet.type !== 'frame' || packet.trackId !== 0) return
+    if (keptMs === 0 && this.#kept.length === 0) return
     this.#kept.push({ packet, headers })
     this.#bytes += packet.payload.length
     const oldestMs = packet.dtsMs - keptMs

@@ -203,6 +203,15 @@ describe('what the reader obeys', () => {
     expect(reader.read()?.payload.equals(Buffer.alloc(0xfffff, 0xc4))).toBe(true)
   })
 
+  test('a message whose chunks another one interrupts is put together as well', () => {
+    const open = `04 000000 000104 09 01000000${fill(128, 1)}`
+    const { messages } = read(open, `c4${fill(128, 2)}`, '05 000000 000001 08 01000000 07', 'c4 03030303')
+    expect(messages).toEqual([
+      [5, 0, 8, 1, '07'],
+      [4, 0, 9, 1, fill(128, 1) + fill(128, 2) + '03030303'],
+    ])
+  })
+
   test('Abort drops the open message of its chunk stream, and no other', () => {
     const open = (csid: string): string => `${csid} 000000 000082 09 01000000${fill(128, 1)}`
     const abort = '02 000000 000004 02 00000000 00000004'

@@ -227,3 +227,24 @@ describe('the handshake', () => {
     ])
   })
 })
+
+test('a follower gets every message whole from bytes that are only lent', async () => {
+  const side = new Side()
+  const messages = [1, 128, 129, 700, 5_000, 1].map((bytes, i) => video(bytes, i))
+  const taken: RtmpMessage[] = []
+  const sink = {
+    take: (message: RtmpMessage) => message.payload.length > 0 && taken.push(message) > 0,
+    flush: () => {},
+  }
+  side.run((thread) => side.connection.follow(thread, sink, 1_000))
+  await side.stage.clock.settle()
+  const bytes = Buffer.concat(messages.map((message) => encodeMessage(message, 128)))
+  const room = Buffer.alloc(1_000)
+  for (let at = 0, count = 1; at < bytes.length; at += count, count = ((count * 7) % 997) + 1) {
+    const lent = room.subarray(0, bytes.copy(room, 0, at, at + count))
+    side.pipe.handler.onData(lent)
+    room.fill(0xff)
+  }
+  await side.stage.clock.settle()
+  expect(taken).toEqual(messages)
+})

@@ -46,6 +46,38 @@ describe('read', () => {
     expect(socket.receivedBytes).toBe(11)
   })
 
+  test('bytes that are only lent are copied for who reads them later', async () => {
+    const lent = Buffer.from('one')
+    socket.lendsInput = true
+    pipe.handler.onData(lent)
+    lent.write('???')
+    reader()
+    await clock.settle()
+    lent.write('two')
+    pipe.handler.onData(lent)
+    lent.write('???')
+    await clock.settle()
+    expect(notes).toEqual(['read one', 'read two'])
+  })
+
+  test('who says so reads lent bytes where they lie; what it leaves is copied', async () => {
+    const lent = Buffer.from('one')
+    socket.lendsInput = true
+    let takes = 1
+    noting(world, notes, 'follower', (thread) => {
+      const step = (): boolean => {
+        for (; takes > 0 && socket.nextByte !== null; takes--) notes.push(`same ${socket.tryRead() === lent}`)
+        return true
+      }
+      return socket.followInput(thread, { step }, FOREVER)
+    })
+    await clock.settle()
+    pipe.handler.onData(lent)
+    pipe.handler.onData(lent)
+    lent.write('???')
+    expect([...notes, String(socket.tryRead())]).toEqual(['same true', 'one'])
+  })
+
   test('tells that the peer has ended before all is read', () => {
     arrives('rest')
     expect(socket.ended).toBe(false)

@@ -4,7 +4,7 @@ import type { ShutdownRequest, SocketName, StreamBinding, TcpHandle, WriteReques
 import { plainHost } from './net-pipe.ts'
 import { ReadMemory } from './read-memory.ts'
 
-/** Reads go here and are copied at once to where they are kept: no read needs 64 KB of its own. */
+/** Reads go here, and are copied to where they are kept if they are: no read needs 64 KB of its own. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024)
 const KEEP_ALIVE_SECONDS = 60
 /** libuv's UV_EOF, on every system. */
@@ -140,7 +140,7 @@ class TcpPipe implements Pipe {
   read(): void {
     const count = this.#shared.lastRead
     if (this.#closed || count === 0) return
-    if (count > 0) this.#handler?.onData(this.#shared.copyOfRead(count))
+    if (count > 0) this.#handler?.onData(this.#handler.lendsInput ? lentRead(count) : this.#shared.copyOfRead(count))
     else if (count === END_OF_FILE) this.#handler?.onEnd()
     else this.#close(systemError('read', count))
   }
@@ -193,6 +193,10 @@ function onShutdown(this: ShutdownRequest, status: number): void {
   const { pipe } = this as OwnedShutdown
   // A connection that is gone has said so by its read.
   if (status < 0) pipe.destroy()
+}
+
+function lentRead(count: number): Buffer {
+  return READ_BUFFER.subarray(0, count)
 }
 
 function nameOf(handle: TcpHandle, side: 'getpeername' | 'getsockname'): Endpoint | null {
