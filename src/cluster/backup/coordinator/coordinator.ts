@@ -127,7 +127,7 @@ export class Coordinator {
 
   #last(): Record<string, number> {
     const last: Record<string, number> = {}
-    for (const { key, log } of this.#streams.values()) if (log.last) last[key] = log.last.entry.number
+    for (const { key, lastNumber } of this.#streams.values()) if (lastNumber !== null) last[key] = lastNumber
     return last
   }
 }

@@ -21,7 +21,9 @@ export interface PeerState {
   readonly role: Role
   /** Goes up with each leader. */
   readonly term: number
-  /** The last number of each log. */
+  /** Whether it tells players nothing that the one it says this to has not got. */
+  readonly waits: boolean
+  /** The last number of each log that it has told players, or is telling them. */
   readonly last: Readonly<Record<string, number>>
 }
 
@@ -45,16 +47,18 @@ export class PeerLink {
   term = 0
   /** Of the local clock: when it became what it is. */
   sinceMs: number
-  /** How often it has led without knowing what the other one had told players while it stood still, or was not there. */
-  blanks = 0
+  /** How often it has begun to lead. */
+  turns = 0
+  /** The last numbers that the other one had told players when this one began to lead; null: nobody knows. */
+  before: Readonly<Record<string, number>> | null
   /** How often two have led at a time. */
   conflicts = 0
   peer: PeerState | null = null
   #heardMs: number
   #failedBeats = 0
   #hasStoodStill = false
-  /** Whether the other one may have told players something that this one has not heard of. */
-  #isBehind: boolean
+  /** The last numbers that the other one has told players; null: it may have told more. */
+  #others: Readonly<Record<string, number>> | null
   readonly #life: string
   #said = 0
   #tickMs: number
@@ -66,7 +70,7 @@ export class PeerLink {
     this.#options = options
     this.#last = last
     // In the life before this one, or after it.
-    this.#isBehind = options.peer !== null
+    this.#others = this.before = options.peer ? null : {}
     this.#life = world.newId()
     this.sinceMs = this.#heardMs = this.#tickMs = world.clock.nowMs()
     if (!options.peer) this.#become('leader')
@@ -82,6 +86,7 @@ export class PeerLink {
       said: ++this.#said,
       role: this.role,
       term: this.term,
+      waits: this.isPeerThere,
       last: this.#last(),
     }
   }
@@ -171,7 +176,7 @@ export class PeerLink {
     this.#heardMs = nowMs
     this.#failedBeats = 0
     this.#hasStoodStill = true
-    this.#isBehind = true
+    this.#others = null
     this.peer = null
     this.#become('joining')
   }
@@ -195,7 +200,8 @@ export class PeerLink {
       return
     }
     // Who has not just begun knows what players have been told.
-    if (peer.role !== 'joining') this.#hasStoodStill = this.#isBehind = false
+    if (peer.role !== 'joining') this.#hasStoodStill = false
+    this.#others = toldBy(peer, this.#others)
     const yields = isBefore(peer, this.#options)
     if (peer.role === 'leader') {
       if (this.role === 'leader') this.#meet(peer, yields)
@@ -222,8 +228,9 @@ export class PeerLink {
     this.sinceMs = this.#world.clock.nowMs()
     if (role === 'leader') {
       this.term++
-      if (this.#isBehind) this.blanks++
-      this.#hasStoodStill = this.#isBehind = false
+      this.turns++
+      this.before = this.#others
+      this.#hasStoodStill = false
     }
     this.#log.info({ role, term: this.term, peer: this.peer?.name ?? '' }, 'backup: this coordinator is now')
   }
@@ -233,16 +240,29 @@ export class PeerLink {
   }
 }
 
+/**
+ * What the other one has told players, by what it says; null: it may have told more.
+ * @param known by what it has said before: who has just begun may have forgotten that
+ */
+function toldBy({ role, waits, last }: PeerState, known: PeerState['last'] | null): PeerState['last'] | null {
+  if (role === 'follower') return last
+  if (role === 'leader') return waits ? last : null
+  if (!known) return null
+  const most: Record<string, number> = { ...known }
+  for (const [key, number] of Object.entries(last)) most[key] = Math.max(most[key] ?? 0, number)
+  return most
+}
+
 function isBefore(one: Pick<PeerState, 'priority' | 'name'>, other: Pick<PeerState, 'priority' | 'name'>): boolean {
   return one.priority === other.priority ? one.name < other.name : one.priority < other.priority
 }
 
 /** What the other one has sent; null when it is not understood. */
 export function readState(said: Readonly<Record<string, unknown>>): PeerState | null {
-  const { name, priority, life, said: count, role, term, last } = said
+  const { name, priority, life, said: count, role, term, waits = true, last } = said
   if (typeof name !== 'string' || typeof life !== 'string') return null
-  if (!isCount(priority) || !isCount(count) || !isCount(term)) return null
+  if (!isCount(priority) || !isCount(count) || !isCount(term) || typeof waits !== 'boolean') return null
   if (role !== 'joining' && role !== 'leader' && role !== 'follower') return null
   if (typeof last !== 'object' || last === null || !Object.values(last).every(isCount)) return null
-  return { name, priority, life, said: count, role, term, last: last as Record<string, number> }
+  return { name, priority, life, said: count, role, term, waits, last: last as Record<string, number> }
 }

@@ -12,14 +12,14 @@ export class Numbering {
   readonly #parts: Parts
   readonly #key: string
   readonly #stream: string
-  /** Those of the link that the log knows of. */
-  #blanks: number
+  /** Those of the link in which something was told. */
+  #turns: number
 
   constructor(parts: Parts, key: string, stream: string) {
     this.#parts = parts
     this.#key = key
     this.#stream = stream
-    this.#blanks = parts.link.blanks
+    this.#turns = parts.link.turns
   }
 
   /** @param last what was told last */
@@ -48,7 +48,7 @@ export class Numbering {
 
   /** The log goes on: with numbers that players have seen, or that are beyond those. */
   told(): void {
-    this.#blanks = this.#parts.link.blanks
+    this.#turns = this.#parts.link.turns
   }
 
   /** Goes on from the last one; from the other coordinator's, when that has gone further by itself. */
@@ -56,10 +56,20 @@ export class Numbering {
     const { link, world, beginnings } = this.#parts
     const after = (last?.entry.number ?? -1) + 1
     // Numbers by the clock are beyond whatever the other one has told players meanwhile.
-    const isBlank = !last || this.#blanks !== link.blanks
+    const isBlank = this.#isBlank(last)
     const next = isBlank ? Math.max(after, beginnings.firstSequence(world.clock.wallMs())) : after
     const others = link.peer?.last[this.#key] ?? -1
-    const isFar = others >= next + (last ? SMALL_LEAD : 0)
+    const isFar = others >= next + (isBlank ? 0 : SMALL_LEAD)
     return isFar ? others + 1 : next
   }
+
+  /** Whether the other one may have told players more than this log has, before this one began to lead. */
+  #isBlank(last: Served | null): boolean {
+    const { turns, before } = this.#parts.link
+    return !last || (this.#turns !== turns && (before?.[this.#key] ?? (before ? -1 : Infinity)) > last.entry.number)
+  }
+}
+
+export function servedOf(entry: Entry, copy: Copy, sinceMs: number): Served {
+  return { entry, placed: copy, sinceMs, file: copy.file, initFile: copy.initFile }
 }

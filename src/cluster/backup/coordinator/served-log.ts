@@ -54,6 +54,10 @@ export function following(last: Served | null, { entry, placed }: Served): Entry
   return { ...entry, before: told.name, discontinuity, discontinuities }
 }
 
+export function filesOf(all: readonly Pick<Served, 'file' | 'initFile'>[]): (KeptFile | null)[] {
+  return all.flatMap(({ file, initFile }) => [file, initFile])
+}
+
 /** What has left the playlist stays fetchable for so many times its length: RFC 8216 6.2.2. */
 const KEPT_WINDOWS = 3
 

@@ -7,12 +7,12 @@ import { Election } from './election.ts'
 import type { Sent } from './entries.ts'
 import { beginsAfter, endsTogether, fits } from './joint.ts'
 import { Memory } from './memory.ts'
-import { Numbering } from './numbering.ts'
+import { Numbering, servedOf } from './numbering.ts'
 import type { Parts } from './parts.ts'
 import { readState } from './link.ts'
 import { placedOf, type Restored } from './restore.ts'
 import { haveBody, keyOf, type SegmentReport, type StreamName } from './segment-report.ts'
-import { type Entry, following, ServedLog, type Served } from './served-log.ts'
+import { type Entry, filesOf, following, ServedLog, type Served } from './served-log.ts'
 import { endingOf, type KeptFile } from './shelf.ts'
 import { type Copy, Side } from './side.ts'
 
@@ -49,6 +49,8 @@ export class BackupStream {
   lost = 0
   /** What is about to be published: the other one may ask for it. */
   #pending: Served | null = null
+  /** What players hear of as soon as the disk has it. */
+  #chosen: Served | null = null
   readonly #workers = new Set<Thread>()
   readonly #taking = new Mutex()
   readonly #telling = new Mutex()
@@ -73,6 +75,11 @@ export class BackupStream {
 
   get #nowMs(): number {
     return this.#parts.world.clock.nowMs()
+  }
+
+  /** Of what players have been told, or are being told by whoever leads; null: nothing. */
+  get lastNumber(): number | null {
+    return (this.#chosen ?? this.log.last)?.entry.number ?? null
   }
 
   /** The side that a switch by hand leads to, if there is one under way. */
@@ -174,7 +181,8 @@ export class BackupStream {
     for (let copy = this.#next(); copy; copy = this.#next()) {
       const served = servedOf(this.#numbering.entryOf(copy, this.log.last), copy, this.#nowMs)
       if (!(await this.#replicate(thread, served)) || !this.#isNew(served.entry)) return
-      await this.#tell(thread, [served], () => this.#parts.link.leads)
+      this.#chosen = served
+      await this.#tell(thread, [served], () => this.#parts.link.leads).finally(() => (this.#chosen = null))
     }
   }
 
@@ -315,7 +323,7 @@ export class BackupStream {
   /** Lets the files of a copy or an entry go, unless something else needs them. */
   async #release(thread: Thread, { file, initFile }: Pick<Served, 'file' | 'initFile'>): Promise<void> {
     const { shelf } = this.#parts
-    const pending = this.#pending ? [this.#pending] : []
+    const pending = [this.#pending, this.#chosen].flatMap((one) => one ?? [])
     const others = [...this.log.kept, ...pending, ...this.sides.flatMap(({ copies }) => copies)]
     const isNeeded = (one: KeptFile): boolean => others.some((other) => other.file === one || other.initFile === one)
     if (file && !isNeeded(file)) await shelf.remove(thread, file)
@@ -336,12 +344,4 @@ export class BackupStream {
       if (!(error instanceof TimeoutError)) throw error
     }
   }
-}
-
-function filesOf(all: readonly Pick<Served, 'file' | 'initFile'>[]): (KeptFile | null)[] {
-  return all.flatMap(({ file, initFile }) => [file, initFile])
-}
-
-function servedOf(entry: Entry, copy: Copy, sinceMs: number): Served {
-  return { entry, placed: copy, sinceMs, file: copy.file, initFile: copy.initFile }
 }
