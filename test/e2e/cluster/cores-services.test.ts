@@ -40,7 +40,7 @@ test('edges take and serve RTMPS, HTTPS, FLV by POST and by WebSocket; the origi
       const played = parseFrames(player.lines)
       expect(asLines(played).video).toEqual(asLines(sameSpan(packets, played)).video)
     }
-    expect(received).toBeGreaterThan(10_000)
+    await until('media over WebSocket', () => received > 10_000)
     socket.close()
   })
   for (const stream of ['cam', 'post']) {

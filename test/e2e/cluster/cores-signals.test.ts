@@ -37,7 +37,7 @@ test('SIGHUP and SIGUSR2 reach all processes; SIGQUIT ends them when the last pl
   await withTools(async (start) => {
     const publisher = publish(start, `${family.rtmp}cam`)
     const players = [play(start, `${family.rtmp}cam`), play(start, `${family.http}cam.flv`)]
-    await family.hasPlayers(2)
+    await until('all three are in', async () => (await family.clients()).length === 3)
     program.signal('SIGQUIT')
     await until('nobody is let in', async () => !(await isOpen('127.0.0.1', Number(new URL(family.rtmp).port))))
     expect((await family.clients()).length).toBe(3)
@@ -55,6 +55,7 @@ test('when the supervisor is killed all processes end, and the ends of all clien
   await withTools(async (start) => {
     publish(start, `${family.rtmp}cam`)
     const player = play(start, `${family.rtmp}cam`)
+    await until('both are in', () => backEnd.calls.length === 2)
     await family.hasPlayers(1)
     expect(family.supervisor).toBeGreaterThan(1)
     process.kill(family.supervisor, 'SIGKILL')

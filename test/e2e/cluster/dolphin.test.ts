@@ -43,21 +43,28 @@ test('in front of nginx, by stream: ffmpeg plays what ffmpeg publishes, packet b
   })
 })
 
-test('VLC records over RTMP and HTTP-FLV what was published', async () => {
+test('VLC records over RTMP and HTTP-FLV, and through sharp, what was published', async () => {
   const { rtmpPort, httpPort } = live.server
   const server = `server one { rtmp 127.0.0.1:${rtmpPort}; http 127.0.0.1:${httpPort}; }`
   const proxy = await dolphin(`${LISTEN} policy hash; ${server}`)
   const rtmp = `rtmp://127.0.0.1:${await proxy.port('RTMP')}/live/vlc`
   const http = `http://127.0.0.1:${await proxy.port('HTTP')}/live/vlc.flv`
+  const merging = await Program.start(
+    `sharp { listen 127.0.0.1:0; outage 2; server one { http 127.0.0.1:${httpPort}; } }`,
+    {},
+    'sharp',
+  )
+  const merged = `http://127.0.0.1:${await merging.port('HTTP')}/live/vlc.flv`
   const folder = clips.output('vlc')
   mkdirSync(folder)
   chmodSync(folder, 0o777)
   await withTools(async (start) => {
-    const players = [startVlc(start, folder, rtmp, 'rtmp.mkv'), startVlc(start, folder, http, 'http.mkv')]
+    const urls = { rtmp, http, merged }
+    const players = Object.entries(urls).map(([name, url]) => startVlc(start, folder, url, `${name}.mkv`))
     await live.hasPlayers('vlc', players.length)
     await publishFile(start, clips.get(CLIP).path, rtmp).succeeded()
     for (const player of players) await player.succeeded()
-    for (const name of ['rtmp', 'http']) {
+    for (const name of Object.keys(urls)) {
       const { pictures } = await readDecoded(`${folder}/${name}.mkv`)
       expect(pictures).toEqual(clips.get(CLIP).decoded.pictures)
     }

@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { resolve } from 'node:path'
 import { validate } from 'dockerfile-utils'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { loadConfig } from '../../../src/control/config.ts'
 import { until } from '../../support/until.ts'
@@ -83,6 +84,19 @@ async function startNginx(start: StartTool, http: number): Promise<number> {
   return front
 }
 
+/** The port of a server that gives this answer; null: none; undefined: a port at which nobody is. */
+async function answering(status: number | null | undefined): Promise<number> {
+  if (status === undefined) return freePort()
+  const server = createServer((_, response) => void (status === null || response.writeHead(status).end()))
+  onTestFinished(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  await new Promise<void>((listens) => void server.listen(0, '127.0.0.1', listens))
+  const address = server.address()
+  return typeof address === 'object' && address ? address.port : 0
+}
+
 /** The last line of a playlist that names something. */
 async function lastOf(playlist: string): Promise<string | undefined> {
   const answer = await fetch(playlist)
@@ -114,6 +128,34 @@ test('HAProxy and nginx in front: publish, play, health checks, and a segment th
     expect((await check(ports.api).ended()).code).toBe(0)
     expect((await check(await freePort()).ended()).code).toBe(1)
     publisher.kill('SIGKILL')
+  })
+})
+
+describe('nginx in front of a hot backup of HLS asks the other server', () => {
+  const ANSWERS = { 'says 404': 404, 'says 503': 503, hangs: null, 'is not there': undefined }
+  test.each(Object.entries(ANSWERS))('when one %s', async (_, status) => {
+    await withTools(async (start) => {
+      const [good, bad, front] = [await answering(200), await answering(status), await freePort()]
+      const folder = clips.output(`nginx-${status}`)
+      mkdirSync(folder)
+      const text = change(read('nginx-hls-backup.conf'), {
+        'listen 80;': `listen 127.0.0.1:${front};`,
+        '10.0.0.11:8080': `127.0.0.1:${good}`,
+        '10.0.0.12:8080': `127.0.0.1:${bad}`,
+        // What is tried is who is asked: a busy machine must not be taken for a server that hangs.
+        'read_timeout 1s': `read_timeout ${status === null ? '1s' : '60s'}`,
+        'http {': 'http { access_log off;',
+      })
+      const user = process.getuid?.() === 0 ? 'user root;' : ''
+      writeFileSync(
+        `${folder}/nginx.conf`,
+        `daemon off; master_process off; pid ${folder}/pid; error_log stderr; ${user}\n${text}`,
+      )
+      const nginx = start('nginx', ['-p', folder, '-c', `${folder}/nginx.conf`], { env: PATH })
+      await until('nginx listens', async () => stopped(nginx) || (await isOpen('127.0.0.1', front)))
+      const asked = Array.from({ length: 8 }, () => fetch(`http://127.0.0.1:${front}/live/show.m3u8`))
+      expect((await Promise.all(asked)).map((answer) => answer.status)).toEqual(asked.map(() => 200))
+    })
   })
 })
 

@@ -27,7 +27,7 @@ export class Family {
     const conf = `listen 127.0.0.1:0; edges 2; pid FOLDER/a.pid; ${root}
       http_server { enabled on; listen 127.0.0.1:0; ${secure} } http_api { enabled on; listen 127.0.0.1:${apiPort}; }
       exporter { enabled on; listen 127.0.0.1:0; }
-      vhost __defaultVhost__ { http_remux { enabled on; } ${vhost} }`
+      vhost __defaultVhost__ { http_remux { enabled on; wait_publisher 60; } ${vhost} }`
     const program = await Program.start(conf)
     await program.says('all processes have started')
     const ports = await Promise.all((['RTMP', 'HTTP'] as const).map((name) => program.port(name)))
