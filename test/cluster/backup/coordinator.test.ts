@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { Backup, type BackupOptions } from '../../../src/backup.ts'
+import { hashOf, shortHash } from '../../../src/cluster/backup/coordinator/shelf.ts'
 import { eventually } from '../../server/support.ts'
 import { makeSegment } from '../../sim/backup/coord-ts.ts'
-import { makeWorld, runThread } from '../../support/world.ts'
+import { makeWorld, type RecordingLog, runThread } from '../../support/world.ts'
 import { loadFixture, mux } from '../../format/mp4/media.ts'
 
 interface TestBackup {
@@ -13,6 +14,7 @@ interface TestBackup {
   readonly folder: string
   readonly players: string
   readonly control: string
+  readonly log: RecordingLog
 }
 
 /** A coordinator whose first server is a folder. When the test is over, nothing of it may be left. */
@@ -59,7 +61,7 @@ async function startBackup(changes: Partial<BackupOptions> = {}): Promise<TestBa
   })
   const at = (port: number | undefined): string => `http://127.0.0.1:${port}`
   const { players, control } = backup.addresses
-  return { backup, folder, players: at(players[0]?.port), control: at(control[0]?.port) }
+  return { backup, folder, players: at(players[0]?.port), control: at(control[0]?.port), log }
 }
 
 function filesIn(folder: string): string[] {
@@ -164,6 +166,24 @@ test('copies fragmented MP4 with the initialization segment that the playlist of
   const answer = await fetch(`${backup.players}/live/${uri}`)
   expect(answer.headers.get('content-type')).toBe('video/mp4')
   expect(Buffer.from(await answer.arrayBuffer()).equals(init)).toBe(true)
+})
+
+test('a server that calls on_hls and on_hls_notify is told so once, and no segment is there twice', async () => {
+  const backup = await startBackup()
+  const notify = (ts_url: string): Promise<Response> =>
+    fetch(
+      `${backup.control}/on_hls_notify/one?${new URLSearchParams({ app: 'live', stream: 'cam', ts_url }).toString()}`,
+    )
+  for (const seq of [0, 1, 2]) {
+    write(join(backup.folder, `one/live/cam-${seq}.ts`), ts(seq * 2_000))
+    expect((await notify(`cam-${seq}.ts`)).status).toBe(200)
+    if (seq === 0) await segmentsOf(backup, 1)
+    expect(await tell(backup, { seq_no: seq, url: `live/cam-${seq}.ts` })).toBe('200 0')
+    expect((await notify(`cam-${seq}.ts`)).status).toBe(200)
+  }
+  const hashes = (await segmentsOf(backup, 3)).uris.map((uri) => uri.split(/[-.]/)[2])
+  expect(hashes).toEqual([0, 2_000, 4_000].map((beginMs) => shortHash(hashOf(ts(beginMs)))))
+  expect(backup.log.lines.filter((line) => line.text.includes('one of them is enough'))).toHaveLength(1)
 })
 
 test('what is not whole, too large, not what was told, or elsewhere is not copied', async () => {

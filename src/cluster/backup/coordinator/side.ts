@@ -1,9 +1,10 @@
 /** One of the two servers, for one stream: what has been copied of it, and how it is. */
+import type { Log } from '../../../st/log.ts'
 import type { Candidate } from './election.ts'
 import { aheadMs, type Placed } from './joint.ts'
 import type { SideOptions } from './options.ts'
 import type { Fetched } from './copier.ts'
-import { NOTIFY_SESSION, type SegmentReport } from './segment-report.ts'
+import { keyOf, NOTIFY_SESSION, type SegmentReport } from './segment-report.ts'
 import type { KeptFile } from './shelf.ts'
 
 /** A copy of a segment. */
@@ -19,7 +20,7 @@ const DURATIONS = 4
 /** Reports that wait for their copy; beyond them the oldest is left out. */
 const MOST_WAITING = 16
 const MOST_KNOWN = 64
-/** A server that begins anew gives names again. */
+/** A server that begins anew gives names again; one that calls on_hls and on_hls_notify calls both within this time. */
 const NAME_AGAIN_MS = 10_000
 /** What a machine and its disk may need, beside what the segment lasts. */
 const LATE_SLACK_MS = 300
@@ -35,6 +36,7 @@ export class Side implements Candidate {
   readonly options: SideOptions
   readonly #late: number
   readonly #keep: number
+  readonly #log: Log
   readonly copies: Copy[] = []
   readonly #known = new Map<string, Known>()
   readonly #waiting: Known[] = []
@@ -45,10 +47,14 @@ export class Side implements Candidate {
   copied = 0
   lastCopiedMs: number | null = null
   #lastReported: SegmentReport | null = null
+  /** By on_hls. */
+  #lastNumberedMs = -Infinity
+  #isToldTwice = false
 
   /** @param keep how many copies at least */
-  constructor(options: SideOptions, late: number, keep: number) {
+  constructor(options: SideOptions, late: number, keep: number, log: Log) {
     this.options = options
+    this.#log = log
     this.#late = late
     this.#keep = keep
   }
@@ -80,6 +86,8 @@ export class Side implements Candidate {
 
   /** Takes a report. @returns whether it is news: something is to be copied */
   report(report: SegmentReport, nowMs: number): boolean {
+    if (report.session !== NOTIFY_SESSION) this.#lastNumberedMs = nowMs
+    else if (nowMs - this.#lastNumberedMs < NAME_AGAIN_MS) return this.#refuse(report)
     const id = idOf(report)
     const known = this.#known.get(id)
     const isNameAgain = report.session === NOTIFY_SESSION && nowMs - (known?.reportedMs ?? nowMs) > NAME_AGAIN_MS
@@ -114,8 +122,12 @@ export class Side implements Candidate {
       return []
     }
     if (known) known.state = 'copied'
-    this.copied++
     this.lastCopiedMs = nowMs
+    const at = this.copies.findIndex((other) => isTwin(other, copy))
+    const twin = this.copies[at]
+    // It stays where it is; the file is the one that the shelf gives for these bytes now.
+    if (twin) return this.copies.splice(at, 1, { ...twin, file: copy.file, initFile: copy.initFile })
+    this.copied++
     this.copies.push(copy)
     return this.copies.splice(0, Math.max(0, this.copies.length - this.#keep))
   }
@@ -131,6 +143,19 @@ export class Side implements Candidate {
     const offsetMs = Math.min(own, ...earlier)
     const localEndMs = reportedMs - (own - offsetMs)
     return { side, session, seqNo, durationMs, facts, offsetMs, localEndMs }
+  }
+
+  /** on_hls says more. @returns that it is no news */
+  #refuse(report: SegmentReport): false {
+    if (!this.#isToldTwice) {
+      const fields = { side: this.name, stream: keyOf(report.name) }
+      this.#log.warn(
+        fields,
+        'backup: the server calls on_hls and on_hls_notify too: on_hls counts; one of them is enough',
+      )
+    }
+    this.#isToldTwice = true
+    return false
   }
 
   #fail(known: Known | undefined): void {
@@ -149,4 +174,9 @@ export class Side implements Candidate {
 /** on_hls_notify knows no number: what has the same name again soon is the same. */
 function idOf({ session, seqNo, url }: SegmentReport): string {
   return session === NOTIFY_SESSION ? url : `${session} ${seqNo} ${url}`
+}
+
+/** Of one segment that was told of by on_hls_notify and by on_hls. A new publish may have the bytes of one before. */
+function isTwin(one: Copy, other: Copy): boolean {
+  return one.file.hash === other.file.hash && (one.session === NOTIFY_SESSION) !== (other.session === NOTIFY_SESSION)
 }

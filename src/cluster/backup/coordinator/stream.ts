@@ -63,7 +63,7 @@ export class BackupStream {
     this.key = keyOf(name)
     this.#numbering = new Numbering(parts, this.key, name.stream)
     this.memory = new Memory(options.dir, this.key, options.window, restored?.generation ?? 0)
-    this.sides = options.sides.map((side) => new Side(side, options.late, 2 * options.window))
+    this.sides = options.sides.map((side) => new Side(side, options.late, 2 * options.window, world.log))
     this.log = new ServedLog(options.window)
     this.election = new Election(options.holdMs)
     this.#usedMs = world.clock.nowMs()
