@@ -76,8 +76,8 @@ export class ClusterPage implements Page {
   readonly #backups = new Table<Backup>(
     [
       { title: 'Stream', text: ({ url }) => url },
-      { title: 'Kind', text: ({ mode }) => mode },
-      { title: 'This server', text: ({ role }) => role },
+      { title: 'Kind', isShort: true, text: ({ mode }) => mode },
+      { title: 'This server', isShort: true, text: ({ role }) => role },
       {
         title: 'Writes',
         text: ({ writer, since }) =>

@@ -22,7 +22,7 @@ export class RecordingsPage implements Page {
   readonly #running = new Table<Recording>(
     [
       { title: 'Stream', text: ({ url }) => url },
-      { title: 'Begun by', text: ({ by_hand }) => (by_hand ? 'hand' : 'configuration') },
+      { title: 'Begun by', isShort: true, text: ({ by_hand }) => (by_hand ? 'hand' : 'configuration') },
       {
         title: 'File',
         text: ({ file, active }) => file ?? (active ? 'waits for a key frame' : 'waits for the stream'),
