@@ -14,6 +14,12 @@ const CONFIG: Mpegts.Config = {
   autoCleanupMinBackwardDuration: 10,
 }
 
+/** Begun anew in the same moment, an element may never open its next media source (seen in Chromium on a busy machine). */
+const AGAIN_AFTER_MS = 200
+/** An element that was begun anew and has nothing after so long is begun anew again, a few times. */
+const OPEN_WITHIN_MS = 4_000
+const MOST_RESTARTS = 5
+
 /** What mpegts.js says of an error. */
 type ErrorInfo = string | { readonly code?: number; readonly msg?: string }
 
@@ -33,6 +39,7 @@ export class LivePlayer {
   readonly #events: PlayerEvents
   #player: Mpegts.Player | null = null
   #restarts = 0
+  #timer = 0
 
   constructor(video: HTMLVideoElement, url: string, events: PlayerEvents) {
     this.#video = video
@@ -57,9 +64,11 @@ export class LivePlayer {
       // `stop` aborts a play that has not begun.
       this.#later(player, () => this.#end(`The browser does not start it: ${String(error)}`))
     })
+    if (this.#restarts > 0) this.#timer = window.setTimeout(() => this.#look(), OPEN_WITHIN_MS)
   }
 
   stop(): void {
+    window.clearTimeout(this.#timer)
     const player = this.#player
     this.#player = null
     player?.destroy()
@@ -75,11 +84,19 @@ export class LivePlayer {
   /** Media sources take no track that begins later, such as sound that starts after the picture: start anew, once. */
   #fail(type: string, detail: string, info: ErrorInfo): void {
     const { MEDIA_FORMAT_ERROR, MEDIA_MSE_ERROR } = mpegts.ErrorDetails
-    if (detail === MEDIA_MSE_ERROR && this.#restarts++ === 0) {
-      this.stop()
-      this.start()
-    } else if (detail === MEDIA_FORMAT_ERROR) this.#events.onTrouble(describe(type, detail, info))
+    if (detail === MEDIA_MSE_ERROR && this.#restarts === 0) this.#startAnew()
+    else if (detail === MEDIA_FORMAT_ERROR) this.#events.onTrouble(describe(type, detail, info))
     else this.#end(describe(type, detail, info))
+  }
+
+  #startAnew(): void {
+    this.stop()
+    this.#restarts++
+    this.#timer = window.setTimeout(() => this.start(), AGAIN_AFTER_MS)
+  }
+
+  #look(): void {
+    if (this.#video.readyState === HTMLMediaElement.HAVE_NOTHING && this.#restarts < MOST_RESTARTS) this.#startAnew()
   }
 
   #end(why: string): void {
