@@ -305,7 +305,8 @@ class OriginCore extends Core {
   }
 
   get #words(): readonly (readonly [number, ProcessWord])[] {
-    const all = [...(this.#port?.processes ?? [])]
+    // By number: which edge was there first says nothing.
+    const all = [...(this.#port?.processes ?? [])].toSorted(([one], [other]) => one - other)
     return all.flatMap(([edge, word]) => (word ? [[edge, word] as const] : []))
   }
 }
